@@ -1,0 +1,1 @@
+//! Ids, units, closed enums and diagnostics that every other crate speaks.

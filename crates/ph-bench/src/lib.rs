@@ -1,0 +1,1 @@
+//! Fast upstream and load generator of the benchmarks.

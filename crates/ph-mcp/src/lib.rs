@@ -1,0 +1,1 @@
+//! JSON-RPC envelope, MCP methods and revisions; sans I/O.

@@ -1,0 +1,1 @@
+//! Spans to OTLP over HTTP and gRPC, with a bounded queue.

@@ -1,0 +1,1 @@
+//! The operator's text becomes a plan, or every diagnostic with its position.

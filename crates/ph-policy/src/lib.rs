@@ -1,0 +1,1 @@
+//! From head, envelope and plan to allow, refuse or rewrite; pure.

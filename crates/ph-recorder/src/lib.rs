@@ -1,0 +1,1 @@
+//! Records in; counters, log lines and spans out.

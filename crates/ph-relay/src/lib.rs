@@ -1,0 +1,1 @@
+//! The data plane: sessions, upstreams, supervision, deadlines.

@@ -1,0 +1,1 @@
+//! Assembly: from a plan builds everything; start, reload and stop order.

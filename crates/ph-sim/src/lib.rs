@@ -1,0 +1,1 @@
+//! Fake servers and clients for tests.

@@ -1,0 +1,1 @@
+//! Bytes to frames: HTTP, SSE, stdio children, TLS.

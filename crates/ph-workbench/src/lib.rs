@@ -1,0 +1,1 @@
+//! An MCP server of our own: files, database and HTTP tools, each step traced.
