@@ -1,1 +1,18 @@
-//! The record of a call, the metric catalogue and the sink it goes to.
+//! The record of a call, the metric catalogue, label tables and the sink.
+//!
+//! Layer 1: plain data and arithmetic. Times are arguments.
+//! Not here: how a record is counted, written or exported (`ph-recorder`),
+//! and when a call ends (`ph-relay`).
+
+mod call;
+pub mod catalogue;
+mod draft;
+mod ending;
+mod observation;
+mod servers;
+
+pub use call::{CallRecord, CallTrace, Direction, Replica, SessionTag, Transport};
+pub use draft::Draft;
+pub use ending::{Answer, Ending, Outcome, RefusedReason, Verdict};
+pub use observation::{EventKind, HealthResult, Observation, ProcSample, RecordSink, RestartReason, ServerEvent, ServerLine};
+pub use servers::{Live, Server, ServerIdx, ServerTable, ToolIdx, ToolTable};

@@ -1,0 +1,387 @@
+//! One thing wrong with one place in a text that an operator wrote, and how it is shown.
+//!
+//! A diagnostic keeps byte offsets into the operator's own text, so that the message can quote
+//! the line. Values that came out of `${NAME}` or a file are never part of a diagnostic: what is
+//! quoted is what stands in the text.
+
+use std::fmt;
+use std::ops::Range;
+
+/// The longest piece of a source line that is quoted, in characters. A longer line (a
+/// configuration in one line of JSON) is cut around the place.
+const QUOTED_CHARS_MAX: usize = 120;
+
+/// One thing wrong with one place in one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Byte offsets into the text as the operator wrote it. Always within the text and on
+    /// character boundaries; empty where the place is a point.
+    pub at: Range<usize>,
+    /// The field that holds the place, as in `servers.files.limits`; empty at the top.
+    pub path: String,
+    /// What is wrong.
+    pub problem: Problem,
+    /// What to do about it, where we can tell.
+    pub hint: Option<String>,
+}
+
+/// What can be wrong with a place in a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// A key that nobody reads.
+    #[error("unknown field `{got}`")]
+    UnknownField {
+        /// The key as written.
+        got: String,
+        /// The keys that may stand there, in the order of the documentation.
+        allowed: Vec<&'static str>,
+    },
+    /// A key of somebody else's format that Pilothouse does not use. A warning.
+    #[error("field `{got}` is ignored")]
+    IgnoredField {
+        /// The key as written.
+        got: String,
+        /// The keys that are read there.
+        allowed: Vec<&'static str>,
+    },
+    /// An entry that is left out on purpose, as a disabled server is. A warning.
+    #[error("`{name}` is left out: {reason}")]
+    LeftOut {
+        /// The entry's name.
+        name: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A key that has to be there.
+    #[error("missing field {}", OneOf(.fields))]
+    MissingField {
+        /// Any one of these would do.
+        fields: &'static [&'static str],
+    },
+    /// Keys that exclude one another.
+    #[error("`{got}` cannot stand beside `{with}`")]
+    Conflict {
+        /// The key at the place.
+        got: &'static str,
+        /// The key that it contradicts.
+        with: &'static str,
+    },
+    /// Another kind of value than the field takes.
+    #[error("expected {expected}, found {got}")]
+    WrongType {
+        /// The kind that belongs there, with its article: `a duration`.
+        expected: &'static str,
+        /// The kind that stands there, with its article: `a list`.
+        got: &'static str,
+    },
+    /// The right kind of value, too small or too large.
+    #[error("`{got}` is out of range")]
+    OutOfRange {
+        /// The value as written.
+        got: String,
+        /// The least value that is taken.
+        min: String,
+        /// The greatest value that is taken.
+        max: String,
+    },
+    /// The right kind of value, but not one that the field understands.
+    #[error("invalid value `{got}`")]
+    BadValue {
+        /// The value as written.
+        got: String,
+        /// What the field understands.
+        expected: String,
+    },
+    /// A key that stands twice in the same mapping.
+    #[error("field `{key}` is set twice")]
+    Duplicate {
+        /// The key.
+        key: String,
+        /// The line of its first appearance, counted from 1.
+        first_line: usize,
+    },
+    /// The text is not YAML or JSON.
+    #[error("syntax error: {message}")]
+    Syntax {
+        /// What the reader stumbled over.
+        message: String,
+    },
+    /// The text goes beyond a bound of the reader.
+    #[error("the configuration is too large: more than {max} {what}")]
+    TooLarge {
+        /// What is bounded.
+        what: &'static str,
+        /// The bound.
+        max: usize,
+    },
+    /// A `${NAME}` or `file:` reference that cannot be resolved.
+    #[error(transparent)]
+    Secret(#[from] SecretProblem),
+    /// Values that are each right and together dangerous.
+    #[error("{what}")]
+    Unsafe {
+        /// What would happen.
+        what: &'static str,
+    },
+    /// More problems than are worth printing.
+    #[error("{hidden} more problems are not shown")]
+    More {
+        /// How many were left out.
+        hidden: usize,
+    },
+}
+
+/// Why a reference to a value kept elsewhere cannot be resolved. Never holds the value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SecretProblem {
+    /// `${NAME}` without a variable of that name and without a default.
+    #[error("environment variable `{name}` is not set")]
+    MissingVariable {
+        /// The variable's name.
+        name: String,
+    },
+    /// The variable is set, but not to UTF-8.
+    #[error("environment variable `{name}` is not UTF-8")]
+    VariableNotText {
+        /// The variable's name.
+        name: String,
+    },
+    /// `file:PATH` that cannot be read.
+    #[error("file `{path}` cannot be read: {reason}")]
+    UnreadableFile {
+        /// The path as resolved.
+        path: String,
+        /// What the operating system said.
+        reason: String,
+    },
+    /// A `${` that is no reference.
+    #[error("`{got}` is not a reference")]
+    Malformed {
+        /// The text from `$` on.
+        got: String,
+    },
+}
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The configuration works without this place.
+    Warning,
+    /// The configuration is not taken.
+    Error,
+}
+
+impl Severity {
+    /// The word that begins the message.
+    #[must_use]
+    pub fn as_label(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Problem {
+    /// Whether the configuration can be taken in spite of it.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::IgnoredField { .. } | Self::LeftOut { .. } => Severity::Warning,
+            Self::UnknownField { .. }
+            | Self::MissingField { .. }
+            | Self::Conflict { .. }
+            | Self::WrongType { .. }
+            | Self::OutOfRange { .. }
+            | Self::BadValue { .. }
+            | Self::Duplicate { .. }
+            | Self::Syntax { .. }
+            | Self::TooLarge { .. }
+            | Self::Secret(_)
+            | Self::Unsafe { .. }
+            | Self::More { .. } => Severity::Error,
+        }
+    }
+
+    /// The words beside the carets: what would have been right.
+    fn label(&self) -> String {
+        match self {
+            Self::UnknownField { allowed, .. } => format!("expected {}", OneOf(allowed)),
+            Self::IgnoredField { allowed, .. } => format!("known here: {}", OneOf(allowed)),
+            Self::WrongType { expected, .. } => format!("expected {expected}"),
+            Self::OutOfRange { min, max, .. } => format!("expected {min} to {max}"),
+            Self::BadValue { expected, .. } => format!("expected {expected}"),
+            Self::Duplicate { first_line, .. } => format!("first set in line {first_line}"),
+            Self::LeftOut { .. }
+            | Self::MissingField { .. }
+            | Self::Conflict { .. }
+            | Self::Syntax { .. }
+            | Self::TooLarge { .. }
+            | Self::Secret(_)
+            | Self::Unsafe { .. }
+            | Self::More { .. } => String::new(),
+        }
+    }
+}
+
+impl Diagnostic {
+    /// How bad the problem is.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        self.problem.severity()
+    }
+
+    /// The problem with its field on one line, without the quoted source: for a log or an API.
+    #[must_use]
+    pub fn message(&self) -> String {
+        if self.path.is_empty() {
+            self.problem.to_string()
+        } else {
+            format!("{} in `{}`", self.problem, self.path)
+        }
+    }
+
+    /// Line and column of the place, both counted from 1, the column in characters.
+    ///
+    /// - `text`: the text that the diagnostic was made from.
+    #[must_use]
+    pub fn line_and_column(&self, text: &str) -> (usize, usize) {
+        let place = Place::of(&self.at, text);
+        (place.line, place.column)
+    }
+
+    /// The diagnostic as shown to people: message, place, the quoted line with carets, hint.
+    ///
+    /// - `file_name`: as the operator gave it.
+    /// - `text`: the text that the diagnostic was made from.
+    /// - returns: lines ended by `\n`, without color; control characters of the text are
+    ///   replaced, so that it can be written to a terminal.
+    #[must_use]
+    pub fn render(&self, file_name: &str, text: &str) -> String {
+        let place = Place::of(&self.at, text);
+        let number = place.line.to_string();
+        let gutter = " ".repeat(number.len());
+        let quote = place.quote();
+        let mut out = format!(
+            "{}: {}\n{gutter}--> {file_name}:{number}:{}\n{number} | {}\n{gutter} | {}{}",
+            self.severity().as_label(),
+            printable(&self.message()),
+            place.column,
+            quote.source,
+            quote.indent,
+            "^".repeat(quote.carets),
+        );
+        let label = self.problem.label();
+        if !label.is_empty() {
+            out.push(' ');
+            out.push_str(&printable(&label));
+        }
+        out.push('\n');
+        if let Some(hint) = &self.hint {
+            out.push_str("hint: ");
+            out.push_str(&printable(hint));
+            out.push('\n');
+        }
+        out
+    }
+}
+
+/// Where in the text a range begins.
+struct Place<'t> {
+    /// Counted from 1.
+    line: usize,
+    /// Counted from 1, in characters.
+    column: usize,
+    source: &'t str,
+    /// Characters of the range that stand on `source`; at least 1.
+    chars: usize,
+}
+
+/// A piece of a source line and what is printed below it.
+struct Quote {
+    source: String,
+    indent: String,
+    carets: usize,
+}
+
+impl<'t> Place<'t> {
+    /// Tolerates ranges that do not fit the text: a diagnostic may outlive an edit of the file.
+    fn of(at: &Range<usize>, text: &'t str) -> Self {
+        let start = floor_boundary(text, at.start);
+        let before = &text[..start];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let rest = &text[line_start..];
+        let source = rest.split('\n').next().unwrap_or(rest);
+        let source = source.strip_suffix('\r').unwrap_or(source);
+        let end = floor_boundary(text, at.end).clamp(start, start.max(line_start + source.len()));
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: text[line_start..start].chars().count() + 1,
+            source,
+            chars: text[start..end].chars().count().max(1),
+        }
+    }
+
+    fn quote(&self) -> Quote {
+        let column = self.column - 1;
+        let total = self.source.chars().count();
+        // Keep a third of the window before the place, so that its context is readable.
+        let first = if total <= QUOTED_CHARS_MAX {
+            0
+        } else {
+            column.saturating_sub(QUOTED_CHARS_MAX / 3)
+        };
+        let window: Vec<char> =
+            self.source.chars().skip(first).take(QUOTED_CHARS_MAX).map(printable_char).collect();
+        let (head, tail) = (
+            if first > 0 { "…" } else { "" },
+            if first + window.len() < total { "…" } else { "" },
+        );
+        // A tab stays a tab below itself, so that the carets line up at any tab width.
+        let indent: String = head
+            .chars()
+            .map(|_| ' ')
+            .chain(window.iter().take(column - first).map(|c| if *c == '\t' { '\t' } else { ' ' }))
+            .collect();
+        let room = (window.len() + 1).saturating_sub(column - first).max(1);
+        Quote {
+            source: format!("{head}{}{tail}", window.iter().collect::<String>()),
+            indent,
+            carets: self.chars.min(room),
+        }
+    }
+}
+
+fn floor_boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+fn printable(text: &str) -> String {
+    text.chars().map(printable_char).collect()
+}
+
+/// A configuration may come from elsewhere; its control characters must not reach a terminal.
+fn printable_char(c: char) -> char {
+    if c == '\t' || !c.is_control() { c } else { '\u{FFFD}' }
+}
+
+/// `` `a`, `b` or `c` ``
+struct OneOf<'a>(&'a [&'static str]);
+
+impl fmt::Display for OneOf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, name) in self.0.iter().enumerate() {
+            let between = match nth {
+                0 => "",
+                nth if nth + 1 == self.0.len() => " or ",
+                _ => ", ",
+            };
+            write!(f, "{between}`{name}`")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! Every metric there is: name, type, unit, help, labels, buckets. The only place where names are written.
+
+/// Prometheus metric type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only rises; name ends `_total`.
+    Counter,
+    /// A level.
+    Gauge,
+    /// Cumulative buckets, sum and count.
+    Histogram,
+}
+
+impl Kind {
+    /// The word of a `# TYPE` line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// One metric family.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Full name, `_total` included.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// One sentence; says what a gauge reads when its subject is gone.
+    pub help: &'static str,
+    /// Label names, in output order.
+    pub labels: &'static [&'static str],
+    /// Upper bounds of a histogram's buckets, `+Inf` left out.
+    pub buckets: &'static [f64],
+}
+
+/// Latency of calls, in seconds.
+pub const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0];
+/// Time spent in Pilothouse, in seconds.
+pub const OVERHEAD_SECONDS: &[f64] = &[0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25];
+/// Sizes of messages, in bytes.
+pub const BYTES: &[f64] = &[256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0, 4_194_304.0, 16_777_216.0];
+/// Health checks, in seconds.
+pub const HEALTH_SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+/// Buckets of the OTel MCP semantic conventions, in seconds.
+pub const OTEL_SECONDS: &[f64] = &[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+
+macro_rules! metrics {
+    ($($id:ident = $name:literal, $kind:ident, [$($label:literal),*], $buckets:expr, $help:literal;)*) => {
+        $(#[doc = $help]
+        pub const $id: Metric = Metric { name: $name, kind: Kind::$kind, help: $help, labels: &[$($label),*], buckets: $buckets };)*
+        /// The whole catalogue, in output order.
+        pub const ALL: &[Metric] = &[$($id),*];
+    };
+}
+
+metrics! {
+    REQUESTS = "mcp_requests_total", Counter, ["server", "method", "tool", "status"], &[],
+        "Calls by the HTTP status a plain API would have given; 5xx means the service failed.";
+    RESPONSE_SECONDS = "mcp_response_duration_seconds", Histogram, ["server", "method", "tool"], SECONDS,
+        "Seconds from the request's head to the last byte of its answer; streams left out.";
+    ACTIVE_CONNECTIONS = "mcp_active_connections", Gauge, ["server"], &[],
+        "Open client sessions and streams; 0 when there are none.";
+    REQUESTS_PER_SECOND = "mcp_requests_per_second", Gauge, ["server"], &[],
+        "Calls per second over the last minute; 0 without traffic.";
+    TOOL_CALLS = "mcp_tool_calls_total", Counter, ["server", "tool", "outcome"], &[],
+        "Tool calls by what they came to.";
+    REQUEST_BYTES = "mcp_request_size_bytes", Histogram, ["server"], BYTES,
+        "Size of request bodies.";
+    RESPONSE_BYTES = "mcp_response_size_bytes", Histogram, ["server"], BYTES,
+        "Size of answers, frames of a stream together.";
+    OVERHEAD = "pilothouse_overhead_seconds", Histogram, ["server"], OVERHEAD_SECONDS,
+        "Seconds of a call spent in Pilothouse, not in the server and not waiting for the client.";
+    SERVER_UP = "mcp_server_up", Gauge, ["server"], &[],
+        "1 when the last health check passed, else 0; absent before the first check and when checks are off.";
+    HEALTH_CHECKS = "mcp_health_check_total", Counter, ["server", "result"], &[],
+        "Health checks by result.";
+    HEALTH_SECONDS_HIST = "mcp_health_check_duration_seconds", Histogram, ["server"], HEALTH_SECONDS,
+        "Seconds a health check took.";
+    CPU_SECONDS = "mcp_server_cpu_seconds_total", Counter, ["server", "replica"], &[],
+        "CPU seconds used by the server's processes, user and system.";
+    RESIDENT_BYTES = "mcp_server_resident_memory_bytes", Gauge, ["server", "replica"], &[],
+        "Resident memory of the server's processes; 0 when none runs.";
+    DISK_READ_BYTES = "mcp_server_disk_read_bytes_total", Counter, ["server", "replica"], &[],
+        "Bytes the server's processes read from storage.";
+    DISK_WRITTEN_BYTES = "mcp_server_disk_written_bytes_total", Counter, ["server", "replica"], &[],
+        "Bytes the server's processes wrote to storage.";
+    OPEN_FDS = "mcp_server_open_fds", Gauge, ["server", "replica"], &[],
+        "Open file descriptors of the server's processes; 0 when none runs.";
+    PROCESSES = "mcp_server_processes", Gauge, ["server", "replica"], &[],
+        "Processes of the server, grandchildren included; 0 when none runs.";
+    RESTARTS = "mcp_server_restarts_total", Counter, ["server", "replica", "reason"], &[],
+        "Children started in another's place.";
+    REFUSED = "mcp_refused_total", Counter, ["server", "reason"], &[],
+        "Requests refused by Pilothouse before the server saw them; server is empty when none could be told.";
+    NOTIFICATIONS = "pilothouse_notifications_total", Counter, ["server", "direction"], &[],
+        "Notifications carried, by direction (to_server, to_client).";
+    MESSAGES_DROPPED = "pilothouse_messages_dropped_total", Counter, ["server"], &[],
+        "Messages of a server that no client could be given.";
+    CALLS_IN_FLIGHT = "pilothouse_calls_in_flight", Gauge, ["server"], &[],
+        "Calls begun and not yet recorded.";
+    QUEUE_DEPTH = "pilothouse_queue_depth", Gauge, ["server"], &[],
+        "Calls waiting for a permit to go to the server.";
+    CHILDREN = "pilothouse_children", Gauge, ["server"], &[],
+        "Running child processes started by Pilothouse.";
+    DRAFTS_LOST = "pilothouse_call_drafts_lost_total", Counter, ["server"], &[],
+        "Calls that ended without a record; anything but 0 is a bug of Pilothouse.";
+    RECORDS_OFFERED = "pilothouse_records_offered_total", Counter, [], &[],
+        "Log records given to the recorder; offered = recorded + dropped, once the queue is empty.";
+    RECORDS = "pilothouse_records_written_total", Counter, [], &[],
+        "Log records written to every configured sink.";
+    RECORDS_DROPPED = "pilothouse_records_dropped_total", Counter, ["reason"], &[],
+        "Log records dropped (queue: the queue was full; disk: it could not be written).";
+    RECORD_QUEUE = "pilothouse_record_queue_depth", Gauge, [], &[],
+        "Log records waiting to be written.";
+    SPANS_OFFERED = "pilothouse_spans_offered_total", Counter, [], &[],
+        "Spans given to the exporter.";
+    SPANS_EXPORTED = "pilothouse_spans_exported_total", Counter, [], &[],
+        "Spans that a collector took.";
+    SPANS_DROPPED = "pilothouse_spans_dropped_total", Counter, ["reason"], &[],
+        "Spans dropped (queue: the queue was full; export: the collector did not take them).";
+    CONFIG_REJECTED = "pilothouse_config_rejected", Gauge, [], &[],
+        "1 while the configuration on disk is rejected and an older one runs, else 0.";
+    CONFIG_RELOADS = "pilothouse_config_reloads_total", Counter, ["result"], &[],
+        "Configuration reloads by result (ok, rejected).";
+    BUILD_INFO = "pilothouse_build_info", Gauge, ["version"], &[],
+        "Always 1; the label tells the version.";
+    PROCESS_START = "process_start_time_seconds", Gauge, [], &[],
+        "Unix time at which Pilothouse started.";
+    PROCESS_CPU = "process_cpu_seconds_total", Counter, [], &[],
+        "CPU seconds used by Pilothouse itself, user and system.";
+    PROCESS_RSS = "process_resident_memory_bytes", Gauge, [], &[],
+        "Resident memory of Pilothouse itself.";
+    PROCESS_FDS = "process_open_fds", Gauge, [], &[],
+        "Open file descriptors of Pilothouse itself.";
+    OTEL_OPERATION_SECONDS = "mcp_server_operation_duration_seconds", Histogram,
+        ["server", "mcp_method_name", "gen_ai_tool_name", "error_type", "network_transport", "mcp_protocol_version"], OTEL_SECONDS,
+        "OTel MCP semantic convention; only when switched on.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_follow_the_conventions() {
+        let mut seen = HashSet::new();
+        for m in ALL {
+            assert!(seen.insert(m.name), "{} twice", m.name);
+            assert_eq!(m.kind == Kind::Counter, m.name.ends_with("_total"), "{}", m.name);
+            assert_eq!(m.kind == Kind::Histogram, !m.buckets.is_empty(), "{}", m.name);
+            assert!(m.buckets.windows(2).all(|w| w[0] < w[1]), "{}", m.name);
+            assert!(m.help.ends_with('.'), "{}", m.name);
+        }
+    }
+
+    #[test]
+    fn latency_has_the_promised_bounds() {
+        for b in [0.1, 0.5, 1.0, 2.0, 5.0] {
+            assert!(SECONDS.contains(&b));
+        }
+    }
+}
