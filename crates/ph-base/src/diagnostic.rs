@@ -331,17 +331,31 @@ impl<'t> Place<'t> {
         } else {
             column.saturating_sub(QUOTED_CHARS_MAX / 3)
         };
-        let window: Vec<char> =
-            self.source.chars().skip(first).take(QUOTED_CHARS_MAX).map(printable_char).collect();
+        let window: Vec<char> = self
+            .source
+            .chars()
+            .skip(first)
+            .take(QUOTED_CHARS_MAX)
+            .map(printable_char)
+            .collect();
         let (head, tail) = (
             if first > 0 { "…" } else { "" },
-            if first + window.len() < total { "…" } else { "" },
+            if first + window.len() < total {
+                "…"
+            } else {
+                ""
+            },
         );
         // A tab stays a tab below itself, so that the carets line up at any tab width.
         let indent: String = head
             .chars()
             .map(|_| ' ')
-            .chain(window.iter().take(column - first).map(|c| if *c == '\t' { '\t' } else { ' ' }))
+            .chain(
+                window
+                    .iter()
+                    .take(column - first)
+                    .map(|c| if *c == '\t' { '\t' } else { ' ' }),
+            )
             .collect();
         let room = (window.len() + 1).saturating_sub(column - first).max(1);
         Quote {
@@ -366,7 +380,11 @@ fn printable(text: &str) -> String {
 
 /// A configuration may come from elsewhere; its control characters must not reach a terminal.
 fn printable_char(c: char) -> char {
-    if c == '\t' || !c.is_control() { c } else { '\u{FFFD}' }
+    if c == '\t' || !c.is_control() {
+        c
+    } else {
+        '\u{FFFD}'
+    }
 }
 
 /// `` `a`, `b` or `c` ``

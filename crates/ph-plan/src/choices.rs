@@ -1,0 +1,99 @@
+//! Fields that take one word of a closed list.
+
+/// Declares a closed list of words: the enum, the words as written, and a name for messages.
+macro_rules! choice {
+    (
+        $(#[doc = $about:literal])+
+        pub enum $name:ident {
+            $( $(#[doc = $doc:literal])+ $variant:ident = $word:literal, )*
+        }
+    ) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $( $(#[doc = $doc])+ $variant, )*
+        }
+
+        impl $name {
+            /// Every value, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[ $( Self::$variant, )* ];
+
+            /// The word in the configuration.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $( Self::$variant => $word, )*
+                }
+            }
+
+            /// Reads the word; `None` when it is not in the list.
+            #[must_use]
+            pub fn parse(word: &str) -> Option<Self> {
+                match word {
+                    $( $word => Some(Self::$variant), )*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+choice! {
+    /// Who checks the caller's identity.
+    pub enum Auth {
+        /// Nobody: right for a loopback listener.
+        None = "none",
+        /// A mesh or proxy in front of Pilothouse.
+        External = "external",
+    }
+}
+
+choice! {
+    /// Whether the data listener serves `/metrics`.
+    pub enum Exposure {
+        /// While the listener is loopback.
+        Auto = "auto",
+        /// Always.
+        Always = "always",
+        /// Never.
+        Never = "never",
+    }
+}
+
+choice! {
+    /// How the children of a stdio server are shared among client sessions.
+    pub enum Isolation {
+        /// One child per legacy session, one pool for stateless servers.
+        Auto = "auto",
+        /// One child per client session.
+        Session = "session",
+        /// One pool of children for everybody.
+        Shared = "shared",
+    }
+}
+
+choice! {
+    /// Levels of log lines, from the most to the least talkative.
+    pub enum LogLevel {
+        /// Every step.
+        Trace = "trace",
+        /// What a developer asks for.
+        Debug = "debug",
+        /// Every call.
+        Info = "info",
+        /// What an operator should look at.
+        Warn = "warn",
+        /// What failed.
+        Error = "error",
+    }
+}
+
+choice! {
+    /// How spans are sent.
+    pub enum OtlpProtocol {
+        /// Protobuf over HTTP, usually port 4318.
+        HttpProtobuf = "http/protobuf",
+        /// gRPC, usually port 4317.
+        Grpc = "grpc",
+    }
+}

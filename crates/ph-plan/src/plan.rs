@@ -1,0 +1,204 @@
+//! What Pilothouse is to do, as plain data: every field checked, every default filled in.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use ph_base::ServerName;
+
+use crate::choices::{Auth, Exposure, LogLevel, OtlpProtocol};
+use crate::section::section;
+use crate::server::Server;
+use crate::text::{Endpoint, Secret, Text};
+use crate::units::ByteSize;
+
+section! {
+    /// The whole configuration of one Pilothouse process.
+    pub struct Plan {
+        /// Address of the data listener. Port 0 lets the operating system choose.
+        listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 3000));
+        /// Directory of logs and records. Without it the state directory of the user is taken
+        /// (`$XDG_STATE_HOME/pilothouse`).
+        data_dir: Option<Text> = None;
+        /// Further `Host` names that are accepted besides the loopback names, without port.
+        allowed_hosts: Vec<String> = Vec::new();
+        /// Further `Origin` values that are accepted besides loopback ones: scheme, host, port.
+        allowed_origins: Vec<String> = Vec::new();
+        /// Who checks the caller's identity. A listener beyond loopback needs `external`.
+        auth: Auth = Auth::None;
+        /// Whether the data listener also serves `/metrics`; `auto` means while it is loopback.
+        metrics_on_data_listener: Exposure = Exposure::Auto;
+        /// The MCP servers by name; the name is the path (`/NAME/mcp`) and a metric label.
+        servers: BTreeMap<ServerName, Server> = BTreeMap::new();
+        /// Bounds on client sessions, for the whole process.
+        sessions: Sessions = Sessions::default();
+        /// Bounds on child processes, for the whole process.
+        children: Children = Children::default();
+        /// Bounds on the HTTP side towards clients.
+        http: Http = Http::default();
+        /// Log lines: one JSON object per call.
+        log: Log = Log::default();
+        /// Export of spans by OTLP.
+        otlp: Otlp = Otlp::default();
+        /// How long each step of stopping may take.
+        stop: Stop = Stop::default();
+    }
+}
+
+section! {
+    /// Bounds on client sessions, for the whole process.
+    pub struct Sessions {
+        /// A session without a call or an open stream for this long is ended (404 afterwards).
+        idle: Duration = minutes(30), in secs(1)..=hours(24 * 7);
+        /// Sessions at the same time; beyond it a new one is refused with 503.
+        max: u32 = 1024, in 1..=1_000_000;
+    }
+}
+
+section! {
+    /// Bounds on child processes, for the whole process.
+    pub struct Children {
+        /// Children at the same time, spare ones included; beyond it 503.
+        max: u32 = 64, in 1..=65_536;
+    }
+}
+
+section! {
+    /// Bounds on the HTTP side towards clients.
+    pub struct Http {
+        /// Largest request body; beyond it 413.
+        request_bytes_max: ByteSize = ByteSize::mib(4), in ByteSize::kib(1)..=ByteSize::gib(1);
+        /// Largest request head (request line and headers); beyond it 431.
+        head_bytes_max: ByteSize = ByteSize::kib(64), in ByteSize::kib(8)..=ByteSize::mib(1);
+        /// Time for a request body to arrive; beyond it 408.
+        body_timeout: Duration = secs(30), in ms(10)..=hours(1);
+        /// Quiet time of an event stream after which a comment is sent to keep it open.
+        keep_alive_comment: Duration = secs(15), in secs(1)..=hours(1);
+        /// Client connections at the same time; further ones wait to be accepted.
+        connections_max: u32 = 4096, in 1..=1_000_000;
+    }
+}
+
+section! {
+    /// Log lines: one JSON object per call.
+    pub struct Log {
+        /// Least level that is written. The variable `LOG_LEVEL` goes before it.
+        level: LogLevel = LogLevel::Info;
+        /// Whether `combined.log` and `error.log` are written in the data directory.
+        files: bool = true;
+        /// Whether the same lines go to standard output.
+        stdout: bool = false;
+        /// Size at which a file is rotated.
+        rotate_bytes: ByteSize = ByteSize::mib(100), in ByteSize::kib(64)..=ByteSize::gib(64);
+        /// Age at which a file is rotated.
+        rotate_age: Duration = hours(24), in minutes(1)..=hours(24 * 365);
+        /// Rotated files that are kept.
+        keep_files: u32 = 14, in 0..=10_000;
+        /// Bytes of rotated files that are kept, per log.
+        keep_bytes: ByteSize = ByteSize::gib(2), in ByteSize::kib(64)..=ByteSize::gib(64 * 1024);
+        /// Whether rotated files are compressed with zstd.
+        compress: bool = true;
+        /// Whether the parameters of calls are logged, redacted by key and cut.
+        params: bool = false;
+        /// Bytes of parameters that are logged per call.
+        params_bytes_max: ByteSize = ByteSize::kib(4), in ByteSize::new(16)..=ByteSize::mib(1);
+        /// Keys whose values are replaced in logged parameters: a key is meant when it contains
+        /// one of these, in upper or lower case.
+        redact_keys: Vec<String> = redact_keys();
+    }
+}
+
+section! {
+    /// Export of spans by OTLP. Without an endpoint, here or in `OTEL_EXPORTER_OTLP_ENDPOINT`,
+    /// nothing is exported.
+    pub struct Otlp {
+        /// Where to send spans: the base address, as in `http://127.0.0.1:4318`.
+        endpoint: Option<Endpoint> = None;
+        /// How to send them.
+        protocol: OtlpProtocol = OtlpProtocol::HttpProtobuf;
+        /// Headers of every export request. Values may be `${NAME}` or `file:PATH`.
+        headers: BTreeMap<String, Secret> = BTreeMap::new();
+        /// The `service.name` of Pilothouse's own spans.
+        service_name: Text = Text::from("pilothouse");
+        /// Share of the calls without a sampled parent whose spans are kept. Failed and slow
+        /// calls are always kept.
+        sample_ratio: f64 = 1.0, in 0.0..=1.0;
+        /// A call that takes longer is slow, and its spans are always kept.
+        slow: Duration = secs(1), in ms(1)..=hours(1);
+        /// Spans that wait for export; beyond it they are dropped and counted.
+        queue_max: u32 = 8192, in 1..=1_000_000;
+        /// Time for one export request.
+        timeout: Duration = secs(10), in ms(10)..=minutes(5);
+        /// Whether tool arguments and results are put on spans.
+        arguments: bool = false;
+    }
+}
+
+section! {
+    /// How long each step of stopping may take.
+    pub struct Stop {
+        /// Time between `/readyz` saying no and the listener closing.
+        lame_duck: Duration = Duration::ZERO, in Duration::ZERO..=minutes(10);
+        /// Time for calls in flight to end before they are cut.
+        drain: Duration = secs(30), in Duration::ZERO..=hours(1);
+        /// Time for records to reach files and the collector.
+        flush: Duration = secs(5), in Duration::ZERO..=minutes(10);
+    }
+}
+
+impl Plan {
+    /// Whether the data listener serves `/metrics`.
+    #[must_use]
+    pub fn serves_metrics_on_data_listener(&self) -> bool {
+        match self.metrics_on_data_listener {
+            Exposure::Auto => self.listen.ip().is_loopback(),
+            Exposure::Always => true,
+            Exposure::Never => false,
+        }
+    }
+
+    /// The server behind `/mcp`: the only one there is.
+    #[must_use]
+    pub fn only_server(&self) -> Option<(&ServerName, &Server)> {
+        let mut servers = self.servers.iter();
+        servers.next().filter(|_| servers.next().is_none())
+    }
+}
+
+/// Names of values that must not be logged, as parts of a key in lower case.
+fn redact_keys() -> Vec<String> {
+    [
+        "password",
+        "passwd",
+        "passphrase",
+        "secret",
+        "token",
+        "api_key",
+        "apikey",
+        "api-key",
+        "access_key",
+        "private_key",
+        "authorization",
+        "cookie",
+        "credential",
+        "session_id",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+pub(crate) const fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+pub(crate) const fn secs(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+pub(crate) const fn minutes(count: u64) -> Duration {
+    Duration::from_secs(count * 60)
+}
+
+pub(crate) const fn hours(count: u64) -> Duration {
+    Duration::from_secs(count * 3600)
+}

@@ -1,0 +1,182 @@
+//! One MCP server behind Pilothouse: how it is reached and what it may use.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::choices::Isolation;
+use crate::plan::{hours, minutes, ms, secs};
+use crate::section::section;
+use crate::text::{Endpoint, Secret, Text};
+use crate::units::ByteSize;
+
+/// One MCP server behind Pilothouse.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// How it is reached.
+    pub upstream: Upstream,
+    /// Times after which a step of a call is given up.
+    pub timeouts: Timeouts,
+    /// Bounds on calls and frames.
+    pub limits: Limits,
+    /// Active probes.
+    pub health: Health,
+}
+
+/// How a server is reached.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Upstream {
+    /// A child process that speaks over its standard streams.
+    Stdio(Stdio),
+    /// A Streamable HTTP endpoint.
+    Http(HttpUpstream),
+}
+
+/// A child process that speaks MCP over its standard streams.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stdio {
+    /// The program: a path, or a name looked up in `PATH`.
+    pub command: Text,
+    /// Its arguments.
+    pub args: Vec<Text>,
+    /// Variables set for it, besides the few that every child inherits.
+    pub env: BTreeMap<String, Secret>,
+    /// Its working directory; Pilothouse's own if absent.
+    pub cwd: Option<Text>,
+    /// How children are shared among sessions.
+    pub isolation: Isolation,
+    /// Spare children kept ready for session isolation.
+    pub prewarm: u32,
+    /// Whether the child is given `OTEL_EXPORTER_OTLP_ENDPOINT` and `OTEL_SERVICE_NAME`.
+    pub otel: bool,
+    /// What happens when it ends unasked.
+    pub restart: Restart,
+    /// How it is ended.
+    pub stop: ChildStop,
+    /// What it may use of the machine.
+    pub resources: Resources,
+}
+
+/// A Streamable HTTP endpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpUpstream {
+    /// Its address.
+    pub url: Endpoint,
+    /// Headers added to every request, names in lower case.
+    pub headers: BTreeMap<String, Secret>,
+    /// PEM file of the certificate authorities trusted instead of the system's.
+    pub ca_file: Option<Text>,
+}
+
+section! {
+    /// One MCP server: either `command` (a child process over stdio) or `url` (Streamable HTTP).
+    pub struct ServerText {
+        /// The program of a stdio server: a path, or a name looked up in `PATH`.
+        command: Option<Text> = None;
+        /// Arguments of the program.
+        args: Vec<Text> = Vec::new();
+        /// Variables set for the child. Values may be `${NAME}` or `file:PATH`.
+        env: BTreeMap<String, Secret> = BTreeMap::new();
+        /// Working directory of the child; Pilothouse's own if absent.
+        cwd: Option<Text> = None;
+        /// Address of a Streamable HTTP server.
+        url: Option<Endpoint> = None;
+        /// Headers added to every request to `url`. Values may be `${NAME}` or `file:PATH`.
+        headers: BTreeMap<String, Secret> = BTreeMap::new();
+        /// PEM file of the certificate authorities trusted for `url` instead of the system's.
+        ca_file: Option<Text> = None;
+        /// How children are shared among client sessions. `auto`: one child per legacy session,
+        /// one pool for stateless servers.
+        isolation: Isolation = Isolation::Auto;
+        /// Spare children kept ready for session isolation.
+        prewarm: u32 = 1, in 0..=16;
+        /// Whether the child is given `OTEL_EXPORTER_OTLP_ENDPOINT` and `OTEL_SERVICE_NAME`.
+        otel: bool = false;
+        /// Times after which a step of a call is given up.
+        timeouts: Timeouts = Timeouts::default();
+        /// Bounds on calls and frames.
+        limits: Limits = Limits::default();
+        /// Active probes.
+        health: Health = Health::default();
+        /// What happens when a child ends unasked.
+        restart: Restart = Restart::default();
+        /// How a child is ended: end of input, then SIGTERM, then SIGKILL.
+        stop: ChildStop = ChildStop::default();
+        /// What a child may use of the machine.
+        resources: Resources = Resources::default();
+    }
+}
+
+section! {
+    /// Times after which a step of a call is given up. None of them applies to streams that a
+    /// client holds open to listen.
+    pub struct Timeouts {
+        /// Time to connect, TLS included.
+        connect: Duration = secs(5), in ms(1)..=minutes(10);
+        /// Time from the request to the first byte of the answer.
+        first_byte: Duration = secs(60), in ms(1)..=hours(24);
+        /// Quiet time between two pieces of an answer.
+        idle: Duration = minutes(5), in ms(1)..=hours(24);
+        /// Time of a whole call.
+        total: Duration = minutes(10), in ms(1)..=hours(24);
+        /// Time for `initialize`, the start of the child included.
+        initialize: Duration = secs(60), in ms(1)..=hours(1);
+    }
+}
+
+section! {
+    /// Bounds on calls and frames of one server.
+    pub struct Limits {
+        /// Calls at the same time; further ones wait.
+        in_flight_max: u32 = 256, in 1..=1_000_000;
+        /// Calls that wait; beyond it 503.
+        queue_max: u32 = 1024, in 0..=1_000_000;
+        /// Longest line of a child's output.
+        line_bytes_max: ByteSize = ByteSize::mib(16), in ByteSize::kib(4)..=ByteSize::gib(1);
+    }
+}
+
+section! {
+    /// Active probes of one server: `ping` or `server/discover`.
+    pub struct Health {
+        /// Whether the server is probed.
+        enabled: bool = true;
+        /// Time between two probes.
+        interval: Duration = secs(15), in ms(100)..=hours(1);
+        /// Time for one probe.
+        timeout: Duration = secs(5), in ms(10)..=minutes(10);
+    }
+}
+
+section! {
+    /// What happens when a child ends unasked.
+    pub struct Restart {
+        /// Wait before the first restart; doubled for each further one.
+        backoff_min: Duration = ms(500), in ms(1)..=hours(1);
+        /// Longest wait before a restart.
+        backoff_max: Duration = secs(30), in ms(1)..=hours(24);
+        /// Ends within `crash_loop_window` after which the server counts as crash-looping.
+        crash_loop_max: u32 = 5, in 1..=1_000;
+        /// The time over which ends are counted.
+        crash_loop_window: Duration = minutes(2), in secs(1)..=hours(24);
+    }
+}
+
+section! {
+    /// How a child is ended: end of input, then SIGTERM, then SIGKILL.
+    pub struct ChildStop {
+        /// Time between the end of its input and SIGTERM.
+        stdin_grace: Duration = secs(2), in Duration::ZERO..=minutes(10);
+        /// Time between SIGTERM and SIGKILL.
+        term_grace: Duration = secs(3), in Duration::ZERO..=minutes(10);
+    }
+}
+
+section! {
+    /// What a child may use of the machine; absent means no limit.
+    pub struct Resources {
+        /// Memory of a child with its descendants.
+        memory_max: Option<ByteSize> = None, in ByteSize::mib(1)..=ByteSize::gib(64 * 1024);
+        /// Open files of each process of the child.
+        open_files_max: Option<u64> = None, in 16..=1_048_576;
+    }
+}
