@@ -1,0 +1,84 @@
+//! `ph-bench`: the upstreams, the telemetry sink and the load of `bench/run`.
+
+use anyhow::Context as _;
+use clap::Parser;
+use ph_bench::load;
+use ph_bench::mcp_server::Eras;
+use ph_bench::{otlp_sink, output, upstream_http, upstream_stdio};
+use std::fs::File;
+use std::net::SocketAddr;
+use std::os::fd::AsFd as _;
+use std::process::ExitCode;
+use tokio::net::TcpListener;
+
+/// Both ends of Pilothouse's benchmarks. A development tool.
+#[derive(Parser)]
+#[command(name = "ph-bench", version)]
+enum Command {
+    /// A fast MCP server over Streamable HTTP; prints its address as JSON.
+    UpstreamHttp {
+        #[command(flatten)]
+        listen: Listen,
+        /// Eras it speaks.
+        #[arg(long, value_enum, default_value = "both")]
+        eras: Eras,
+    },
+    /// The same server over stdin and stdout.
+    UpstreamStdio {
+        /// Eras it speaks.
+        #[arg(long, value_enum, default_value = "both")]
+        eras: Eras,
+    },
+    /// A collector that counts spans; prints its address as JSON.
+    OtlpSink(Listen),
+    /// Calls a server and prints a report as JSON; exit code 1 if a call failed.
+    Load(Box<load::Options>),
+}
+
+#[derive(clap::Args)]
+struct Listen {
+    /// Address to listen on; port 0 lets the system choose.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    match Command::parse() {
+        Command::UpstreamHttp { listen, eras } => {
+            listen.serve(|listener| upstream_http::serve(listener, eras))?;
+        }
+        Command::UpstreamStdio { eras } => {
+            // The descriptor itself: the standard library's line buffer would
+            // cut a batch of answers into pieces.
+            let output = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
+            upstream_stdio::serve(std::io::stdin().lock(), output, eras)?;
+        }
+        Command::OtlpSink(listen) => listen.serve(otlp_sink::serve)?,
+        Command::Load(options) => {
+            let report = load::run(&options)?;
+            output::line(&report.to_json().to_string())?;
+            if report.errors() > 0 {
+                return Ok(ExitCode::from(1));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Listen {
+    fn serve<F: Future<Output = std::io::Result<()>>>(
+        &self,
+        serve: impl FnOnce(TcpListener) -> F,
+    ) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(async {
+            let listener = TcpListener::bind(self.listen)
+                .await
+                .with_context(|| format!("cannot listen on {}", self.listen))?;
+            output::line(&format!(r#"{{"listening":"{}"}}"#, listener.local_addr()?))?;
+            Ok(serve(listener).await?)
+        })
+    }
+}
