@@ -1,0 +1,35 @@
+# What there is to do here. `make` alone says it.
+.PHONY: help run test fuzz bench lint deny fmt
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+help:
+	@echo "make run     build, then Pilothouse in front of its own workbench server"
+	@echo "make test    everything that CI runs (STEP='fmt tidy' for some of it)"
+	@echo "make lint    rustfmt, clippy, the workspace's own rules, dependencies"
+	@echo "make fmt     format"
+	@echo "make fuzz    every fuzz target for 60 s"
+	@echo "make bench   the whole benchmark"
+
+run:
+	cargo build --locked
+	@exec $(TARGET)/debug/pilothouse run -- $(TARGET)/debug/pilothouse workbench
+
+test:
+	@.ci/steps $(STEP)
+
+lint:
+	@.ci/steps tools fmt clippy tidy deny
+
+deny:
+	@.ci/steps tools deny
+
+fmt:
+	cargo fmt --all
+	cargo fmt --manifest-path fuzz/Cargo.toml
+
+fuzz:
+	cargo xtask fuzz --seconds 60
+
+bench:
+	bench/run
