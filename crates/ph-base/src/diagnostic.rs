@@ -52,6 +52,14 @@ pub enum Problem {
         /// Why.
         reason: &'static str,
     },
+    /// A name that had to be changed to be usable. A warning.
+    #[error("`{got}` is served as `{to}`")]
+    Renamed {
+        /// The name as written.
+        got: String,
+        /// The name that is used.
+        to: String,
+    },
     /// A key that has to be there.
     #[error("missing field {}", OneOf(.fields))]
     MissingField {
@@ -187,7 +195,9 @@ impl Problem {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::IgnoredField { .. } | Self::LeftOut { .. } => Severity::Warning,
+            Self::IgnoredField { .. } | Self::LeftOut { .. } | Self::Renamed { .. } => {
+                Severity::Warning
+            }
             Self::UnknownField { .. }
             | Self::MissingField { .. }
             | Self::Conflict { .. }
@@ -207,12 +217,14 @@ impl Problem {
     fn label(&self) -> String {
         match self {
             Self::UnknownField { allowed, .. } => format!("expected {}", OneOf(allowed)),
+            Self::IgnoredField { allowed, .. } if allowed.is_empty() => String::new(),
             Self::IgnoredField { allowed, .. } => format!("known here: {}", OneOf(allowed)),
             Self::WrongType { expected, .. } => format!("expected {expected}"),
             Self::OutOfRange { min, max, .. } => format!("expected {min} to {max}"),
             Self::BadValue { expected, .. } => format!("expected {expected}"),
             Self::Duplicate { first_line, .. } => format!("first set in line {first_line}"),
             Self::LeftOut { .. }
+            | Self::Renamed { .. }
             | Self::MissingField { .. }
             | Self::Conflict { .. }
             | Self::Syntax { .. }

@@ -1,5 +1,11 @@
 //! Fields that take one word of a closed list.
 
+use serde_json::{Value as Json, json};
+
+use crate::node::Node;
+use crate::reader::Reader;
+use crate::value::{REFERENCE, Value, anchored, read_choice};
+
 /// Declares a closed list of words: the enum, the words as written, and a name for messages.
 macro_rules! choice {
     (
@@ -33,6 +39,25 @@ macro_rules! choice {
                     $( $word => Some(Self::$variant), )*
                     _ => None,
                 }
+            }
+
+            const WORDS: &'static [&'static str] = &[ $( $word, )* ];
+        }
+
+        impl Value for $name {
+            type Limits = ();
+            const ANY: () = ();
+
+            fn read(node: &Node, _limits: &(), reader: &mut Reader<'_>) -> Option<Self> {
+                read_choice(node, Self::WORDS, Self::ALL, reader)
+            }
+
+            fn schema(_limits: &()) -> Json {
+                json!({"type": "string", "anyOf": [{"enum": Self::WORDS}, {"pattern": anchored(REFERENCE)}]})
+            }
+
+            fn show(&self) -> Json {
+                self.as_str().into()
             }
         }
     };

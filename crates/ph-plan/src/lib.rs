@@ -3,15 +3,38 @@
 //! Pure: no clock, no I/O, no async. Variables and files that a text refers to come from an
 //! argument.
 
+mod checked;
 mod choices;
+mod load;
 mod plan;
-mod section;
+mod secrets;
 mod server;
+mod server_text;
 mod text;
 mod units;
 
+mod changes;
+mod schema;
+
+mod desktop;
+mod interpolate;
+mod json;
+mod names;
+mod node;
+mod reader;
+mod report;
+mod section;
+mod tree;
+mod value;
+mod yaml;
+
+pub use changes::Change;
+pub use checked::{EnvName, FilePath, HeaderKey, HostName, KeyPart, Origin};
 pub use choices::{Auth, Exposure, Isolation, LogLevel, OtlpProtocol};
+pub use load::{Loaded, NoServer, load};
 pub use plan::{Children, Http, Log, Otlp, Plan, Sessions, Stop};
+pub use schema::schema;
+pub use secrets::{NoSecrets, Secrets};
 pub use server::{
     ChildStop, Health, HttpUpstream, Limits, Resources, Restart, Server, Stdio, Timeouts, Upstream,
 };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ph_base::ServerName;
 
+use crate::checked::{FilePath, HeaderKey, HostName, KeyPart, Origin};
 use crate::choices::{Auth, Exposure, LogLevel, OtlpProtocol};
 use crate::section::section;
 use crate::server::Server;
@@ -19,11 +20,11 @@ section! {
         listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 3000));
         /// Directory of logs and records. Without it the state directory of the user is taken
         /// (`$XDG_STATE_HOME/pilothouse`).
-        data_dir: Option<Text> = None;
+        data_dir: Option<FilePath> = None;
         /// Further `Host` names that are accepted besides the loopback names, without port.
-        allowed_hosts: Vec<String> = Vec::new();
+        allowed_hosts: Vec<HostName> = Vec::new();
         /// Further `Origin` values that are accepted besides loopback ones: scheme, host, port.
-        allowed_origins: Vec<String> = Vec::new();
+        allowed_origins: Vec<Origin> = Vec::new();
         /// Who checks the caller's identity. A listener beyond loopback needs `external`.
         auth: Auth = Auth::None;
         /// Whether the data listener also serves `/metrics`; `auto` means while it is loopback.
@@ -104,7 +105,7 @@ section! {
         params_bytes_max: ByteSize = ByteSize::kib(4), in ByteSize::new(16)..=ByteSize::mib(1);
         /// Keys whose values are replaced in logged parameters: a key is meant when it contains
         /// one of these, in upper or lower case.
-        redact_keys: Vec<String> = redact_keys();
+        redact_keys: Vec<KeyPart> = redact_keys();
     }
 }
 
@@ -117,7 +118,7 @@ section! {
         /// How to send them.
         protocol: OtlpProtocol = OtlpProtocol::HttpProtobuf;
         /// Headers of every export request. Values may be `${NAME}` or `file:PATH`.
-        headers: BTreeMap<String, Secret> = BTreeMap::new();
+        headers: BTreeMap<HeaderKey, Secret> = BTreeMap::new();
         /// The `service.name` of Pilothouse's own spans.
         service_name: Text = Text::from("pilothouse");
         /// Share of the calls without a sampled parent whose spans are kept. Failed and slow
@@ -166,7 +167,7 @@ impl Plan {
 }
 
 /// Names of values that must not be logged, as parts of a key in lower case.
-fn redact_keys() -> Vec<String> {
+fn redact_keys() -> Vec<KeyPart> {
     [
         "password",
         "passwd",
@@ -183,8 +184,9 @@ fn redact_keys() -> Vec<String> {
         "credential",
         "session_id",
     ]
-    .map(str::to_owned)
-    .to_vec()
+    .into_iter()
+    .filter_map(KeyPart::parse)
+    .collect()
 }
 
 pub(crate) const fn ms(count: u64) -> Duration {

@@ -4,11 +4,17 @@
 //! once, and makes of it the plain struct, its `Default`, the reader of the operator's text, and
 //! the piece of the JSON Schema. None of the four can drift from the others.
 
+use serde_json::{Value as Json, json};
+
+use crate::node::{Entry, Node};
+use crate::reader::Reader;
+use crate::value::Value;
+
 /// Declares one block of the configuration: `name: Type = default, in least..=greatest;`.
 macro_rules! section {
     (
         $(#[doc = $about:literal])+
-        pub struct $name:ident {
+        $vis:vis struct $name:ident {
             $(
                 $(#[doc = $doc:literal])+
                 $field:ident : $ty:ty = $default:expr $(, in $limits:expr)? ;
@@ -17,11 +23,11 @@ macro_rules! section {
     ) => {
         $(#[doc = $about])+
         #[derive(Clone, Debug, PartialEq)]
-        pub struct $name {
+        $vis struct $name {
             $(
                 $(#[doc = $doc])+
                 #[doc = concat!("\n\nDefault: `", stringify!($default), "`.", $(" Limits: `", stringify!($limits), "`.")?)]
-                pub $field: $ty,
+                $vis $field: $ty,
             )*
         }
 
@@ -30,7 +36,121 @@ macro_rules! section {
                 Self { $( $field: $default, )* }
             }
         }
+
+        impl $crate::section::Section for $name {
+            const FIELDS: &'static [&'static str] = &[$( stringify!($field), )*];
+            const ABOUT: &'static str = concat!($($about, "\n"),+);
+
+            fn set(&mut self, entry: &$crate::node::Entry, reader: &mut $crate::reader::Reader<'_>) {
+                $(
+                    if entry.key == stringify!($field) {
+                        let limits = $crate::section::limits!($ty $(, $limits)?);
+                        if let Some(value) = $crate::value::Value::read(&entry.value, &limits, reader) {
+                            self.$field = value;
+                        }
+                    }
+                )*
+            }
+
+            fn properties() -> Vec<$crate::section::Property> {
+                let default = Self::default();
+                vec![$( $crate::section::Property {
+                    name: stringify!($field),
+                    doc: concat!($($doc, "\n"),+),
+                    schema: <$ty as $crate::value::Value>::schema(&$crate::section::limits!($ty $(, $limits)?)),
+                    default: $crate::value::Value::show(&default.$field),
+                }, )*]
+            }
+
+            fn shown(&self) -> Vec<(&'static str, serde_json::Value)> {
+                vec![$( (stringify!($field), $crate::value::Value::show(&self.$field)), )*]
+            }
+        }
     };
 }
 
-pub(crate) use section;
+/// The limits of a field, or none.
+macro_rules! limits {
+    ($ty:ty) => {
+        <$ty as $crate::value::Value>::ANY
+    };
+    ($ty:ty, $limits:expr) => {
+        $limits
+    };
+}
+
+pub(crate) use {limits, section};
+
+/// A block of the configuration with fixed keys.
+pub(crate) trait Section: Default {
+    /// The keys, in the order of the documentation.
+    const FIELDS: &'static [&'static str];
+    /// What the block is for.
+    const ABOUT: &'static str;
+
+    /// Reads the field that `entry` names; nothing where there is none.
+    fn set(&mut self, entry: &Entry, reader: &mut Reader<'_>);
+
+    /// The fields as the schema and the documentation need them.
+    fn properties() -> Vec<Property>;
+
+    /// The fields as they could be written.
+    fn shown(&self) -> Vec<(&'static str, Json)>;
+}
+
+/// One field of a block.
+pub(crate) struct Property {
+    pub(crate) name: &'static str,
+    pub(crate) doc: &'static str,
+    pub(crate) schema: Json,
+    pub(crate) default: Json,
+}
+
+impl<S: Section> Value for S {
+    type Limits = ();
+    const ANY: () = ();
+
+    fn read(node: &Node, _limits: &(), reader: &mut Reader<'_>) -> Option<Self> {
+        let mut section = Self::default();
+        for entry in reader.fields(node, S::FIELDS)? {
+            reader.within(&entry.key, |reader| section.set(entry, reader));
+        }
+        Some(section)
+    }
+
+    fn schema(_limits: &()) -> Json {
+        let properties = S::properties().into_iter().map(|property| {
+            let mut schema = property.schema;
+            // A block's defaults stand at its own fields.
+            let has_own_defaults = schema.get("properties").is_some();
+            schema["description"] = one_line(property.doc).into();
+            if !property.default.is_null() && !has_own_defaults {
+                schema["default"] = property.default;
+            }
+            (property.name.to_owned(), schema)
+        });
+        json!({
+            "type": ["object", "null"],
+            "description": one_line(S::ABOUT),
+            "additionalProperties": false,
+            "properties": properties.collect::<serde_json::Map<_, _>>(),
+        })
+    }
+
+    fn show(&self) -> Json {
+        let fields = self
+            .shown()
+            .into_iter()
+            .filter(|(_, value)| !value.is_null());
+        Json::Object(
+            fields
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        )
+    }
+}
+
+/// A doc comment without its line breaks.
+pub(crate) fn one_line(doc: &str) -> String {
+    doc.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::checked::{EnvName, FilePath, HeaderKey};
 use crate::choices::Isolation;
 use crate::plan::{hours, minutes, ms, secs};
 use crate::section::section;
@@ -39,9 +40,9 @@ pub struct Stdio {
     /// Its arguments.
     pub args: Vec<Text>,
     /// Variables set for it, besides the few that every child inherits.
-    pub env: BTreeMap<String, Secret>,
+    pub env: BTreeMap<EnvName, Secret>,
     /// Its working directory; Pilothouse's own if absent.
-    pub cwd: Option<Text>,
+    pub cwd: Option<FilePath>,
     /// How children are shared among sessions.
     pub isolation: Isolation,
     /// Spare children kept ready for session isolation.
@@ -62,48 +63,9 @@ pub struct HttpUpstream {
     /// Its address.
     pub url: Endpoint,
     /// Headers added to every request, names in lower case.
-    pub headers: BTreeMap<String, Secret>,
+    pub headers: BTreeMap<HeaderKey, Secret>,
     /// PEM file of the certificate authorities trusted instead of the system's.
-    pub ca_file: Option<Text>,
-}
-
-section! {
-    /// One MCP server: either `command` (a child process over stdio) or `url` (Streamable HTTP).
-    pub struct ServerText {
-        /// The program of a stdio server: a path, or a name looked up in `PATH`.
-        command: Option<Text> = None;
-        /// Arguments of the program.
-        args: Vec<Text> = Vec::new();
-        /// Variables set for the child. Values may be `${NAME}` or `file:PATH`.
-        env: BTreeMap<String, Secret> = BTreeMap::new();
-        /// Working directory of the child; Pilothouse's own if absent.
-        cwd: Option<Text> = None;
-        /// Address of a Streamable HTTP server.
-        url: Option<Endpoint> = None;
-        /// Headers added to every request to `url`. Values may be `${NAME}` or `file:PATH`.
-        headers: BTreeMap<String, Secret> = BTreeMap::new();
-        /// PEM file of the certificate authorities trusted for `url` instead of the system's.
-        ca_file: Option<Text> = None;
-        /// How children are shared among client sessions. `auto`: one child per legacy session,
-        /// one pool for stateless servers.
-        isolation: Isolation = Isolation::Auto;
-        /// Spare children kept ready for session isolation.
-        prewarm: u32 = 1, in 0..=16;
-        /// Whether the child is given `OTEL_EXPORTER_OTLP_ENDPOINT` and `OTEL_SERVICE_NAME`.
-        otel: bool = false;
-        /// Times after which a step of a call is given up.
-        timeouts: Timeouts = Timeouts::default();
-        /// Bounds on calls and frames.
-        limits: Limits = Limits::default();
-        /// Active probes.
-        health: Health = Health::default();
-        /// What happens when a child ends unasked.
-        restart: Restart = Restart::default();
-        /// How a child is ended: end of input, then SIGTERM, then SIGKILL.
-        stop: ChildStop = ChildStop::default();
-        /// What a child may use of the machine.
-        resources: Resources = Resources::default();
-    }
+    pub ca_file: Option<FilePath>,
 }
 
 section! {

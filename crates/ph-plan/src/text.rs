@@ -79,8 +79,27 @@ impl Secret {
 const MASK: &str = "***";
 
 impl Endpoint {
-    pub(crate) fn new(uri: http::Uri, written: Text) -> Self {
-        Self { uri, written }
+    /// Reads an absolute address.
+    ///
+    /// - errors: what the text has to be.
+    pub(crate) fn parse(text: &Text) -> Result<Self, &'static str> {
+        const ABSOLUTE: &str = "an absolute address such as `https://example.com/mcp`";
+        let uri: http::Uri = text.as_str().parse().map_err(|_| ABSOLUTE)?;
+        let authority = uri.authority().ok_or(ABSOLUTE)?;
+        let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+        if !is_http || authority.host().is_empty() {
+            return Err(ABSOLUTE);
+        }
+        if authority.as_str().contains('@') {
+            return Err("an address without user and password; put them into `headers`");
+        }
+        if text.as_str().contains('#') {
+            return Err("an address without `#fragment`");
+        }
+        Ok(Self {
+            uri,
+            written: text.clone(),
+        })
     }
 
     /// The address, with scheme and host.

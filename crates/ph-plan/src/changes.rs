@@ -1,0 +1,199 @@
+//! What a reload has to do: the difference of two plans, as a list.
+
+use ph_base::ServerName;
+use serde_json::Value as Json;
+
+use crate::plan::Plan;
+use crate::server::{Server, Stdio, Upstream};
+use crate::value::Value;
+
+/// One thing that a reload has to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A server to start.
+    ServerAdded(ServerName),
+    /// A server to drain and to answer with 404.
+    ServerRemoved(ServerName),
+    /// A server that is reached in another way (command, environment, address, headers): new
+    /// children or connections, the old ones drain.
+    UpstreamChanged(ServerName),
+    /// How many children there are, how they are shared, restarted and ended; for the next child.
+    SupervisionChanged(ServerName),
+    /// Timeouts and limits: from the next call.
+    LimitsChanged(ServerName),
+    /// Probes: from the next one.
+    HealthChanged(ServerName),
+    /// The data listener has to be bound anew.
+    ListenChanged,
+    /// Who may call: accepted hosts and origins, authentication, where `/metrics` is served.
+    AccessChanged,
+    /// Bounds on HTTP heads, bodies and connections: from the next request.
+    HttpChanged,
+    /// Bounds on sessions and children of the whole process.
+    BoundsChanged,
+    /// Levels, files and redaction of log lines.
+    LogChanged,
+    /// Export of spans.
+    OtlpChanged,
+    /// How long stopping may take.
+    StopChanged,
+    /// The data directory: it has one owner from start to end, so this needs a restart.
+    DataDirNeedsRestart,
+}
+
+impl Plan {
+    /// What has to be done to run `new` instead of `old`, servers first, by name. Empty for plans
+    /// that mean the same.
+    #[must_use]
+    pub fn changes(old: &Self, new: &Self) -> Vec<Change> {
+        let mut changes = server_changes(old, new);
+        let access = |plan: &Self| {
+            (
+                plan.allowed_hosts.clone(),
+                plan.allowed_origins.clone(),
+                plan.auth,
+                plan.metrics_on_data_listener,
+            )
+        };
+        let whole = [
+            (old.listen != new.listen, Change::ListenChanged),
+            (access(old) != access(new), Change::AccessChanged),
+            (old.http != new.http, Change::HttpChanged),
+            (
+                old.sessions != new.sessions || old.children != new.children,
+                Change::BoundsChanged,
+            ),
+            (old.log != new.log, Change::LogChanged),
+            (old.otlp != new.otlp, Change::OtlpChanged),
+            (old.stop != new.stop, Change::StopChanged),
+            (old.data_dir != new.data_dir, Change::DataDirNeedsRestart),
+        ];
+        changes.extend(only_different(whole));
+        changes
+    }
+
+    /// The plan as it could be written: every default filled in, secrets masked, references
+    /// unresolved. What `running` means when people ask for it.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        self.show()
+    }
+
+    /// A fingerprint of what the plan says, to tell two configurations apart: 16 hexadecimal
+    /// digits, the same on every machine and in every build of one version.
+    ///
+    /// Secret values take no part, so that it may be published: a rotated secret alone does not
+    /// change it.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let mut hash = Fnv::default();
+        hash.json(&self.show());
+        format!("{:016x}", hash.0)
+    }
+}
+
+fn server_changes(old: &Plan, new: &Plan) -> Vec<Change> {
+    let mut names: Vec<&ServerName> = old.servers.keys().chain(new.servers.keys()).collect();
+    names.sort();
+    names.dedup();
+    let change = |name: &ServerName| match (old.servers.get(name), new.servers.get(name)) {
+        (None, _) => vec![Change::ServerAdded(name.clone())],
+        (Some(_), None) => vec![Change::ServerRemoved(name.clone())],
+        (Some(old), Some(new)) => inner_changes(name, old, new),
+    };
+    names.into_iter().flat_map(change).collect()
+}
+
+fn inner_changes(name: &ServerName, old: &Server, new: &Server) -> Vec<Change> {
+    let (upstream, supervision) = match (&old.upstream, &new.upstream) {
+        (Upstream::Stdio(old), Upstream::Stdio(new)) => (
+            child_of(old) != child_of(new),
+            supervision_of(old) != supervision_of(new),
+        ),
+        (Upstream::Http(old), Upstream::Http(new)) => (old != new, false),
+        (Upstream::Stdio(_), Upstream::Http(_)) | (Upstream::Http(_), Upstream::Stdio(_)) => {
+            (true, false)
+        }
+    };
+    let limits = old.timeouts != new.timeouts || old.limits != new.limits;
+    let all = [
+        (upstream, Change::UpstreamChanged(name.clone())),
+        (supervision, Change::SupervisionChanged(name.clone())),
+        (limits, Change::LimitsChanged(name.clone())),
+        (
+            old.health != new.health,
+            Change::HealthChanged(name.clone()),
+        ),
+    ];
+    only_different(all).collect()
+}
+
+fn only_different(
+    changes: impl IntoIterator<Item = (bool, Change)>,
+) -> impl Iterator<Item = Change> {
+    changes
+        .into_iter()
+        .filter_map(|(differs, change)| differs.then_some(change))
+}
+
+/// What a running child has from its start and cannot be given later.
+fn child_of(stdio: &Stdio) -> impl PartialEq + use<'_> {
+    (
+        &stdio.command,
+        &stdio.args,
+        &stdio.env,
+        &stdio.cwd,
+        stdio.otel,
+        &stdio.resources,
+    )
+}
+
+fn supervision_of(stdio: &Stdio) -> impl PartialEq + use<'_> {
+    (stdio.isolation, stdio.prewarm, &stdio.restart, &stdio.stop)
+}
+
+/// FNV-1a, 64 bits: no secret depends on it, and it needs no dependency.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    fn bytes(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+
+    /// Keys in order, so that the order in which a map happens to be kept does not show.
+    fn json(&mut self, value: &Json) {
+        match value {
+            Json::Object(fields) => {
+                let mut fields: Vec<_> = fields.iter().collect();
+                fields.sort_by_key(|(key, _)| *key);
+                self.bytes(b"{");
+                for (key, value) in fields {
+                    self.text(key);
+                    self.json(value);
+                }
+                self.bytes(b"}");
+            }
+            Json::Array(items) => {
+                self.bytes(b"[");
+                items.iter().for_each(|item| self.json(item));
+                self.bytes(b"]");
+            }
+            Json::String(text) => self.text(text),
+            Json::Null | Json::Bool(_) | Json::Number(_) => self.text(&value.to_string()),
+        }
+    }
+
+    /// With its length, so that `ab`, `c` and `a`, `bc` differ.
+    fn text(&mut self, text: &str) {
+        self.bytes(&(text.len() as u64).to_le_bytes());
+        self.bytes(text.as_bytes());
+    }
+}

@@ -1,0 +1,237 @@
+//! From a text, a command or an address to a plan.
+
+use ph_base::diagnostic::{Diagnostic, Problem};
+
+use crate::desktop;
+use crate::interpolate::Dialect;
+use crate::names::{cleaned, name_of_command};
+use crate::node::{Node, TEXT_BYTES_MAX};
+use crate::plan::Plan;
+use crate::reader::Reader;
+use crate::report::Report;
+use crate::secrets::Secrets;
+use crate::server_text::ServerText;
+use crate::text::{Endpoint, Text};
+use crate::tree::Tree;
+use crate::value::Value;
+use crate::{json, yaml};
+
+/// A plan with its warnings, or everything that is wrong; in the order of the text.
+pub type Loaded = Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>>;
+
+/// Reads a configuration of any of the forms: `pilothouse.yaml` (or the same as JSON), or an
+/// `mcpServers` file of a desktop client. Which one it is shows in its keys.
+///
+/// - `file_name`: one that ends in `.json` or `.jsonc` is read as JSON (comments and trailing
+///   commas allowed), any other as YAML, except for a text that begins like a JSON object.
+/// - errors: every problem, at least one of them an error, at most a hundred and one.
+/// - cost: bounded for any text: 1 MiB, 32 levels, 50,000 values.
+pub fn load(file_name: &str, text: &str, secrets: &dyn Secrets) -> Loaded {
+    let syntax = if is_json(file_name, text) {
+        Syntax::Json
+    } else {
+        Syntax::Yaml
+    };
+    read(text, syntax, None, secrets)
+}
+
+impl Plan {
+    /// Reads `pilothouse.yaml`.
+    ///
+    /// # Errors
+    /// Every problem, as [`load`].
+    pub fn from_yaml(text: &str, secrets: &dyn Secrets) -> Loaded {
+        read(text, Syntax::Yaml, Some(Dialect::Pilothouse), secrets)
+    }
+
+    /// Reads an `mcpServers` file of a desktop client.
+    ///
+    /// # Errors
+    /// Every problem, as [`load`]; keys that desktop clients add are warnings.
+    pub fn from_mcp_servers_json(text: &str, secrets: &dyn Secrets) -> Loaded {
+        read(text, Syntax::Json, Some(Dialect::Desktop), secrets)
+    }
+
+    /// The plan for one stdio server without any configuration.
+    ///
+    /// - `argv`: the program and its arguments, taken as they are: `${…}` is the shell's business.
+    ///
+    /// # Errors
+    /// [`NoServer::EmptyCommand`] for no program.
+    pub fn for_command(argv: &[String]) -> Result<Self, NoServer> {
+        let (command, args) = argv.split_first().ok_or(NoServer::EmptyCommand)?;
+        if command.is_empty() {
+            return Err(NoServer::EmptyCommand);
+        }
+        let server = ServerText {
+            command: Some(command.as_str().into()),
+            args: args.iter().map(|arg| arg.as_str().into()).collect(),
+            ..ServerText::default()
+        };
+        let servers = server
+            .assemble()
+            .map(|server| (name_of_command(argv), server));
+        Ok(Self {
+            servers: servers.into_iter().collect(),
+            ..Self::default()
+        })
+    }
+
+    /// The plan for one Streamable HTTP server without any configuration.
+    ///
+    /// # Errors
+    /// [`NoServer::BadUrl`] for anything but an absolute `http` or `https` address.
+    pub fn for_url(url: &str) -> Result<Self, NoServer> {
+        let bad = |expected| NoServer::BadUrl {
+            got: url.to_owned(),
+            expected,
+        };
+        let url = Endpoint::parse(&Text::from(url)).map_err(bad)?;
+        let name = cleaned(url.host().trim_matches(['[', ']']));
+        let server = ServerText {
+            url: Some(url),
+            ..ServerText::default()
+        };
+        let servers = server.assemble().map(|server| (name, server));
+        Ok(Self {
+            servers: servers.into_iter().collect(),
+            ..Self::default()
+        })
+    }
+
+    /// Whether anybody on the network could call the servers unchecked. To be asked again
+    /// whenever `listen` is set from elsewhere than the text.
+    ///
+    /// # Errors
+    /// [`Problem::Unsafe`] for a listener beyond loopback without `auth: external`.
+    pub fn check_exposure(&self) -> Result<(), Problem> {
+        let is_exposed = !self.listen.ip().is_loopback() && self.auth == crate::Auth::None;
+        if is_exposed {
+            Err(Problem::Unsafe { what: UNCHECKED })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+const UNCHECKED: &str = "anybody who reaches this address could call the servers";
+
+/// Why a command line names no server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoServer {
+    /// No program.
+    #[error("a command is needed after `--`")]
+    EmptyCommand,
+    /// Not an address of a server.
+    #[error("`{got}` is not {expected}")]
+    BadUrl {
+        /// The address as given.
+        got: String,
+        /// What it has to be.
+        expected: &'static str,
+    },
+}
+
+#[derive(Clone, Copy)]
+enum Syntax {
+    Json,
+    Yaml,
+}
+
+fn is_json(file_name: &str, text: &str) -> bool {
+    let name = file_name.to_ascii_lowercase();
+    if name.ends_with(".json") || name.ends_with(".jsonc") {
+        return true;
+    }
+    // `{ "` and `{}` are an object; `{a` is YAML.
+    let inside = text
+        .trim_start_matches(['\u{FEFF}', ' ', '\t', '\r', '\n'])
+        .strip_prefix('{');
+    inside.is_some_and(|inside| inside.trim_start().starts_with(['"', '}', '/']))
+}
+
+fn read(text: &str, syntax: Syntax, dialect: Option<Dialect>, secrets: &dyn Secrets) -> Loaded {
+    let mut report = Report::default();
+    let plan = read_tree(text, syntax, &mut report).and_then(|root| {
+        let found = if desktop::is_desktop(&root) {
+            Dialect::Desktop
+        } else {
+            Dialect::Pilothouse
+        };
+        let dialect = dialect.unwrap_or(found);
+        let mut reader = Reader::new(text, dialect, secrets, &mut report);
+        let plan = match dialect {
+            Dialect::Pilothouse => Plan::read(&root, &(), &mut reader)?,
+            Dialect::Desktop => desktop::read(&root, &mut reader)?,
+        };
+        check(&plan, &root, &mut reader);
+        Some(plan)
+    });
+    report.finish(plan)
+}
+
+/// The tree of the text; `None` once reported why not. An empty text is an empty mapping.
+fn read_tree(text: &str, syntax: Syntax, report: &mut Report) -> Option<Node> {
+    if text.len() > TEXT_BYTES_MAX {
+        let problem = Problem::TooLarge {
+            what: "bytes",
+            max: TEXT_BYTES_MAX,
+        };
+        report.add(Diagnostic {
+            at: 0..0,
+            path: String::new(),
+            problem,
+            hint: None,
+        });
+        return None;
+    }
+    let mut tree = Tree::new(text, report);
+    let read = match syntax {
+        Syntax::Json => json::read(text, &mut tree),
+        Syntax::Yaml => yaml::read(text, &mut tree),
+    };
+    let root = tree.finish();
+    match read {
+        Ok(()) => Some(root.unwrap_or_else(Node::nothing)),
+        Err(failure) => {
+            report.add(*failure);
+            None
+        }
+    }
+}
+
+/// What no single field can judge.
+fn check(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
+    if let Err(problem) = plan.check_exposure() {
+        let at = root
+            .entry("listen")
+            .map_or(root.at.clone(), |entry| entry.value.at.clone());
+        let hint =
+            "listen on 127.0.0.1, or say `auth: external` where a mesh or proxy checks the callers";
+        reader.within("listen", |reader| {
+            reader.report_with(&at, problem, Some(hint.to_owned()));
+        });
+    }
+    let servers = root.entry("mcpServers").or(root.entry("servers"));
+    let hint = Some("name at least one: `servers: {files: {command: my-server}}`".to_owned());
+    match servers {
+        None if reader.dialect() == Dialect::Pilothouse => {
+            let at = root.at.start..root.at.start;
+            reader.report_with(
+                &at,
+                Problem::MissingField {
+                    fields: &["servers"],
+                },
+                hint,
+            );
+        }
+        Some(entry) if plan.servers.is_empty() && !reader.has_error() => {
+            let problem = Problem::WrongType {
+                expected: "at least one server",
+                got: "none",
+            };
+            reader.within(&entry.key, |reader| reader.report(&entry.key_at, problem));
+        }
+        None | Some(_) => {}
+    }
+}

@@ -1,0 +1,314 @@
+//! Walks the tree on behalf of the fields: keeps the path, resolves references, reports problems.
+
+use std::ops::Range;
+
+use ph_base::diagnostic::{Diagnostic, Problem, SecretProblem};
+
+use crate::interpolate::{Dialect, file_reference, interpolate};
+use crate::node::{Data, Entry, Node, Scalar};
+use crate::report::Report;
+use crate::secrets::Secrets;
+use crate::text::{Secret, Text};
+
+/// The state of one walk over one text.
+pub(crate) struct Reader<'a> {
+    text: &'a str,
+    dialect: Dialect,
+    secrets: &'a dyn Secrets,
+    report: &'a mut Report,
+    path: Vec<String>,
+}
+
+/// A scalar with its references resolved.
+pub(crate) struct Resolved<'n> {
+    pub(crate) text: Text,
+    /// Whether it may mean something else than a string: unquoted, or with a reference, which
+    /// often has to be quoted.
+    pub(crate) plain: bool,
+    pub(crate) at: &'n Range<usize>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(
+        text: &'a str,
+        dialect: Dialect,
+        secrets: &'a dyn Secrets,
+        report: &'a mut Report,
+    ) -> Self {
+        Self {
+            text,
+            dialect,
+            secrets,
+            report,
+            path: Vec::new(),
+        }
+    }
+
+    /// Whether an error was reported so far.
+    pub(crate) fn has_error(&self) -> bool {
+        self.report.has_error()
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Reports a problem at a place, in the field that is being read.
+    pub(crate) fn report(&mut self, at: &Range<usize>, problem: Problem) {
+        self.report_with(at, problem, None);
+    }
+
+    pub(crate) fn report_with(
+        &mut self,
+        at: &Range<usize>,
+        problem: Problem,
+        hint: Option<String>,
+    ) {
+        let path = self.path.concat();
+        self.report.add(Diagnostic {
+            at: at.clone(),
+            path,
+            problem,
+            hint,
+        });
+    }
+
+    /// Reads a part: `read` runs with the part's name in the path.
+    pub(crate) fn within<T>(&mut self, key: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+        let dot = if self.path.is_empty() { "" } else { "." };
+        self.within_segment(format!("{dot}{key}"), read)
+    }
+
+    /// The same for an item of a list, counted from 0.
+    pub(crate) fn within_item<T>(&mut self, nth: usize, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.within_segment(format!("[{nth}]"), read)
+    }
+
+    fn within_segment<T>(&mut self, segment: String, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(segment);
+        let value = read(self);
+        self.path.pop();
+        value
+    }
+
+    /// The entries of a block with fixed keys. Unknown keys are reported, one by one.
+    ///
+    /// - returns: an empty slice for `null`: a block whose lines are all commented out.
+    pub(crate) fn fields<'n>(
+        &mut self,
+        node: &'n Node,
+        allowed: &[&'static str],
+    ) -> Option<&'n [Entry]> {
+        let entries = self.entries(node, "a mapping")?;
+        for entry in entries {
+            if !allowed.contains(&entry.key.as_str()) {
+                self.report_with(
+                    &entry.key_at,
+                    Problem::UnknownField {
+                        got: entry.key.clone(),
+                        allowed: allowed.to_vec(),
+                    },
+                    unknown_key_hint(&entry.key, allowed),
+                );
+            }
+        }
+        Some(entries)
+    }
+
+    /// The entries of a mapping with free keys.
+    pub(crate) fn entries<'n>(
+        &mut self,
+        node: &'n Node,
+        expected: &'static str,
+    ) -> Option<&'n [Entry]> {
+        match &node.data {
+            Data::Map(entries) => Some(entries),
+            Data::Scalar(_) if node.is_null() => Some(&[]),
+            Data::Scalar(_) | Data::List(_) => self.wrong_type(node, expected),
+        }
+    }
+
+    /// The items of a list.
+    pub(crate) fn items<'n>(
+        &mut self,
+        node: &'n Node,
+        expected: &'static str,
+    ) -> Option<&'n [Node]> {
+        match &node.data {
+            Data::List(items) => Some(items),
+            Data::Scalar(_) if node.is_null() => Some(&[]),
+            Data::Scalar(_) | Data::Map(_) => self.wrong_type(node, expected),
+        }
+    }
+
+    /// The scalar itself, with its references resolved. Never `null`.
+    pub(crate) fn resolved<'n>(
+        &mut self,
+        node: &'n Node,
+        expected: &'static str,
+    ) -> Option<Resolved<'n>> {
+        let scalar = self.scalar(node, expected)?;
+        let value = self.resolve(&scalar.text, node)?;
+        let text = Text::new(value, &scalar.text);
+        Some(Resolved {
+            plain: scalar.plain || text.is_reference(),
+            text,
+            at: &node.at,
+        })
+    }
+
+    /// A secret: as [`Self::resolved`], or the content of the file that it names, without the
+    /// line end at its end.
+    pub(crate) fn secret(&mut self, node: &Node) -> Option<Secret> {
+        let scalar = self.scalar(node, "a string")?;
+        let path = match self.dialect {
+            Dialect::Pilothouse => file_reference(&scalar.text),
+            Dialect::Desktop => None,
+        };
+        let value = match path {
+            None => self.resolve(&scalar.text, node)?,
+            Some(path) => {
+                let path = self.resolve(path, node)?;
+                self.file(&path, node)?
+            }
+        };
+        Some(Secret::new(Text::new(value, &scalar.text)))
+    }
+
+    pub(crate) fn wrong_type<T>(&mut self, node: &Node, expected: &'static str) -> Option<T> {
+        self.report(
+            &node.at,
+            Problem::WrongType {
+                expected,
+                got: node.kind(),
+            },
+        );
+        None
+    }
+
+    fn scalar<'n>(&mut self, node: &'n Node, expected: &'static str) -> Option<&'n Scalar> {
+        match &node.data {
+            Data::Scalar(scalar) if !scalar.is_null() => Some(scalar),
+            Data::Scalar(_) | Data::List(_) | Data::Map(_) => self.wrong_type(node, expected),
+        }
+    }
+
+    fn resolve(&mut self, written: &str, node: &Node) -> Option<String> {
+        match interpolate(written, self.dialect, self.secrets) {
+            Ok(value) => Some(value),
+            Err(failures) => {
+                for failed in failures {
+                    let at = self.find(&failed.reference, &node.at);
+                    let hint = self.reference_hint(&failed.problem);
+                    self.report_with(&at, Problem::Secret(failed.problem), hint);
+                }
+                None
+            }
+        }
+    }
+
+    fn file(&mut self, path: &str, node: &Node) -> Option<String> {
+        match self.secrets.file(path.as_ref()) {
+            Ok(content) => {
+                let content = content.strip_suffix('\n').unwrap_or(&content);
+                Some(content.strip_suffix('\r').unwrap_or(content).to_owned())
+            }
+            Err(error) => {
+                let problem = SecretProblem::UnreadableFile {
+                    path: path.to_owned(),
+                    reason: error.to_string(),
+                };
+                self.report(&node.at, Problem::Secret(problem));
+                None
+            }
+        }
+    }
+
+    /// The place of `part` in the text of a scalar; the whole scalar where escapes hide it.
+    fn find(&self, part: &str, within: &Range<usize>) -> Range<usize> {
+        let found = self.text.get(within.clone()).and_then(|own| own.find(part));
+        found.map_or(within.clone(), |at| {
+            within.start + at..within.start + at + part.len()
+        })
+    }
+
+    fn reference_hint(&self, problem: &SecretProblem) -> Option<String> {
+        match (problem, self.dialect) {
+            (SecretProblem::MissingVariable { name }, _) => {
+                Some(format!("set `{name}`, or write `${{{name}:-default}}`"))
+            }
+            (SecretProblem::Malformed { .. }, Dialect::Pilothouse) => Some(
+                "write `${NAME}` or `${NAME:-default}`; `$${` stands for `${` itself".to_owned(),
+            ),
+            (SecretProblem::Malformed { .. }, Dialect::Desktop) => Some(
+                "only `${NAME}`, `${NAME:-default}` and `${env:NAME}` can be resolved here"
+                    .to_owned(),
+            ),
+            (SecretProblem::VariableNotText { .. } | SecretProblem::UnreadableFile { .. }, _) => {
+                None
+            }
+        }
+    }
+}
+
+fn unknown_key_hint(got: &str, allowed: &[&'static str]) -> Option<String> {
+    if got == "<<" {
+        return Some("merge keys are not read; give the whole block as an alias".to_owned());
+    }
+    nearest(got, allowed).map(|near| format!("did you mean `{near}`?"))
+}
+
+/// The word that was probably meant: at most a third of its letters are wrong.
+pub(crate) fn nearest(got: &str, known: &[&'static str]) -> Option<&'static str> {
+    let got: Vec<char> = got
+        .chars()
+        .take(LETTERS_MAX)
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    let distances = known
+        .iter()
+        .map(|word| (distance(&got, &word.chars().collect::<Vec<_>>()), *word));
+    let (distance, word) = distances.min()?;
+    (distance <= (word.len() / 3).max(1)).then_some(word)
+}
+
+/// No known word is longer.
+const LETTERS_MAX: usize = 64;
+
+/// Letters to insert, delete, replace or swap with their neighbour to get from `a` to `b`.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (i, letter) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, other) in b.iter().enumerate() {
+            let replaced = last[j] + usize::from(letter != other);
+            let mut best = replaced.min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *letter == b[j - 1] && a[i - 1] == *other {
+                best = best.min(before_last[j - 1] + 1);
+            }
+            row.push(best);
+        }
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_word() {
+        let known = ["listen", "timeouts", "in_flight_max", "url"];
+        assert_eq!(nearest("lisetn", &known), Some("listen"));
+        assert_eq!(nearest("timeout", &known), Some("timeouts"));
+        assert_eq!(nearest("in-flight-max", &known), Some("in_flight_max"));
+        assert_eq!(nearest("URL", &known), Some("url"));
+        assert_eq!(nearest("uri", &known), Some("url"));
+        assert_eq!(nearest("certificate", &known), None);
+        assert_eq!(nearest("", &known), None);
+        assert_eq!(nearest(&"x".repeat(1_000_000), &known), None);
+        assert_eq!(nearest("x", &[]), None);
+    }
+}

@@ -1,0 +1,262 @@
+//! A server as the operator writes it, flat, and its way into a [`Server`] and back.
+
+use std::collections::BTreeMap;
+
+use ph_base::diagnostic::Problem;
+use serde_json::{Value as Json, json};
+
+use crate::checked::{EnvName, FilePath, HeaderKey};
+use crate::choices::Isolation;
+use crate::interpolate::Dialect;
+use crate::node::{Entry, Node};
+use crate::reader::Reader;
+use crate::section::section;
+use crate::server::{
+    ChildStop, Health, HttpUpstream, Limits, Resources, Restart, Server, Stdio, Timeouts, Upstream,
+};
+use crate::text::{Endpoint, Secret, Text};
+use crate::units::show_duration;
+use crate::value::{MapItem, Value};
+
+section! {
+    /// One MCP server: either `command` (a child process over stdio) or `url` (Streamable HTTP).
+    pub(crate) struct ServerText {
+        /// The program of a stdio server: a path, or a name looked up in `PATH`.
+        command: Option<Text> = None;
+        /// Arguments of the program.
+        args: Vec<Text> = Vec::new();
+        /// Variables set for the child. Values may be `${NAME}` or `file:PATH`.
+        env: BTreeMap<EnvName, Secret> = BTreeMap::new();
+        /// Working directory of the child; Pilothouse's own if absent.
+        cwd: Option<FilePath> = None;
+        /// Address of a Streamable HTTP server.
+        url: Option<Endpoint> = None;
+        /// Headers added to every request to `url`. Values may be `${NAME}` or `file:PATH`.
+        headers: BTreeMap<HeaderKey, Secret> = BTreeMap::new();
+        /// PEM file of the certificate authorities trusted for `url` instead of the system's.
+        ca_file: Option<FilePath> = None;
+        /// How children are shared among client sessions. `auto`: one child per legacy session,
+        /// one pool for stateless servers.
+        isolation: Isolation = Isolation::Auto;
+        /// Spare children kept ready for session isolation.
+        prewarm: u32 = 1, in 0..=16;
+        /// Whether the child is given `OTEL_EXPORTER_OTLP_ENDPOINT` and `OTEL_SERVICE_NAME`.
+        otel: bool = false;
+        /// Times after which a step of a call is given up.
+        timeouts: Timeouts = Timeouts::default();
+        /// Bounds on calls and frames.
+        limits: Limits = Limits::default();
+        /// Active probes.
+        health: Health = Health::default();
+        /// What happens when a child ends unasked.
+        restart: Restart = Restart::default();
+        /// How a child is ended: end of input, then SIGTERM, then SIGKILL.
+        stop: ChildStop = ChildStop::default();
+        /// What a child may use of the machine.
+        resources: Resources = Resources::default();
+    }
+}
+
+/// Keys that say something about a child process, which a `url` has none of.
+const STDIO_ONLY: [&str; 9] = [
+    "args",
+    "env",
+    "cwd",
+    "isolation",
+    "prewarm",
+    "otel",
+    "restart",
+    "stop",
+    "resources",
+];
+
+/// Keys that say something about a `url`.
+const HTTP_ONLY: [&str; 2] = ["headers", "ca_file"];
+
+impl ServerText {
+    /// A server, or a report of what keeps it from being one.
+    ///
+    /// - `node`: what the fields were read from, for the places of problems.
+    pub(crate) fn into_server(self, node: &Node, reader: &mut Reader<'_>) -> Option<Server> {
+        let written = |key: &str| node.entry(key).filter(|entry| !entry.value.is_null());
+        self.check_backoff(node, reader);
+        let (command, url) = (written("command"), written("url"));
+        match (command, url) {
+            (Some(_), Some(url)) => {
+                reader.report(
+                    &url.key_at,
+                    Problem::Conflict {
+                        got: "url",
+                        with: "command",
+                    },
+                );
+            }
+            (Some(_), None) => refuse(&HTTP_ONLY, "command", node, reader),
+            (None, Some(_)) => refuse(&STDIO_ONLY, "url", node, reader),
+            (None, None) => {
+                let fields = &["command", "url"];
+                let hint =
+                    "`command` starts a child process, `url` reaches a Streamable HTTP server";
+                reader.report_with(
+                    &node.at,
+                    Problem::MissingField { fields },
+                    Some(hint.to_owned()),
+                );
+            }
+        }
+        if let (Some(entry), Some("")) = (command, self.command.as_ref().map(Text::as_str)) {
+            let expected = "a program".to_owned();
+            let got = self
+                .command
+                .as_ref()
+                .map(Text::to_string)
+                .unwrap_or_default();
+            reader.report(&entry.value.at, Problem::BadValue { got, expected });
+        }
+        self.assemble()
+    }
+
+    /// A server without looking at any text: of `command` and `url`, the first that is set.
+    pub(crate) fn assemble(self) -> Option<Server> {
+        let upstream = match (self.command, self.url) {
+            (Some(command), _) => Upstream::Stdio(Stdio {
+                command,
+                args: self.args,
+                env: self.env,
+                cwd: self.cwd,
+                isolation: self.isolation,
+                prewarm: self.prewarm,
+                otel: self.otel,
+                restart: self.restart,
+                stop: self.stop,
+                resources: self.resources,
+            }),
+            (None, Some(url)) => Upstream::Http(HttpUpstream {
+                url,
+                headers: self.headers,
+                ca_file: self.ca_file,
+            }),
+            (None, None) => return None,
+        };
+        let (timeouts, limits, health) = (self.timeouts, self.limits, self.health);
+        Some(Server {
+            upstream,
+            timeouts,
+            limits,
+            health,
+        })
+    }
+
+    fn check_backoff(&self, node: &Node, reader: &mut Reader<'_>) {
+        let Restart {
+            backoff_min,
+            backoff_max,
+            ..
+        } = self.restart;
+        let Some(block) = node.entry("restart").filter(|_| backoff_min > backoff_max) else {
+            return;
+        };
+        let written = |key| block.value.entry(key);
+        let Some(entry) = written("backoff_max").or(written("backoff_min")) else {
+            return;
+        };
+        let (got, expected) = if entry.key == "backoff_max" {
+            (
+                backoff_max,
+                format!("at least `backoff_min`, {}", show_duration(backoff_min)),
+            )
+        } else {
+            (
+                backoff_min,
+                format!("at most `backoff_max`, {}", show_duration(backoff_max)),
+            )
+        };
+        let problem = Problem::BadValue {
+            got: show_duration(got),
+            expected,
+        };
+        reader.within("restart", |reader| {
+            reader.within(&entry.key, |reader| reader.report(&entry.value.at, problem));
+        });
+    }
+}
+
+/// Reports the keys that mean nothing beside `with`. Other programs' files are not judged.
+fn refuse(keys: &[&'static str], with: &'static str, node: &Node, reader: &mut Reader<'_>) {
+    if reader.dialect() == Dialect::Desktop {
+        return;
+    }
+    for &got in keys {
+        if let Some(Entry { key_at, .. }) = node.entry(got) {
+            reader.report(key_at, Problem::Conflict { got, with });
+        }
+    }
+}
+
+impl From<&Server> for ServerText {
+    fn from(server: &Server) -> Self {
+        let Server {
+            upstream,
+            timeouts,
+            limits,
+            health,
+        } = server.clone();
+        let common = Self {
+            timeouts,
+            limits,
+            health,
+            ..Self::default()
+        };
+        match upstream {
+            Upstream::Stdio(stdio) => Self {
+                command: Some(stdio.command),
+                args: stdio.args,
+                env: stdio.env,
+                cwd: stdio.cwd,
+                isolation: stdio.isolation,
+                prewarm: stdio.prewarm,
+                otel: stdio.otel,
+                restart: stdio.restart,
+                stop: stdio.stop,
+                resources: stdio.resources,
+                ..common
+            },
+            Upstream::Http(http) => Self {
+                url: Some(http.url),
+                headers: http.headers,
+                ca_file: http.ca_file,
+                ..common
+            },
+        }
+    }
+}
+
+impl Value for Server {
+    type Limits = ();
+    const ANY: () = ();
+
+    fn read(node: &Node, limits: &(), reader: &mut Reader<'_>) -> Option<Self> {
+        ServerText::read(node, limits, reader)?.into_server(node, reader)
+    }
+
+    fn schema(limits: &()) -> Json {
+        let mut schema = ServerText::schema(limits);
+        schema["type"] = "object".into();
+        schema["oneOf"] = json!([{"required": ["command"]}, {"required": ["url"]}]);
+        schema
+    }
+
+    fn show(&self) -> Json {
+        let mut shown = ServerText::from(self).show();
+        let foreign: &[&str] = match self.upstream {
+            Upstream::Stdio(_) => &HTTP_ONLY,
+            Upstream::Http(_) => &STDIO_ONLY,
+        };
+        if let Json::Object(fields) = &mut shown {
+            fields.retain(|key, _| !foreign.contains(&key.as_str()));
+        }
+        shown
+    }
+}
+
+impl MapItem for Server {}

@@ -1,0 +1,277 @@
+//! Builds the tree from what a reader of text sees, one step at a time, and keeps the bounds.
+//!
+//! Both readers feed it, so that depth, size, keys and aliases are judged in one place. It does
+//! not recurse.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use ph_base::diagnostic::{Diagnostic, Problem};
+
+use crate::node::{DEPTH_MAX, Data, Entry, NODES_MAX, Node, Scalar};
+use crate::report::Report;
+
+/// A tree under construction.
+///
+/// A failing step means that the rest of the text is not worth reading; what can be read past
+/// goes to the report.
+pub(crate) struct Tree<'a> {
+    text: &'a str,
+    report: &'a mut Report,
+    open: Vec<Open>,
+    /// Finished values that carry an anchor, with the number of nodes in them.
+    anchors: BTreeMap<usize, (Node, usize)>,
+    nodes: usize,
+    root: Option<Node>,
+}
+
+/// A collection that has begun and not ended.
+struct Open {
+    start: usize,
+    /// Nodes counted before it began.
+    nodes_before: usize,
+    anchor: Option<usize>,
+    parts: Parts,
+}
+
+enum Parts {
+    List(Vec<Node>),
+    Map {
+        entries: Vec<Entry>,
+        seen: BTreeMap<String, Range<usize>>,
+        key: Option<(String, Range<usize>)>,
+    },
+}
+
+/// A failure after which reading stops.
+pub(crate) type Step = Result<(), Box<Diagnostic>>;
+
+impl<'a> Tree<'a> {
+    pub(crate) fn new(text: &'a str, report: &'a mut Report) -> Self {
+        Self {
+            text,
+            report,
+            open: Vec::new(),
+            anchors: BTreeMap::new(),
+            nodes: 0,
+            root: None,
+        }
+    }
+
+    /// The finished tree; `None` when no value was seen.
+    pub(crate) fn finish(self) -> Option<Node> {
+        self.root
+    }
+
+    pub(crate) fn has_root(&self) -> bool {
+        self.root.is_some()
+    }
+
+    /// Whether the next scalar is the key of an entry.
+    pub(crate) fn expects_key(&self) -> bool {
+        matches!(
+            self.open.last(),
+            Some(Open {
+                parts: Parts::Map { key: None, .. },
+                ..
+            })
+        )
+    }
+
+    pub(crate) fn scalar(
+        &mut self,
+        scalar: Scalar,
+        at: Range<usize>,
+        anchor: Option<usize>,
+    ) -> Step {
+        let node = Node {
+            at,
+            data: Data::Scalar(scalar),
+        };
+        self.count(1, &node.at)?;
+        self.remember(anchor, &node, 1);
+        self.place(node)
+    }
+
+    pub(crate) fn open_list(&mut self, at: Range<usize>, anchor: Option<usize>) -> Step {
+        self.open(Parts::List(Vec::new()), at, anchor)
+    }
+
+    pub(crate) fn open_map(&mut self, at: Range<usize>, anchor: Option<usize>) -> Step {
+        let parts = Parts::Map {
+            entries: Vec::new(),
+            seen: BTreeMap::new(),
+            key: None,
+        };
+        self.open(parts, at, anchor)
+    }
+
+    /// Ends the innermost collection; `end` is the byte after it.
+    pub(crate) fn close(&mut self, end: usize) -> Step {
+        let Some(open) = self.open.pop() else {
+            return Ok(());
+        };
+        let data = match open.parts {
+            Parts::List(items) => Data::List(items),
+            Parts::Map { entries, .. } => Data::Map(entries),
+        };
+        let node = Node {
+            at: open.start..self.trim_end(open.start, end),
+            data,
+        };
+        let size = self.nodes - open.nodes_before;
+        self.remember(open.anchor, &node, size);
+        self.place(node)
+    }
+
+    /// Uses the value of an anchor once more.
+    pub(crate) fn alias(&mut self, anchor: usize, at: Range<usize>) -> Step {
+        let Some((node, size)) = self.anchors.get(&anchor) else {
+            // An alias inside its own anchor: the anchor is not finished yet.
+            let message = "an alias cannot stand inside its own anchor".to_owned();
+            return Err(self.failure(at, Problem::Syntax { message }));
+        };
+        let (node, size) = (node.clone(), *size);
+        self.count(size, &at)?;
+        self.place(node)
+    }
+
+    fn open(&mut self, parts: Parts, at: Range<usize>, anchor: Option<usize>) -> Step {
+        if self.open.len() >= DEPTH_MAX {
+            let problem = Problem::TooLarge {
+                what: "levels of nesting",
+                max: DEPTH_MAX,
+            };
+            return Err(self.failure(at, problem));
+        }
+        let nodes_before = self.nodes;
+        self.count(1, &at)?;
+        self.open.push(Open {
+            start: at.start,
+            nodes_before,
+            anchor,
+            parts,
+        });
+        Ok(())
+    }
+
+    fn count(&mut self, size: usize, at: &Range<usize>) -> Step {
+        self.nodes = self.nodes.saturating_add(size);
+        if self.nodes > NODES_MAX {
+            let problem = Problem::TooLarge {
+                what: "values",
+                max: NODES_MAX,
+            };
+            return Err(self.failure(at.clone(), problem));
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, anchor: Option<usize>, node: &Node, size: usize) {
+        if let Some(anchor) = anchor {
+            self.anchors.insert(anchor, (node.clone(), size));
+        }
+    }
+
+    fn place(&mut self, node: Node) -> Step {
+        let text = self.text;
+        let Some(open) = self.open.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        let problem = match &mut open.parts {
+            Parts::List(items) => {
+                items.push(node);
+                return Ok(());
+            }
+            Parts::Map { entries, seen, key } => match key.take() {
+                None => match take_key(&node) {
+                    Ok(name) => {
+                        *key = Some((name, node.at));
+                        return Ok(());
+                    }
+                    Err(problem) => (node.at, problem),
+                },
+                Some((name, key_at)) => match seen.get(&name) {
+                    None => {
+                        seen.insert(name.clone(), key_at.clone());
+                        entries.push(Entry {
+                            key: name,
+                            key_at,
+                            value: node,
+                        });
+                        return Ok(());
+                    }
+                    // Finding the line walks the text: not for a problem that is not shown.
+                    Some(_) if self.report.is_full() => (
+                        key_at,
+                        Problem::Duplicate {
+                            key: name,
+                            first_line: 0,
+                        },
+                    ),
+                    Some(first) => {
+                        let first_line = text[..first.start].matches('\n').count() + 1;
+                        (
+                            key_at,
+                            Problem::Duplicate {
+                                key: name,
+                                first_line,
+                            },
+                        )
+                    }
+                },
+            },
+        };
+        let (at, problem) = problem;
+        let failure = self.failure(at, problem);
+        if matches!(failure.problem, Problem::Duplicate { .. }) {
+            self.report.add(*failure);
+            return Ok(());
+        }
+        Err(failure)
+    }
+
+    fn failure(&self, at: Range<usize>, problem: Problem) -> Box<Diagnostic> {
+        Box::new(Diagnostic {
+            at,
+            path: self.path(),
+            problem,
+            hint: None,
+        })
+    }
+
+    /// The field that holds the innermost open collection's current place.
+    fn path(&self) -> String {
+        let mut path = String::new();
+        for outer in self.open.iter().take(self.open.len().saturating_sub(1)) {
+            match &outer.parts {
+                Parts::List(items) => path.push_str(&format!("[{}]", items.len())),
+                Parts::Map { key, .. } => {
+                    if !path.is_empty() {
+                        path.push('.');
+                    }
+                    path.push_str(key.as_ref().map_or("", |(name, _)| name));
+                }
+            }
+        }
+        path
+    }
+
+    /// A block collection ends where the next thing begins; its own text ends before.
+    fn trim_end(&self, start: usize, end: usize) -> usize {
+        self.text
+            .get(start..end)
+            .map_or(end, |own| start + own.trim_end().len())
+    }
+}
+
+fn take_key(node: &Node) -> Result<String, Problem> {
+    match &node.data {
+        Data::Scalar(scalar) if !scalar.is_null() => Ok(scalar.text.clone()),
+        Data::Scalar(_) | Data::List(_) | Data::Map(_) => Err(Problem::WrongType {
+            expected: "a key",
+            got: node.kind(),
+        }),
+    }
+}
