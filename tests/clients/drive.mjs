@@ -121,9 +121,13 @@ async function connect({ client: kind, mode, url, command, roots }, wire) {
     }
     transport = stdio ? new v2stdio.StdioClientTransport(stdio) : new v2.StreamableHTTPClientTransport(new URL(url), http);
   }
+  // The 1.x client keeps the version for its transport alone.
+  const keep = transport.setProtocolVersion?.bind(transport);
+  const agreed = {};
+  transport.setProtocolVersion = (version) => ((agreed.version = version), keep?.(version));
   client.fallbackNotificationHandler = async (notification) => wire.note(notification);
   await client.connect(transport, { timeout: STEP_MS });
-  return { client, transport };
+  return { client, transport, agreed };
 }
 
 const textOf = (result) => (result.content ?? []).map((item) => item.text ?? "").join("");
@@ -168,6 +172,18 @@ const steps = {
     } catch (error) {
       return { cancelled: abort.signal.aborted, message: String(error), took_ms: Math.round(performance.now() - started) };
     }
+  },
+  /** A call that the server turns into a task of 2025-11-25, followed to its result. */
+  async task({ client }, wire, { name, args }) {
+    const seen = [];
+    const options = { task: { ttl: 60_000 }, timeout: STEP_MS };
+    const stream = client.experimental.tasks.callToolStream({ name, arguments: args }, undefined, options);
+    for await (const message of stream) {
+      seen.push(message.type);
+      if (message.type === "result") return { text: textOf(message.result), seen };
+      if (message.type === "error") throw message.error;
+    }
+    throw new Error(`no result after ${seen}`);
   },
   async list_prompts({ client }) {
     return { names: (await client.listPrompts()).prompts.map((prompt) => prompt.name) };
@@ -236,7 +252,7 @@ async function drive(plan, say) {
       do: "connect",
       ok: true,
       server: client.getServerVersion()?.name ?? null,
-      version: client.getNegotiatedProtocolVersion?.() ?? connection.transport.protocolVersion ?? null,
+      version: client.getNegotiatedProtocolVersion?.() ?? connection.agreed.version ?? null,
     });
   } catch (error) {
     say({ do: "connect", ...facts(error) });

@@ -1,0 +1,274 @@
+"""The table: which servers there are, which clients drive them, and what must come back.
+
+A step says what to do (`do` and its fields), what the answer must be (`want`), and for a tool call what the
+record must say (`outcome`; one per JSON-RPC request, so two where the server asks back and is asked again).
+In `want`, `key` is equality, `key~` is "contains", `key^` is "starts with", `key>=` is a lower bound."""
+
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+DEPS = HERE.parents[1] / ".deps/clients"
+NODE = str(DEPS / "node_modules/.bin/node")
+NPM = DEPS / "node_modules/@modelcontextprotocol"
+TEXT = "Plain sailing: ünïcödé, \"quotes\" and a 🚢"
+
+
+def venv(name, program):
+    return str(DEPS / f"venv-{name}/bin" / program)
+
+
+@dataclass
+class Server:
+    """One server. `command` is its argument list; `http` the path it serves when started with a port."""
+
+    name: str
+    command: list
+    modern: bool
+    steps: list
+    http: str | None = None
+    http_command: list = field(default_factory=list)
+    # The clients are asked for their roots as soon as they are connected.
+    roots: bool = False
+    # Only these (client/mode); empty: all.
+    clients: tuple = ()
+
+
+def step(do, want=None, outcome=None, **fields):
+    if outcome is None:
+        outcome = {"call": ["ok"], "cancel": ["cancelled"]}.get(do, [])
+    return {"do": do, **fields, "want": want or {}, "outcome": outcome}
+
+
+def call(name, args=None, want=None, outcome=None):
+    return step("call", want, outcome, name=name, args=args or {})
+
+
+def progress(client):
+    """Five reports, the first one well before the answer: nothing held them back."""
+    # The TypeScript clients lose a report that is read together with the answer, without us as well.
+    every = {"progress": [1, 2, 3, 4, 5]} if client in ("py", "fastmcp") else {"progress^": [1, 2, 3, 4]}
+    return every | {"progress_ahead_ms>=": 250}
+
+
+def everything(client, era):
+    """All that server-everything offers to this client."""
+    steps = [
+        step("list_tools", {"names~": "trigger-long-running-operation"}),
+        call("echo", {"message": TEXT}, {"text": f"Echo: {TEXT}", "is_error": False}),
+        call("get-sum", {"a": 19, "b": 23}, {"text~": "42"}),
+        call("get-structured-content", {"location": "Chicago"}, {"structured~": "temperature"}),
+        call("trigger-long-running-operation", {"duration": 0.5, "steps": 5}, progress(client)),
+        call("trigger-sampling-request", {"prompt": "why"}, {"text~": "parrot says: Resource"}),
+        call("trigger-elicitation-request", {}, {"text~": "Name: Ada Lovelace"}),
+        step(
+            "cancel",
+            {"cancelled": True},
+            name="trigger-long-running-operation",
+            args={"duration": 60, "steps": 240},
+        ),
+        # The session must not have been hurt by that.
+        call("echo", {"message": "still here"}, {"text": "Echo: still here"}),
+        # An unknown tool is a result with isError or a JSON-RPC error, by the SDK's release.
+        call("no-such-tool", {}, {"text~": "no-such-tool"}, ["tool_error"]),
+        step("list_prompts", {"names~": "args-prompt"}),
+        step(
+            "get_prompt",
+            {"text": "What's weather in Kiel, Holstein?"},
+            name="args-prompt",
+            args={"city": "Kiel", "state": "Holstein"},
+        ),
+        step(
+            "complete",
+            {"values~": "Engineering"},
+            ref={"type": "ref/prompt", "name": "completable-prompt"},
+            argument={"name": "department", "value": "E"},
+        ),
+        step("list_resources", {"uris~": "demo://resource/static/document/architecture.md"}),
+        step("list_templates", {"uris~": "demo://resource/dynamic/text/{resourceId}"}),
+        step("read_resource", {"text~": "Resource 7"}, uri="demo://resource/dynamic/text/7"),
+        step("ping", {"result": {}}),
+        # What the server says on its own comes on the session's own stream.
+        step("wait_stream"),
+        call("gzip-file-as-resource", GZIP, {"is_error": False}),
+        step("wait_note", method="notifications/resources/list_changed"),
+        step("subscribe", {"result": {}}, uri="demo://resource/dynamic/text/1"),
+        call("toggle-subscriber-updates", {}, {"text~": "Started"}),
+        step("wait_note", method="notifications/resources/updated", uri="demo://resource/dynamic/text/1"),
+        call("toggle-subscriber-updates", {}, {"text~": "Stopped"}),
+        step("unsubscribe", {"result": {}}, uri="demo://resource/dynamic/text/1"),
+    ]
+    return steps
+
+
+GZIP = {"name": "note.gz", "data": "data:text/plain;base64,QWhveQ==", "outputType": "resourceLink"}
+
+
+def roots_and_tasks(client, era):
+    """What server-everything asks and answers besides: the client's roots, and a call that becomes a task."""
+    steps = [
+        step("wait_asked", method="roots/list"),
+        call("get-roots-list", {}, {"text~": "file:///srv/harbour"}),
+    ]
+    if client == "ts1":
+        # Only this client has words for the tasks of 2025-11-25.
+        args = {"topic": "tides"}
+        steps.append(step("task", {"text~": "Research Report: tides"}, ["task"], name="simulate-research-query", args=args))
+    return steps
+
+
+def dual(client, era):
+    """What our server on the official Python SDK offers, in the era that the client negotiates."""
+    asks = ["input_required", "ok"] if era == "modern" else ["ok"]
+    steps = [
+        step("list_tools", {"names": ["echo", "slow", "greet", "think", "grow", "touch"]}),
+        call("echo", {"text": TEXT}, {"text": f"dual: {TEXT}"}),
+        call("slow", {"seconds": 0.5, "steps": 5}, progress(client)),
+        call("greet", {}, {"text": "hello Ada Lovelace"}, asks),
+        call("think", {"question": "why"}, {"text": "the model says: parrot says: why"}, asks),
+        step("cancel", {"cancelled": True}, name="slow", args={"seconds": 60, "steps": 240}),
+        call("echo", {"text": "still here"}, {"text": "dual: still here"}),
+        step("list_prompts", {"names": ["hail"]}),
+        step("get_prompt", {"text": "Ahoy, Gorch Fock!"}, name="hail", args={"ship": "Gorch Fock"}),
+        step("read_resource", {"text": "red, right, returning"}, uri="harbour://buoy"),
+    ]
+    if era == "modern":
+        wanted = {"toolsListChanged": True, "resourceSubscriptions": ["harbour://buoy"]}
+        steps += [
+            step("listen", filter=wanted),
+            call("grow", {}, {"text": "grown"}),
+            step("wait_note", method="notifications/tools/list_changed"),
+            call("touch", {}, {"text": "touched"}),
+            step("wait_note", method="notifications/resources/updated", uri="harbour://buoy"),
+            step("unlisten"),
+        ]
+    else:
+        steps += [
+            step("wait_stream"),
+            call("grow", {}, {"text": "grown"}),
+            step("wait_note", method="notifications/tools/list_changed"),
+            step("ping", {"result": {}}),
+        ]
+    return steps
+
+
+def servers(scratch: Path):
+    """Every server, with its files under `scratch`."""
+    harbour = scratch / "harbour"
+    harbour.mkdir()
+    (harbour / "log.txt").write_text(TEXT)
+    git = ["git", "-C", str(harbour), "-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    for command in (["init", "-q", "-b", "main"], ["add", "log.txt"], ["commit", "-q", "-m", "Cast off"]):
+        subprocess.run(git + command, check=True, env=os.environ | {"GIT_CONFIG_GLOBAL": "/dev/null"})
+    repo = {"repo_path": str(harbour)}
+    utc = {"timezone": "UTC"}
+    sqlite = ["--db-path", str(scratch / "ship.db")]
+    everything_js = str(NPM / "server-everything/dist/index.js")
+    table = {"query": "CREATE TABLE crew (name TEXT)"}
+    return [
+        Server(
+            "server-everything",
+            [NODE, everything_js],
+            False,
+            everything,
+            http="/mcp",
+            http_command=[NODE, everything_js, "streamableHttp"],
+        ),
+        Server(
+            "server-everything roots",
+            [NODE, everything_js],
+            False,
+            roots_and_tasks,
+            roots=True,
+            clients=("ts1/legacy", "ts2/default", "py/auto", "fastmcp/auto"),
+        ),
+        Server("dual-server", [venv("clients", "python"), str(HERE / "dual_server.py")], True, dual),
+        Server(
+            "server-filesystem",
+            [NODE, str(NPM / "server-filesystem/dist/index.js"), str(harbour)],
+            False,
+            [
+                step("list_tools", {"names~": "read_text_file"}),
+                call("read_text_file", {"path": str(harbour / "log.txt")}, {"text": TEXT, "structured": {"content": TEXT}}),
+                call("read_text_file", {"path": "/etc/hostname"}, {"is_error": True}, ["tool_error"]),
+            ],
+        ),
+        Server(
+            "server-memory",
+            [NODE, str(NPM / "server-memory/dist/index.js")],
+            False,
+            [
+                step("list_tools", {"names~": "read_graph"}),
+                call("read_graph", {}, {"text~": "entities"}),
+            ],
+        ),
+        Server(
+            "mcp-server-git",
+            [venv("servers", "mcp-server-git"), "--repository", str(harbour)],
+            True,
+            [
+                step("list_tools", {"names~": "git_status"}),
+                call("git_log", repo, {"text~": "Cast off"}),
+            ],
+        ),
+        Server(
+            "mcp-server-time",
+            [venv("servers", "mcp-server-time")],
+            True,
+            [
+                step("list_tools", {"names": ["get_current_time", "convert_time"]}),
+                call("get_current_time", utc, {"text~": "UTC"}),
+            ],
+        ),
+        Server(
+            "mcp-server-fetch",
+            [venv("servers", "mcp-server-fetch")],
+            True,
+            [
+                step("list_tools", {"names": ["fetch"]}),
+                # It refuses the loopback by itself: the tool's own error, not ours.
+                call("fetch", {"url": "http://127.0.0.1:9/"}, {"is_error": True}, ["tool_error"]),
+                step("list_prompts", {"names": ["fetch"]}),
+            ],
+        ),
+        Server(
+            "mcp-server-sqlite",
+            [venv("sqlite-mcp1", "mcp-server-sqlite"), *sqlite],
+            False,
+            [
+                step("list_tools", {"names~": "list_tables"}),
+                call("create_table", table, {"text~": ""}, ["ok"]),
+                call("list_tables", {}, {"text~": "crew"}),
+                step("list_resources", {"uris~": "memo://insights"}),
+            ],
+        ),
+    ]
+
+
+CRASHER = [venv("sqlite-mcp2", "mcp-server-sqlite"), "--db-path", "/dev/null"]
+
+# Driver, client, mode. "default" is what a user gets who sets nothing.
+CLIENTS = [
+    ("mjs", "ts1", "legacy"),
+    ("mjs", "ts2", "default"),
+    ("mjs", "ts2", "auto"),
+    ("mjs", "ts2", "modern"),
+    ("py", "py", "legacy"),
+    ("py", "py", "auto"),
+    ("py", "py", "modern"),
+    ("py", "fastmcp", "auto"),
+]
+INSPECTOR = ["legacy", "auto", "modern"]
+
+
+def era_of(server, mode):
+    """The era that `mode` leads to; `None` where the two cannot meet (bridging is a later round)."""
+    if mode == "modern":
+        return "modern" if server.modern else None
+    return "modern" if mode == "auto" and server.modern else "legacy"
+
+
+def steps_for(server, client, era):
+    return server.steps(client, era) if callable(server.steps) else server.steps
