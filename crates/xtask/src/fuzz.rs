@@ -154,7 +154,10 @@ fn build(repo: &Repo, targets: &[String]) -> Result<PathBuf> {
         .env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS.join("\x1f"))
         .env_remove("RUSTFLAGS");
     let status = cargo.status().context("cannot start cargo")?;
-    ensure!(status.success(), "the fuzz targets do not build");
+    ensure!(
+        status.success(),
+        "the fuzz targets do not build (when it is the lock: `cargo update --workspace --manifest-path fuzz/Cargo.toml`)"
+    );
     Ok(target_dir.join(host).join("release"))
 }
 
