@@ -197,7 +197,7 @@ def servers(scratch: Path):
         ),
         Server(
             "server-memory",
-            [NODE, str(NPM / "server-memory/dist/index.js")],
+            ["env", f"MEMORY_FILE_PATH={scratch}/memory.json", NODE, str(NPM / "server-memory/dist/index.js")],
             False,
             [
                 step("list_tools", {"names~": "read_graph"}),

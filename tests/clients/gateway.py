@@ -55,46 +55,46 @@ def initialize(request_id=1):
 
 
 class Process:
-    """A process in its own group with its output in a file, and an own value of MARKER in its environment."""
+    """A process in its own group with its output in a file, and an own value of MARKER in its environment.
+
+    `env`: what differs from our own environment; None takes a variable away."""
 
     def __init__(self, command, log: Path, env=None):
         self.mark = uuid.uuid4().hex
         self.log = log
+        variables = os.environ | {MARKER: self.mark} | (env or {})
+        variables = {name: value for name, value in variables.items() if value is not None}
         with log.open("wb") as out:
             self.child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {MARKER: self.mark} | (env or {}),
+                env=variables,
                 start_new_session=True,
             )
 
     def offspring(self):
         """Processes that carry our mark or descend from the child: {pid: command}, itself left out."""
-        parents, found = {}, {}
+        parents, commands, marked = {}, {}, set()
         for path in Path("/proc").glob("[0-9]*"):
             try:
-                stat = (path / "stat").read_text()
-                environ = (path / "environ").read_bytes()
+                pid, stat = int(path.name), (path / "stat").read_text()
+                parents[pid] = int(stat.rpartition(")")[2].split()[1])
                 command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+                commands[pid] = command or "(zombie)"
+                if f"{MARKER}={self.mark}".encode() in (path / "environ").read_bytes().split(b"\0"):
+                    marked.add(pid)
             except OSError:
                 continue
-            pid = int(path.name)
-            parents[pid] = int(stat.rpartition(")")[2].split()[1])
-            if f"{MARKER}={self.mark}".encode() in environ.split(b"\0"):
-                found[pid] = command
-            elif self._descends(pid, parents):
-                found[pid] = command or "(zombie)"
-        found.pop(self.child.pid, None)
-        return found
 
-    def _descends(self, pid, parents):
-        while pid in parents:
-            pid = parents[pid]
-            if pid == self.child.pid:
-                return True
-        return False
+        def descends(pid):
+            while pid in parents and pid != self.child.pid:
+                pid = parents[pid]
+            return pid == self.child.pid
+
+        found = marked | {pid for pid in parents if descends(pid)}
+        return {pid: commands[pid] for pid in found - {self.child.pid}}
 
     def kill(self):
         """Ends it and all that it left behind, whatever state they are in."""
@@ -125,7 +125,7 @@ class Pilothouse(Process):
         self.data = scratch / f"data-{self.port}"
         listen = ["--listen", f"127.0.0.1:{self.port}", "--data-dir", str(self.data)]
         # The defaults are under test: what the developer's shell exports must not change them.
-        clean = {"LOG_LEVEL": "info", "OTEL_EXPORTER_OTLP_ENDPOINT": ""} | (env or {})
+        clean = {"LOG_LEVEL": None, "OTEL_EXPORTER_OTLP_ENDPOINT": None} | (env or {})
         super().__init__([binary, "run", *listen, *options, *target], scratch / f"pilothouse-{self.port}.log", clean)
 
     def wait(self, path, seconds=20):
