@@ -182,6 +182,8 @@ fn run_one(repo: &Repo, programs: &Path, target: &str, seconds: u32) -> Result<R
     let mut program = Command::new(programs.join(target));
     program
         .current_dir(repo.root())
+        // libFuzzer's own frames would push the message out of sight.
+        .env("RUST_BACKTRACE", "0")
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-timeout={INPUT_SECONDS_MAX}"))
         .arg(format!("-rss_limit_mb={RSS_MIB_MAX}"))
