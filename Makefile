@@ -32,4 +32,5 @@ fuzz:
 	cargo xtask fuzz --seconds 60
 
 bench:
+	cargo build --locked --release -p pilothouse -p ph-bench
 	bench/run
