@@ -108,12 +108,14 @@ metrics! {
         "Running child processes started by Pilothouse.";
     DRAFTS_LOST = "pilothouse_call_drafts_lost_total", Counter, ["server"], &[],
         "Calls that ended without a record; anything but 0 is a bug of Pilothouse.";
+    STATUSES_FOLDED = "pilothouse_statuses_folded_total", Counter, [], &[],
+        "Calls counted as 400 or 500 because too many other statuses had a series already.";
     RECORDS_OFFERED = "pilothouse_records_offered_total", Counter, [], &[],
         "Log records given to the recorder; offered = recorded + dropped, once the queue is empty.";
     RECORDS = "pilothouse_records_written_total", Counter, [], &[],
         "Log records written to every configured sink.";
     RECORDS_DROPPED = "pilothouse_records_dropped_total", Counter, ["reason"], &[],
-        "Log records dropped (queue: the queue was full; disk: it could not be written).";
+        "Log records dropped (queue: the queue was full; disk: a file could not be written; stdout: standard output could not).";
     RECORD_QUEUE = "pilothouse_record_queue_depth", Gauge, [], &[],
         "Log records waiting to be written.";
     SPANS_OFFERED = "pilothouse_spans_offered_total", Counter, [], &[],

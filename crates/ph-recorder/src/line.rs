@@ -1,0 +1,302 @@
+//! An observation as one line of JSON.
+//!
+//! Fields and their order are documented in `docs/logs.md` and held by the golden lines of the
+//! tests. Everything that a peer sent is escaped and bounded; error texts, stderr lines and targets
+//! that are no tools also lose what looks like a credential.
+
+mod json;
+mod level;
+mod mask;
+mod params;
+mod time;
+
+pub use level::Level;
+
+use json::Object;
+use mask::mask;
+pub(crate) use params::Redaction;
+use ph_base::Method;
+use ph_base::trace::{SpanId, TraceId};
+use ph_record::{
+    CallRecord, Direction, EventKind, Observation, Replica, Server, ServerEvent, ServerIdx,
+    ServerLine, SessionTag,
+};
+use std::borrow::Cow;
+use std::sync::Arc;
+pub(crate) use time::Stamp;
+
+/// Writes lines; owned by the recorder's thread.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    level_min: Level,
+    /// `None` while parameters are not logged.
+    params: Option<Redaction>,
+    stamp: Stamp,
+}
+
+impl Encoder {
+    /// - `level_min`: least level that is written.
+    /// - `params`: how parameters are logged, if they are.
+    pub(crate) fn new(level_min: Level, params: Option<Redaction>) -> Self {
+        Self {
+            level_min,
+            params,
+            stamp: Stamp::default(),
+        }
+    }
+
+    /// Appends the line of `observation` to `out`; `None` when its level is filtered out.
+    pub(crate) fn write(
+        &mut self,
+        out: &mut Vec<u8>,
+        servers: &[Arc<Server>],
+        observation: &Observation,
+    ) -> Option<Level> {
+        let level = match observation {
+            Observation::Call(record) => Level::of_call(record),
+            Observation::Event(event) => Level::of_event(&event.kind),
+            Observation::Line(_) => Level::Info,
+            Observation::Proc(_) => return None,
+        };
+        if level < self.level_min {
+            return None;
+        }
+        match observation {
+            Observation::Call(record) => self.call(out, servers, record, level),
+            Observation::Event(event) => self.event(out, servers, event, level),
+            Observation::Line(line) => self.stderr(out, servers, line),
+            Observation::Proc(_) => {}
+        }
+        Some(level)
+    }
+
+    fn call(&mut self, out: &mut Vec<u8>, servers: &[Arc<Server>], r: &CallRecord, level: Level) {
+        let method = r.method_text.as_deref().unwrap_or(r.method.as_label());
+        let outcome = r.verdict.outcome.as_label();
+        // A resource's address may be long and private: it stands in `target`, not in the message.
+        let named = r
+            .target
+            .as_deref()
+            .filter(|_| matches!(r.method, Method::ToolsCall | Method::PromptsGet));
+        let mut o = self.open(
+            out,
+            r.started_unix_ns.saturating_add(r.duration_ns),
+            level,
+            "call",
+        );
+        match named {
+            Some(name) => o.texts("message", &[method, " ", name, ": ", outcome]),
+            None => o.texts("message", &[method, ": ", outcome]),
+        }
+        trace(&mut o, r.trace.trace_id, Some(r.trace.server_span));
+        place(&mut o, servers, Some(r.server), r.replica);
+        o.text("method", method);
+        if r.method == Method::ToolsCall {
+            o.some_text("tool", r.target.as_deref());
+        } else {
+            masked(&mut o, "target", r.target.as_deref());
+        }
+        o.some_text("client", r.client.as_deref());
+        if let Some(session) = r.session {
+            o.plain("session", &session_hex(session));
+        }
+        o.text("direction", direction(r.direction));
+        o.text("era", r.era.as_label());
+        o.some_text("request_id", r.request_id.as_deref());
+        if let (Some(redaction), Some(raw)) = (&self.params, &r.params) {
+            o.some_text("params", redaction.apply(raw).as_deref());
+        }
+        o.number("status", r.verdict.status.into());
+        if r.http_status != 0 {
+            o.number("http_status", r.http_status.into());
+        }
+        o.text("outcome", outcome);
+        o.text("blame", r.verdict.blame.as_label());
+        o.ms("duration", r.duration_ns);
+        o.ms("overhead_ms", r.overhead_ns);
+        if r.waited_on_client_ns > 0 {
+            o.ms("waited_on_client_ms", r.waited_on_client_ns);
+        }
+        if r.is_stream {
+            o.bool("stream", true);
+        }
+        o.bool("delivered", r.delivered);
+        o.number("request_bytes", r.request_bytes);
+        o.number("response_bytes", r.response_bytes);
+        if let Some(code) = r.rpc_code {
+            o.signed("rpc_code", code);
+        }
+        masked(&mut o, "error", r.error.as_deref());
+        o.end();
+    }
+
+    fn stderr(&mut self, out: &mut Vec<u8>, servers: &[Arc<Server>], line: &ServerLine) {
+        let mut o = self.open(out, line.at_unix_ns, Level::Info, "stderr");
+        o.text("message", &masked_text(&line.text));
+        if let Some((trace_id, span)) = line.trace {
+            trace(&mut o, trace_id, span);
+        }
+        place(&mut o, servers, Some(line.server), line.replica);
+        o.end();
+    }
+
+    fn event(
+        &mut self,
+        out: &mut Vec<u8>,
+        servers: &[Arc<Server>],
+        event: &ServerEvent,
+        level: Level,
+    ) {
+        let mut o = self.open(out, event.at_unix_ns, level, "event");
+        match &event.kind {
+            EventKind::Note { text, .. } => masked(&mut o, "message", Some(text)),
+            kind => o.text("message", message(kind)),
+        }
+        o.text("event", name(&event.kind));
+        place(&mut o, servers, event.server, event.replica);
+        details(&mut o, &event.kind);
+        o.end();
+    }
+
+    fn open<'a>(
+        &mut self,
+        out: &'a mut Vec<u8>,
+        at_unix_ns: u64,
+        level: Level,
+        kind: &str,
+    ) -> Object<'a> {
+        let mut o = Object::begin(out);
+        o.plain("timestamp", self.stamp.at(at_unix_ns));
+        o.text("level", level.as_label());
+        o.text("kind", kind);
+        o
+    }
+}
+
+fn trace(o: &mut Object<'_>, trace_id: TraceId, span: Option<SpanId>) {
+    o.plain("trace_id", &trace_id.hex());
+    if let Some(span) = span {
+        o.plain("span_id", &span.hex());
+    }
+}
+
+fn place(o: &mut Object<'_>, servers: &[Arc<Server>], server: Option<ServerIdx>, replica: Replica) {
+    let name = server.and_then(|idx| servers.get(usize::from(idx.0)));
+    o.some_text("server", name.map(|s| s.name.as_str()));
+    match replica {
+        Replica::None => {}
+        Replica::Session => o.text("replica", "session"),
+        Replica::Slot(n) => o.text("replica", &n.to_string()),
+    }
+}
+
+/// `text` without what looks like a credential.
+pub(crate) fn masked_text(text: &str) -> Cow<'_, str> {
+    mask(text).map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+fn masked(o: &mut Object<'_>, key: &'static str, text: Option<&str>) {
+    if let Some(text) = text {
+        o.some_text(key, Some(&masked_text(text)));
+    }
+}
+
+/// A session's digest as text.
+pub(crate) fn session_hex(session: SessionTag) -> [u8; 12] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    std::array::from_fn(|i| {
+        let byte = session.0[i / 2];
+        DIGITS[usize::from(if i % 2 == 0 { byte >> 4 } else { byte & 15 })]
+    })
+}
+
+/// The `direction` of a call.
+fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::ToServer => "to_server",
+        Direction::ToClient => "to_client",
+    }
+}
+
+/// The `event` of a line: what to search for.
+fn name(kind: &EventKind) -> &'static str {
+    match kind {
+        EventKind::ChildStarted { .. } => "child_started",
+        EventKind::ChildExited { .. } => "child_exited",
+        EventKind::Restart { .. } => "restart",
+        EventKind::CrashLoop { .. } => "crash_loop",
+        EventKind::Health { .. } => "health",
+        EventKind::Refused { .. } => "refused",
+        EventKind::PlanLoaded { .. } => "plan_loaded",
+        EventKind::PlanRejected { .. } => "plan_rejected",
+        EventKind::Note { .. } => "note",
+    }
+}
+
+fn message(kind: &EventKind) -> &'static str {
+    match kind {
+        EventKind::ChildStarted { .. } => "child started",
+        EventKind::ChildExited { expected: true, .. } => "child ended",
+        EventKind::ChildExited {
+            expected: false, ..
+        } => "child ended unexpectedly",
+        EventKind::Restart { .. } => "child is started again",
+        EventKind::CrashLoop { .. } => "child keeps ending, restarts are paused",
+        EventKind::Health {
+            result: ph_record::HealthResult::Ok,
+            ..
+        } => "health check passed",
+        EventKind::Health { .. } => "health check failed",
+        EventKind::Refused { .. } => "request refused",
+        EventKind::PlanLoaded { .. } => "configuration loaded",
+        EventKind::PlanRejected { .. } => "configuration rejected, the old one runs on",
+        EventKind::Note { .. } => "",
+    }
+}
+
+fn details(o: &mut Object<'_>, kind: &EventKind) {
+    match kind {
+        EventKind::ChildStarted { pid } => o.number("pid", (*pid).into()),
+        EventKind::ChildExited {
+            pid,
+            how,
+            stderr_tail,
+            expected,
+        } => {
+            o.number("pid", (*pid).into());
+            o.text("exit", how);
+            o.bool("expected", *expected);
+            masked(o, "stderr_tail", Some(stderr_tail));
+        }
+        EventKind::Restart { reason, backoff_ms } => {
+            o.text("reason", reason.as_label());
+            o.number("backoff_ms", *backoff_ms);
+        }
+        EventKind::CrashLoop {
+            restarts,
+            retry_in_ms,
+        } => {
+            o.number("restarts", (*restarts).into());
+            o.number("retry_in_ms", *retry_in_ms);
+        }
+        EventKind::Health {
+            result,
+            duration_ns,
+            error,
+        } => {
+            o.text("result", result.as_label());
+            o.ms("duration", *duration_ns);
+            masked(o, "error", error.as_deref());
+        }
+        EventKind::Refused { reason, peer } => {
+            o.text("reason", reason.as_label());
+            o.number("status", reason.http_status().into());
+            if let Some(peer) = peer {
+                o.text("peer", &peer.to_string());
+            }
+        }
+        EventKind::PlanLoaded { hash } => o.text("hash", hash),
+        EventKind::PlanRejected { reasons } => masked(o, "error", Some(reasons)),
+        EventKind::Note { .. } => {}
+    }
+}

@@ -1,0 +1,42 @@
+//! Which traces are kept. Decided when a call is over, so that a failed or slow one is never missed.
+
+use ph_record::CallRecord;
+use std::time::Duration;
+
+/// What is kept besides failures and what the caller samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Sampling {
+    /// Traces whose id is below this are kept: the same ones in every process with the same ratio.
+    below: u64,
+    slow_ns: u64,
+}
+
+impl Sampling {
+    /// - `ratio`: share of traces kept for no other reason, 0 to 1.
+    /// - `slow`: calls of at least this length are kept.
+    pub(crate) fn new(ratio: f64, slow: Duration) -> Self {
+        let below = (ratio.clamp(0.0, 1.0) * TRACE_SPACE) as u64;
+        Self {
+            below,
+            slow_ns: u64::try_from(slow.as_nanos()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Whether the spans of `record` are kept.
+    pub(crate) fn keeps(&self, record: &CallRecord) -> bool {
+        let failed = !record.verdict.outcome.is_answer()
+            || record.verdict.outcome == ph_record::Outcome::ToolError;
+        let slow = !record.is_stream && record.duration_ns >= self.slow_ns;
+        let asked = record.trace.parent.is_some() && record.trace.flags & 1 == 1;
+        failed || slow || asked || self.falls_in(record)
+    }
+
+    /// By the trace's last seven bytes, which W3C asks to be random.
+    fn falls_in(&self, record: &CallRecord) -> bool {
+        let [.., a, b, c, d, e, f, g] = record.trace.trace_id.0;
+        u64::from_be_bytes([0, a, b, c, d, e, f, g]) < self.below
+    }
+}
+
+/// 2^56: the values of seven bytes.
+const TRACE_SPACE: f64 = (1_u64 << 56) as f64;

@@ -1,0 +1,314 @@
+//! Where lines go: two files and standard output, batch by batch.
+
+use crate::files::{COMBINED, ERROR, Janitor, Log, LogDir, Retention, Rotation};
+use crate::intake::Settled;
+use crate::line::Level;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+/// Tells an operator what cannot be said in the logs themselves.
+pub(crate) type Complain = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Lines that are written together.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// Every line.
+    combined: Vec<u8>,
+    /// Where each line ends in `combined`, and where it ends in `error` if it is there too.
+    ends: Vec<(usize, Option<usize>)>,
+    error: Vec<u8>,
+    /// Observations that need no line.
+    silent: u64,
+}
+
+impl Batch {
+    /// Where the next line is written to.
+    pub(crate) fn line(&mut self) -> &mut Vec<u8> {
+        &mut self.combined
+    }
+
+    /// Ends the line that was written to [`Batch::line`]; `None`: there was none to write.
+    pub(crate) fn end_line(&mut self, level: Option<Level>) {
+        let Some(level) = level else {
+            self.silent += 1;
+            return;
+        };
+        let start = self.ends.last().map_or(0, |(end, _)| *end);
+        let in_error = (level >= Level::Error).then(|| {
+            self.error.extend_from_slice(&self.combined[start..]);
+            self.error.len()
+        });
+        self.ends.push((self.combined.len(), in_error));
+    }
+
+    /// Nothing in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ends.is_empty() && self.silent == 0
+    }
+
+    /// Large enough to be written before more is added.
+    pub(crate) fn is_full(&self) -> bool {
+        self.combined.len() >= BATCH_BYTES
+    }
+
+    fn clear(&mut self) {
+        self.ends.clear();
+        self.silent = 0;
+        for buffer in [&mut self.combined, &mut self.error] {
+            buffer.clear();
+            // One batch of huge lines must not hold its memory for ever.
+            buffer.shrink_to(2 * BATCH_BYTES);
+        }
+    }
+}
+
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// The files of one directory.
+struct Files {
+    dir: Arc<dyn LogDir>,
+    combined: Log,
+    error: Log,
+    rotation: Rotation,
+    retention: Retention,
+    janitor: Option<Janitor>,
+}
+
+/// Standard output, as far as it is still there.
+struct Stdout {
+    writer: Box<dyn Write + Send>,
+    enabled: bool,
+    /// The last line was written in part: the next batch begins a new one.
+    torn: bool,
+}
+
+/// All of them.
+pub(crate) struct Sinks {
+    files: Option<Files>,
+    stdout: Option<Stdout>,
+    complaints: Complaints,
+}
+
+impl Sinks {
+    /// Nothing is written anywhere yet; `stdout` stays unused until it is switched on.
+    pub(crate) fn new(stdout: Option<Box<dyn Write + Send>>, complain: Complain) -> Self {
+        let stdout = stdout.map(|writer| Stdout {
+            writer,
+            enabled: false,
+            torn: false,
+        });
+        Self {
+            files: None,
+            stdout,
+            complaints: Complaints {
+                complain,
+                last_unix_ms: None,
+                silenced: 0,
+            },
+        }
+    }
+
+    /// Switches standard output on or off.
+    pub(crate) fn set_stdout(&mut self, enabled: bool) {
+        if let Some(stdout) = &mut self.stdout {
+            stdout.enabled = enabled;
+        }
+    }
+
+    /// Changes the bounds of the files that are written now.
+    pub(crate) fn set_bounds(&mut self, rotation: Rotation, retention: Retention) {
+        if let Some(files) = &mut self.files {
+            files.rotation = rotation;
+            files.retention = retention;
+            files.tidy();
+        }
+    }
+
+    /// Writes to the files of `dir` from now on, or to none.
+    pub(crate) fn set_dir(
+        &mut self,
+        dir: Option<Arc<dyn LogDir>>,
+        rotation: Rotation,
+        retention: Retention,
+    ) {
+        self.close();
+        self.files = dir.map(|dir| {
+            let complain = Arc::clone(&self.complaints.complain);
+            // Without the thread files are rotated and kept: worth a word, not a stop.
+            let janitor = Janitor::start(Arc::clone(&dir), move |text| complain(text));
+            if let Err(error) = &janitor {
+                (self.complaints.complain)(&format!(
+                    "rotated log files will not be tidied up: {error}"
+                ));
+            }
+            let (combined, error) = (Log::new(COMBINED), Log::new(ERROR));
+            let files = Files {
+                dir,
+                combined,
+                error,
+                rotation,
+                retention,
+                janitor: janitor.ok(),
+            };
+            files.tidy();
+            files
+        });
+    }
+
+    /// Writes the batch everywhere and empties it.
+    pub(crate) fn write(&mut self, batch: &mut Batch, now_unix_ms: u64) -> Settled {
+        let (combined, error) = match &mut self.files {
+            None => (usize::MAX, usize::MAX),
+            Some(files) => files.write(batch, now_unix_ms, &mut self.complaints),
+        };
+        let printed = match &mut self.stdout {
+            Some(stdout) if stdout.enabled => {
+                stdout.write(&batch.combined, now_unix_ms, &mut self.complaints)
+            }
+            _ => usize::MAX,
+        };
+        let mut settled = Settled {
+            written: batch.silent,
+            ..Settled::default()
+        };
+        for (end, end_in_error) in &batch.ends {
+            if *end > combined || end_in_error.is_some_and(|end| end > error) {
+                settled.dropped_disk += 1;
+            } else if *end > printed {
+                settled.dropped_stdout += 1;
+            } else {
+                settled.written += 1;
+            }
+        }
+        batch.clear();
+        settled
+    }
+
+    /// Follows files that somebody moved, and rotates those that are due though nothing is written.
+    pub(crate) fn tick(&mut self, now_unix_ms: u64) {
+        if let Some(files) = &mut self.files {
+            files.combined.follow(&*files.dir);
+            files.error.follow(&*files.dir);
+            files.rotate(now_unix_ms, &mut self.complaints);
+        }
+    }
+
+    /// Lets go of the files. What is being compressed is finished while the process lives, else by
+    /// the next one.
+    pub(crate) fn close(&mut self) {
+        let Some(mut files) = self.files.take() else {
+            return;
+        };
+        // What cannot be cut now is cut when the file is opened next.
+        let _torn = (files.combined.mend(), files.error.mend());
+    }
+}
+
+impl Files {
+    /// Bytes of `combined` and `error` that are in the files now.
+    fn write(
+        &mut self,
+        batch: &Batch,
+        now_unix_ms: u64,
+        complaints: &mut Complaints,
+    ) -> (usize, usize) {
+        let mut write = |log: &mut Log, lines: &[u8]| {
+            if lines.is_empty() {
+                return 0;
+            }
+            let written = log.write(&*self.dir, lines);
+            if let Some(error) = written.error {
+                complaints.say(
+                    now_unix_ms,
+                    &format!("log lines could not be written and are lost: {error}"),
+                );
+            }
+            written.bytes
+        };
+        let taken = (
+            write(&mut self.combined, &batch.combined),
+            write(&mut self.error, &batch.error),
+        );
+        self.rotate(now_unix_ms, complaints);
+        taken
+    }
+
+    fn rotate(&mut self, now_unix_ms: u64, complaints: &mut Complaints) {
+        let mut rotated = false;
+        for log in [&mut self.combined, &mut self.error] {
+            match log.rotate(&*self.dir, self.rotation, now_unix_ms) {
+                Ok(done) => rotated |= done,
+                Err(error) => complaints.say(
+                    now_unix_ms,
+                    &format!("a log file could not be rotated: {error}"),
+                ),
+            }
+        }
+        if rotated {
+            self.tidy();
+        }
+    }
+
+    fn tidy(&self) {
+        if let Some(janitor) = &self.janitor {
+            janitor.ask(self.retention);
+        }
+    }
+}
+
+impl Stdout {
+    /// Bytes that went out. A closed pipe is tried again with each batch, and counted.
+    fn write(&mut self, lines: &[u8], now_unix_ms: u64, complaints: &mut Complaints) -> usize {
+        let mut taken = 0;
+        if let Err(error) = self.print(lines, &mut taken) {
+            complaints.say(
+                now_unix_ms,
+                &format!("log lines could not be written to standard output: {error}"),
+            );
+        }
+        self.torn = lines[..taken].last().map_or(self.torn, |b| *b != b'\n');
+        taken
+    }
+
+    fn print(&mut self, lines: &[u8], taken: &mut usize) -> io::Result<()> {
+        if self.torn {
+            self.writer.write_all(b"\n")?;
+            self.torn = false;
+        }
+        while *taken < lines.len() {
+            match self.writer.write(&lines[*taken..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => *taken += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.writer.flush()
+    }
+}
+
+/// One complaint a minute: a full disk must not fill another one.
+struct Complaints {
+    complain: Complain,
+    last_unix_ms: Option<u64>,
+    silenced: u64,
+}
+
+const QUIET_MS: u64 = 60_000;
+
+impl Complaints {
+    fn say(&mut self, now_unix_ms: u64, text: &str) {
+        if self
+            .last_unix_ms
+            .is_some_and(|last| now_unix_ms < last + QUIET_MS)
+        {
+            self.silenced += 1;
+            return;
+        }
+        self.last_unix_ms = Some(now_unix_ms);
+        match std::mem::take(&mut self.silenced) {
+            0 => (self.complain)(text),
+            n => (self.complain)(&format!("{text} ({n} more like it in the last minute)")),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The two spans of a call, by OpenTelemetry's conventions for MCP.
+//!
+//! Source: semantic-conventions-genai, `docs/gen-ai/mcp.md` (status: development).
+
+use crate::line::Redaction;
+use ph_base::Method;
+use ph_base::trace::SpanId;
+use ph_otlp::{Attribute, Event, Kind, Link, Span, Status, Value, flags};
+use ph_record::{CallRecord, Direction, Outcome, Server, Transport};
+use std::borrow::Cow;
+
+/// The SERVER span of a call, and the CLIENT span when it was passed on.
+///
+/// - `arguments`: how parameters are shown, if they are.
+pub(crate) fn spans(
+    record: &CallRecord,
+    server: Option<&Server>,
+    arguments: Option<&Redaction>,
+) -> (Span, Option<Span>) {
+    let common = Common {
+        record,
+        server,
+        error_type: error_type(record),
+    };
+    let received = common.received(arguments);
+    let sent = record.upstream_start_ns.map(|start| common.sent(start));
+    (received, sent)
+}
+
+struct Common<'a> {
+    record: &'a CallRecord,
+    server: Option<&'a Server>,
+    error_type: Option<Cow<'static, str>>,
+}
+
+impl Common<'_> {
+    /// From whoever asked, to Pilothouse.
+    fn received(&self, arguments: Option<&Redaction>) -> Span {
+        let r = self.record;
+        let mut span = self.span(
+            Kind::Server,
+            r.trace.server_span,
+            r.trace.parent,
+            0,
+            r.duration_ns,
+        );
+        span.flags |= flags::PARENT_REMOTE_KNOWN
+            | if r.trace.parent.is_some() {
+                flags::PARENT_IS_REMOTE
+            } else {
+                0
+            };
+        span.links.extend(r.trace.link.map(|link| Link {
+            trace_id: link.trace_id,
+            span_id: link.span_id,
+        }));
+        self.transport(&mut span, self.transport_of_caller());
+        if let (Direction::ToServer, Some(peer)) = (r.direction, r.peer) {
+            add(&mut span, "client.address", peer.ip().to_string());
+            add(&mut span, "client.port", i64::from(peer.port()));
+        }
+        if let (Some(redaction), Some(raw), Method::ToolsCall) = (arguments, &r.params, r.method)
+            && let Some(text) = redaction.apply(raw)
+        {
+            add(&mut span, "gen_ai.tool.call.arguments", text);
+        }
+        span
+    }
+
+    /// From Pilothouse on; a child of the one before.
+    fn sent(&self, start_ns: u64) -> Span {
+        let r = self.record;
+        let end_ns = r.upstream_end_ns.unwrap_or(r.duration_ns).max(start_ns);
+        let mut span = self.span(
+            Kind::Client,
+            r.trace.client_span,
+            Some(r.trace.server_span),
+            start_ns,
+            end_ns,
+        );
+        span.flags |= flags::PARENT_REMOTE_KNOWN;
+        self.transport(&mut span, self.transport_of_answerer());
+        span
+    }
+
+    fn span(
+        &self,
+        kind: Kind,
+        span_id: SpanId,
+        parent: Option<SpanId>,
+        start_ns: u64,
+        end_ns: u64,
+    ) -> Span {
+        let r = self.record;
+        let start_unix_ns = r.started_unix_ns.saturating_add(start_ns);
+        let end_unix_ns = r.started_unix_ns.saturating_add(end_ns);
+        let mut span = Span {
+            trace_id: r.trace.trace_id,
+            span_id,
+            parent,
+            trace_state: String::new(),
+            name: self.name(),
+            kind,
+            start_unix_ns,
+            end_unix_ns,
+            attributes: Vec::with_capacity(16),
+            events: Vec::new(),
+            links: Vec::new(),
+            status: Status::Unset,
+            flags: u32::from(r.trace.flags),
+        };
+        self.attributes(&mut span);
+        if let Some(error_type) = &self.error_type {
+            self.failure(&mut span, error_type.clone());
+        }
+        span
+    }
+
+    /// `tools/call search`: the method, and the tool or prompt. Names that the server does not list
+    /// are left out, since anybody can send them.
+    fn name(&self) -> Cow<'static, str> {
+        let method = self.record.method.as_label();
+        match self.listed_target() {
+            Some(target) => format!("{method} {target}").into(),
+            None => method.into(),
+        }
+    }
+
+    fn listed_target(&self) -> Option<&str> {
+        let r = self.record;
+        match r.method {
+            Method::ToolsCall if r.tool != ph_record::ToolIdx::OTHER => r.target.as_deref(),
+            Method::PromptsGet if r.verdict.outcome.is_answer() => r.target.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn attributes(&self, span: &mut Span) {
+        let r = self.record;
+        let method = r
+            .method_text
+            .as_deref()
+            .map_or(Value::from(r.method.as_label()), |m| m.to_owned().into());
+        add(span, "mcp.method.name", method);
+        match (r.method, r.target.as_deref()) {
+            (Method::ToolsCall, Some(tool)) => {
+                add(span, "gen_ai.tool.name", tool.to_owned());
+                add(span, "gen_ai.operation.name", "execute_tool");
+            }
+            (Method::PromptsGet, Some(prompt)) => {
+                add(span, "gen_ai.prompt.name", prompt.to_owned());
+            }
+            (
+                Method::ResourcesRead | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe,
+                Some(uri),
+            ) => {
+                add(
+                    span,
+                    "mcp.resource.uri",
+                    crate::line::masked_text(uri).into_owned(),
+                );
+            }
+            _ => {}
+        }
+        if let Some(id) = r.request_id.as_deref().filter(|id| *id != "null") {
+            // A text id is carried with its quotes.
+            let id = id
+                .strip_prefix('"')
+                .and_then(|id| id.strip_suffix('"'))
+                .unwrap_or(id);
+            add(span, "jsonrpc.request.id", id.to_owned());
+        }
+        if let Some(revision) = r.revision {
+            add(span, "mcp.protocol.version", revision.as_str());
+        }
+        if let Some(session) = r.session {
+            // The digest that log lines carry; the id itself is a credential.
+            add(
+                span,
+                "mcp.session.id",
+                String::from_utf8_lossy(&crate::line::session_hex(session)).into_owned(),
+            );
+        }
+        if let Some(code) = r.rpc_code {
+            add(span, "rpc.response.status_code", code.to_string());
+        }
+        if let Some(server) = self.server {
+            add(span, "pilothouse.server", server.name.as_str().to_owned());
+        }
+        add(span, "pilothouse.outcome", r.verdict.outcome.as_label());
+    }
+
+    fn failure(&self, span: &mut Span, error_type: Cow<'static, str>) {
+        let text = self.record.error.as_deref().map_or_else(
+            || {
+                format!(
+                    "{}: {}",
+                    self.record.method.as_label(),
+                    self.record.verdict.outcome.as_label()
+                )
+            },
+            |e| crate::line::masked_text(e).into_owned(),
+        );
+        add(span, "error.type", Value::Str(error_type.clone()));
+        span.events.push(Event {
+            unix_ns: span.end_unix_ns,
+            name: "exception".into(),
+            attributes: vec![
+                ("exception.type".into(), Value::Str(error_type)),
+                ("exception.message".into(), text.clone().into()),
+            ],
+        });
+        span.status = Status::Error(text.into());
+    }
+
+    fn transport(&self, span: &mut Span, transport: Transport) {
+        add(
+            span,
+            "network.transport",
+            crate::registry::transport_label(transport),
+        );
+        if transport == Transport::Http {
+            add(span, "network.protocol.name", "http");
+        }
+    }
+
+    /// Clients are always on HTTP; only the server's side may be a pipe.
+    fn transport_of_caller(&self) -> Transport {
+        match self.record.direction {
+            Direction::ToServer => Transport::Http,
+            Direction::ToClient => self.record.transport,
+        }
+    }
+
+    fn transport_of_answerer(&self) -> Transport {
+        match self.record.direction {
+            Direction::ToServer => self.record.transport,
+            Direction::ToClient => Transport::Http,
+        }
+    }
+}
+
+/// `error.type`: the JSON-RPC code, `tool_error`, or the outcome; `None` for a success.
+fn error_type(record: &CallRecord) -> Option<Cow<'static, str>> {
+    match (record.rpc_code, record.verdict.outcome) {
+        (_, Outcome::Ok | Outcome::InputRequired | Outcome::Task) => None,
+        (Some(code), Outcome::ProtocolError) => Some(code.to_string().into()),
+        (_, outcome) => Some(outcome.as_label().into()),
+    }
+}
+
+fn add(span: &mut Span, key: &'static str, value: impl Into<Value>) {
+    let attribute: Attribute = (key.into(), value.into());
+    span.attributes.push(attribute);
+}

@@ -1,0 +1,9 @@
+//! The recorder through its public face.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a golden file is re-blessed by an environment variable"
+)]
+
+mod given;
+mod metrics;
