@@ -45,18 +45,14 @@ pub enum Problem {
         allowed: Vec<&'static str>,
     },
     /// An entry that is left out on purpose, as a disabled server is. A warning.
-    #[error("`{name}` is left out: {reason}")]
+    #[error("left out: {reason}")]
     LeftOut {
-        /// The entry's name.
-        name: String,
         /// Why.
         reason: &'static str,
     },
     /// A name that had to be changed to be usable. A warning.
-    #[error("`{got}` is served as `{to}`")]
+    #[error("the name is changed to `{to}`")]
     Renamed {
-        /// The name as written.
-        got: String,
         /// The name that is used.
         to: String,
     },
@@ -219,11 +215,11 @@ impl Problem {
             Self::UnknownField { allowed, .. } => format!("expected {}", OneOf(allowed)),
             Self::IgnoredField { allowed, .. } if allowed.is_empty() => String::new(),
             Self::IgnoredField { allowed, .. } => format!("known here: {}", OneOf(allowed)),
-            Self::WrongType { expected, .. } => format!("expected {expected}"),
             Self::OutOfRange { min, max, .. } => format!("expected {min} to {max}"),
             Self::BadValue { expected, .. } => format!("expected {expected}"),
             Self::Duplicate { first_line, .. } => format!("first set in line {first_line}"),
-            Self::LeftOut { .. }
+            Self::WrongType { .. }
+            | Self::LeftOut { .. }
             | Self::Renamed { .. }
             | Self::MissingField { .. }
             | Self::Conflict { .. }
@@ -243,13 +239,36 @@ impl Diagnostic {
         self.problem.severity()
     }
 
-    /// The problem with its field on one line, without the quoted source: for a log or an API.
+    /// The problem with its field on one line: for a log or an API. Unlike [`Self::render`] it
+    /// quotes no whole line, which might hold a secret that stands in the text itself.
     #[must_use]
     pub fn message(&self) -> String {
-        if self.path.is_empty() {
-            self.problem.to_string()
-        } else {
-            format!("{} in `{}`", self.problem, self.path)
+        let (headline, label) = (self.headline(), self.problem.label());
+        let between = if label.is_empty() { "" } else { ": " };
+        printable(&format!("{headline}{between}{label}"))
+    }
+
+    fn headline(&self) -> String {
+        let Self { path, problem, .. } = self;
+        if path.is_empty() {
+            return problem.to_string();
+        }
+        match problem {
+            Problem::UnknownField { .. }
+            | Problem::IgnoredField { .. }
+            | Problem::MissingField { .. }
+            | Problem::Conflict { .. }
+            | Problem::WrongType { .. }
+            | Problem::OutOfRange { .. }
+            | Problem::BadValue { .. }
+            | Problem::Duplicate { .. } => format!("{problem} in `{path}`"),
+            Problem::LeftOut { .. }
+            | Problem::Renamed { .. }
+            | Problem::Syntax { .. }
+            | Problem::TooLarge { .. }
+            | Problem::Secret(_)
+            | Problem::Unsafe { .. }
+            | Problem::More { .. } => format!("`{path}`: {problem}"),
         }
     }
 
@@ -274,27 +293,25 @@ impl Diagnostic {
         let number = place.line.to_string();
         let gutter = " ".repeat(number.len());
         let quote = place.quote();
-        let mut out = format!(
-            "{}: {}\n{gutter}--> {file_name}:{number}:{}\n{number} | {}\n{gutter} | {}{}",
-            self.severity().as_label(),
-            printable(&self.message()),
-            place.column,
-            quote.source,
-            quote.indent,
-            "^".repeat(quote.carets),
+        let (severity, column) = (self.severity().as_label(), place.column);
+        let headline = printable(&self.headline());
+        let label = printable(&self.problem.label());
+        let carets = format!("{}{} {label}", quote.indent, "^".repeat(quote.carets));
+        let mut lines = vec![
+            format!("{severity}: {headline}"),
+            format!("{gutter}--> {}:{number}:{column}", printable(file_name)),
+            format!("{number} | {}", quote.source),
+            format!("{gutter} | {carets}"),
+        ];
+        lines.extend(
+            self.hint
+                .as_ref()
+                .map(|hint| format!("hint: {}", printable(hint))),
         );
-        let label = self.problem.label();
-        if !label.is_empty() {
-            out.push(' ');
-            out.push_str(&printable(&label));
-        }
-        out.push('\n');
-        if let Some(hint) = &self.hint {
-            out.push_str("hint: ");
-            out.push_str(&printable(hint));
-            out.push('\n');
-        }
-        out
+        lines
+            .iter()
+            .map(|line| format!("{}\n", line.trim_end()))
+            .collect()
     }
 }
 
@@ -399,8 +416,9 @@ fn printable_char(c: char) -> char {
     }
 }
 
-/// `` `a`, `b` or `c` ``
-struct OneOf<'a>(&'a [&'static str]);
+/// Words as a choice: `` `a`, `b` or `c` ``.
+#[derive(Clone, Copy, Debug)]
+pub struct OneOf<'a>(pub &'a [&'static str]);
 
 impl fmt::Display for OneOf<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -413,5 +431,166 @@ impl fmt::Display for OneOf<'_> {
             write!(f, "{between}`{name}`")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unknown(at: Range<usize>) -> Diagnostic {
+        Diagnostic {
+            at,
+            path: "servers[1].limits".to_owned(),
+            problem: Problem::UnknownField {
+                got: "timout_ms".to_owned(),
+                allowed: vec!["timeout_ms", "body_bytes_max", "in_flight_max"],
+            },
+            hint: Some("did you mean `timeout_ms`?".to_owned()),
+        }
+    }
+
+    /// The place of `needle` in `text`, shown by the two lines that quote it.
+    #[track_caller]
+    fn check(text: &str, needle: &str, want: [&str; 3]) {
+        let start = text.find(needle).expect("the needle is in the text");
+        let rendered = unknown(start..start + needle.len()).render("f", text);
+        let lines: Vec<_> = rendered.lines().skip(1).take(3).collect();
+        let label = " expected `timeout_ms`, `body_bytes_max` or `in_flight_max`";
+        let want = [
+            want[0].to_owned(),
+            want[1].to_owned(),
+            format!("{}{label}", want[2]),
+        ];
+        assert_eq!(lines, want, "text {text:?}");
+    }
+
+    #[test]
+    fn the_whole_form() {
+        let text = format!("{}      timout_ms: 500\n", "\n".repeat(13));
+        let want = "\
+error: unknown field `timout_ms` in `servers[1].limits`
+  --> pilothouse.yaml:14:7
+14 |       timout_ms: 500
+   |       ^^^^^^^^^ expected `timeout_ms`, `body_bytes_max` or `in_flight_max`
+hint: did you mean `timeout_ms`?
+";
+        assert_eq!(unknown(19..28).render("pilothouse.yaml", &text), want);
+        assert_eq!(
+            unknown(19..28).message(),
+            "unknown field `timout_ms` in `servers[1].limits`: expected `timeout_ms`, `body_bytes_max` or `in_flight_max`"
+        );
+    }
+
+    #[test]
+    fn places() {
+        check("ab", "ab", [" --> f:1:1", "1 | ab", "  | ^^"]);
+        check("ab\ncd", "d", [" --> f:2:2", "2 | cd", "  |  ^"]);
+        check("ab\r\ncd\r\n", "cd", [" --> f:2:1", "2 | cd", "  | ^^"]);
+        // Characters, not bytes.
+        check("äö🛶x", "x", [" --> f:1:4", "1 | äö🛶x", "  |    ^"]);
+        // A tab is as wide below as above.
+        check("\ta:\tx", "x", [" --> f:1:5", "1 | \ta:\tx", "  | \t  \t^"]);
+        // Only the first line of a long range, at least one caret.
+        check(
+            "a: [b,\n c]",
+            "[b,\n c]",
+            [" --> f:1:4", "1 | a: [b,", "  |    ^^^"],
+        );
+        check("ab", "", [" --> f:1:1", "1 | ab", "  | ^"]);
+        check(
+            "a\u{1b}[31m",
+            "[31m",
+            [" --> f:1:3", "1 | a\u{FFFD}[31m", "  |   ^^^^"],
+        );
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_the_place() {
+        let text = format!("{}NEEDLE{}", "<".repeat(500), ">".repeat(500));
+        let rendered = unknown(500..506).render("f", &text);
+        let lines: Vec<&str> = rendered.lines().collect();
+        assert_eq!(lines[1], " --> f:1:501");
+        let quoted = format!("1 | …{}NEEDLE{}…", "<".repeat(40), ">".repeat(74));
+        assert_eq!(lines[2], quoted);
+        assert!(
+            lines[3].starts_with(&format!("  | {}^^^^^^ expected", " ".repeat(41))),
+            "{}",
+            lines[3]
+        );
+        // A range beyond the window ends with it.
+        let carets = unknown(500..1_000).render("f", &text).matches('^').count();
+        assert!(carets <= QUOTED_CHARS_MAX, "{carets}");
+    }
+
+    /// A text that changed meanwhile must not bring the message down.
+    #[test]
+    fn places_outside_the_text_are_brought_inside() {
+        for text in ["", "ä", "a\n", "\n"] {
+            for start in 0..4 {
+                for end in 0..4 {
+                    let diagnostic = unknown(start..end);
+                    let (line, column) = diagnostic.line_and_column(text);
+                    assert!(line <= 2 && column <= 2);
+                    assert!(diagnostic.render("f", text).contains('^'));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn headlines() {
+        #[track_caller]
+        fn check(problem: Problem, want: &str) {
+            let path = "log.level".to_owned();
+            let diagnostic = Diagnostic {
+                at: 0..0,
+                path,
+                problem,
+                hint: None,
+            };
+            assert_eq!(diagnostic.message(), want);
+        }
+        check(
+            Problem::MissingField {
+                fields: &["a", "b"],
+            },
+            "missing field `a` or `b` in `log.level`",
+        );
+        check(
+            Problem::Secret(SecretProblem::MissingVariable {
+                name: "X".to_owned(),
+            }),
+            "`log.level`: environment variable `X` is not set",
+        );
+        check(
+            Problem::BadValue {
+                got: "loud".to_owned(),
+                expected: OneOf(&["info"]).to_string(),
+            },
+            "invalid value `loud` in `log.level`: expected `info`",
+        );
+        check(
+            Problem::OutOfRange {
+                got: "9".to_owned(),
+                min: "1".to_owned(),
+                max: "5".to_owned(),
+            },
+            "`9` is out of range in `log.level`: expected 1 to 5",
+        );
+        check(
+            Problem::WrongType {
+                expected: "a list",
+                got: "nothing",
+            },
+            "expected a list, found nothing in `log.level`",
+        );
+        check(
+            Problem::Duplicate {
+                key: "a".to_owned(),
+                first_line: 3,
+            },
+            "field `a` is set twice in `log.level`: first set in line 3",
+        );
     }
 }

@@ -9,10 +9,11 @@ use ph_base::ServerName;
 use serde_json::{Value as Json, json};
 
 use crate::interpolate::is_variable_name;
+use crate::mapping::Key;
 use crate::node::Node;
 use crate::reader::Reader;
 use crate::text::Text;
-use crate::value::{Key, STRING, Value, not_as_expected};
+use crate::value::{STRING, Value, not_as_expected};
 
 /// Declares a text type with its grammar, as it stands in a list.
 macro_rules! checked {

@@ -6,6 +6,7 @@ use ph_base::ServerName;
 use ph_base::diagnostic::Problem;
 
 use crate::checked::HeaderKey;
+use crate::mapping::Key;
 use crate::names::cleaned;
 use crate::node::{Data, Entry, Node};
 use crate::plan::Plan;
@@ -13,7 +14,7 @@ use crate::reader::Reader;
 use crate::section::Section;
 use crate::server::Server;
 use crate::server_text::ServerText;
-use crate::value::{Key, Value};
+use crate::value::Value;
 
 const SERVERS: [&str; 2] = ["mcpServers", "servers"];
 
@@ -67,15 +68,14 @@ pub(crate) fn read(root: &Node, reader: &mut Reader<'_>) -> Option<Plan> {
         return None;
     };
     let mut plan = Plan::default();
-    reader.within(&servers.key, |reader| {
-        for entry in reader
-            .entries(&servers.value, ServerName::MAPPING)
-            .unwrap_or_default()
-        {
-            let server = reader.within(&entry.key, |reader| read_server(entry, reader));
-            if let Some(server) = server {
-                insert(&mut plan, entry, server, reader);
-            }
+    reader.within(servers, |reader| {
+        let entries = reader.entries(&servers.value, ServerName::MAPPING);
+        for entry in entries.unwrap_or_default() {
+            reader.within(entry, |reader| {
+                if let Some(server) = read_server(entry, reader) {
+                    insert(&mut plan, entry, server, reader);
+                }
+            });
         }
     });
     Some(plan)
@@ -85,21 +85,13 @@ fn insert(plan: &mut Plan, entry: &Entry, server: Server, reader: &mut Reader<'_
     let name = cleaned(&entry.key);
     if plan.servers.contains_key(&name) {
         let expected = format!("a name that differs from the others; it is served as `{name}`");
-        reader.report(
-            &entry.key_at,
-            Problem::BadValue {
-                got: entry.key.clone(),
-                expected,
-            },
-        );
+        let got = entry.key.clone();
+        reader.report(&entry.key_at, Problem::BadValue { got, expected });
         return;
     }
     if name.as_str() != entry.key {
-        let problem = Problem::Renamed {
-            got: entry.key.clone(),
-            to: name.to_string(),
-        };
-        reader.report(&entry.key_at, problem);
+        let to = name.to_string();
+        reader.report(&entry.key_at, Problem::Renamed { to });
     }
     plan.servers.insert(name, server);
 }
@@ -107,32 +99,23 @@ fn insert(plan: &mut Plan, entry: &Entry, server: Server, reader: &mut Reader<'_
 fn read_server(entry: &Entry, reader: &mut Reader<'_>) -> Option<Server> {
     let node = &entry.value;
     let entries = reader.entries(node, "a mapping")?;
-    if let Some(disabled) = node.entry("disabled") {
-        let disabled = reader.within("disabled", |reader| {
-            bool::read(&disabled.value, &(), reader)
-        })?;
-        if disabled {
-            // Nothing below is looked at: its variables need not be set.
-            let reason = "it is disabled";
-            reader.report(
-                &entry.key_at,
-                Problem::LeftOut {
-                    name: entry.key.clone(),
-                    reason,
-                },
-            );
-            return None;
-        }
+    if let Some(disabled) = node.entry("disabled")
+        && reader.within(disabled, |reader| bool::read(&disabled.value, &(), reader))?
+    {
+        // Nothing else is looked at: its variables need not be set.
+        let reason = "it is disabled";
+        reader.report(&entry.key_at, Problem::LeftOut { reason });
+        return None;
     }
     let mut text = ServerText::default();
     for field in entries {
         match field.key.as_str() {
             "headers" => {
                 let kept = without_own_headers(field, reader);
-                reader.within("headers", |reader| text.set(&kept, reader));
+                reader.within(field, |reader| text.set(&kept, reader));
             }
-            key if SAME.contains(&key) => reader.within(key, |reader| text.set(field, reader)),
-            "type" => reader.within("type", |reader| check_type(field, node, reader)),
+            key if SAME.contains(&key) => reader.within(field, |reader| text.set(field, reader)),
+            "type" => check_type(field, node, reader),
             "disabled" => {}
             _ => ignored(field, &KNOWN, reader),
         }
@@ -141,41 +124,33 @@ fn read_server(entry: &Entry, reader: &mut Reader<'_>) -> Option<Server> {
 }
 
 fn check_type(field: &Entry, node: &Node, reader: &mut Reader<'_>) {
-    let Some(resolved) = reader.resolved(&field.value, "a word") else {
-        return;
-    };
-    let needs = match resolved.text.as_str() {
-        "stdio" | "local" => "command",
-        "http" | "streamable-http" | "streamableHttp" | "streamable_http" => "url",
-        got => {
-            let expected = "`stdio` or `http`; the older HTTP+SSE transport cannot be reached yet";
-            let problem = Problem::BadValue {
-                got: got.to_owned(),
-                expected: expected.to_owned(),
-            };
-            reader.report(resolved.at, problem);
+    let resolved = reader.within(field, |reader| reader.resolved(&field.value, "a word"));
+    let Some(resolved) = resolved else { return };
+    let (needs, other): (&'static [&'static str], _) = match resolved.text.as_str() {
+        "stdio" | "local" => (&["command"], "url"),
+        "http" | "streamable-http" | "streamableHttp" | "streamable_http" => (&["url"], "command"),
+        _ => {
+            let got = resolved.text.written().to_owned();
+            let expected = KNOWN_TYPES.to_owned();
+            reader.within(field, |reader| {
+                reader.report(resolved.at, Problem::BadValue { got, expected });
+            });
             return;
         }
     };
-    let (has, other) = (
-        node.entry(needs).is_some(),
-        if needs == "url" { "command" } else { "url" },
-    );
-    if !has && node.entry(other).is_some() {
-        let fields: &[&str] = if needs == "url" {
-            &["url"]
-        } else {
-            &["command"]
-        };
-        reader.report(resolved.at, Problem::MissingField { fields });
+    // With neither of the two, that is reported, not this.
+    if node.entry(needs[0]).is_none() && node.entry(other).is_some() {
+        reader.report(resolved.at, Problem::MissingField { fields: needs });
     }
 }
 
+const KNOWN_TYPES: &str = "`stdio` or `http`; the older HTTP+SSE transport cannot be reached yet";
+
 /// `Content-Type` and the like are often set there; Pilothouse sets them itself.
 fn without_own_headers(field: &Entry, reader: &mut Reader<'_>) -> Entry {
-    let mut field = field.clone();
-    if let Data::Map(headers) = &mut field.value.data {
-        reader.within("headers", |reader| {
+    let mut kept = field.clone();
+    if let Data::Map(headers) = &mut kept.value.data {
+        reader.within(field, |reader| {
             headers.retain(|header| {
                 let is_own = HeaderKey::is_own(&header.key);
                 if is_own {
@@ -185,13 +160,10 @@ fn without_own_headers(field: &Entry, reader: &mut Reader<'_>) -> Entry {
             });
         });
     }
-    field
+    kept
 }
 
 fn ignored(entry: &Entry, known: &[&'static str], reader: &mut Reader<'_>) {
-    let problem = Problem::IgnoredField {
-        got: entry.key.clone(),
-        allowed: known.to_vec(),
-    };
-    reader.report(&entry.key_at, problem);
+    let (got, allowed) = (entry.key.clone(), known.to_vec());
+    reader.report(&entry.key_at, Problem::IgnoredField { got, allowed });
 }

@@ -3,6 +3,7 @@
 use ph_base::diagnostic::SecretProblem;
 
 use crate::secrets::Secrets;
+use crate::text::MASK;
 
 /// Whose rules for `$` a text follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,38 @@ pub(crate) fn interpolate(
     } else {
         Err(failed)
     }
+}
+
+/// A text whose value is secret, as it may be shown: its references, without their defaults, and
+/// a mask for everything else.
+pub(crate) fn masked(written: &str, dialect: Dialect) -> String {
+    let mut shown = String::new();
+    let mut rest = written;
+    while !rest.is_empty() {
+        let reference = rest.find("${").filter(|at| {
+            // `$${` is no reference in our own dialect; `$$${` is a dollar sign and one.
+            let dollars = rest[..*at]
+                .bytes()
+                .rev()
+                .take_while(|byte| *byte == b'$')
+                .count();
+            dialect == Dialect::Desktop || dollars % 2 == 0
+        });
+        let Some(at) = reference else { break };
+        if at > 0 {
+            shown.push_str(MASK);
+        }
+        let (reference, after) = cut_reference(&rest[at..]);
+        match reference.split_once(":-") {
+            Some((name, _)) => shown.push_str(&format!("{name}:-{MASK}}}")),
+            None => shown.push_str(reference),
+        }
+        rest = after;
+    }
+    if !rest.is_empty() || written.is_empty() {
+        shown.push_str(MASK);
+    }
+    shown
 }
 
 /// Splits after the first `}`, or takes everything where there is none.
@@ -202,6 +235,22 @@ mod tests {
             desktop,
             Err("`${input:key}` is not a reference"),
         );
+    }
+
+    #[test]
+    fn secrets_show_their_references_only() {
+        let own = |written| masked(written, Dialect::Pilothouse);
+        assert_eq!(own("hunter2"), "***");
+        assert_eq!(own(""), "***");
+        assert_eq!(own("${A}"), "${A}");
+        assert_eq!(own("Bearer ${A}"), "***${A}");
+        assert_eq!(own("${A}hunter2${B}"), "${A}***${B}");
+        assert_eq!(own("${A:-hunter2}"), "${A:-***}");
+        assert_eq!(own("hunter$$2"), "***");
+        assert_eq!(own("$${hunter2}"), "***");
+        assert_eq!(own("$$${A}"), "***${A}");
+        assert_eq!(own("$${hunter2}${A}"), "***");
+        assert_eq!(masked("$${A}", Dialect::Desktop), "***${A}");
     }
 
     #[test]

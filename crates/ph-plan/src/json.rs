@@ -163,7 +163,11 @@ impl Json<'_> {
         let is_number = word.starts_with(|c: char| c.is_ascii_digit() || c == '-')
             && serde_json::from_str::<serde_json::Number>(word).is_ok();
         if !is_number && !matches!(word, "true" | "false" | "null") {
-            return Err(self.unexpected("a value"));
+            if word.is_empty() {
+                return Err(self.unexpected("a value"));
+            }
+            let message = format!("expected a value, found `{word}`");
+            return Err(self.failure(self.at..self.at + len, &message));
         }
         let at = self.at..self.at + len;
         self.at = at.end;

@@ -14,11 +14,13 @@ mod text;
 mod units;
 
 mod changes;
+mod reference;
 mod schema;
 
 mod desktop;
 mod interpolate;
 mod json;
+mod mapping;
 mod names;
 mod node;
 mod reader;
@@ -33,6 +35,7 @@ pub use checked::{EnvName, FilePath, HeaderKey, HostName, KeyPart, Origin};
 pub use choices::{Auth, Exposure, Isolation, LogLevel, OtlpProtocol};
 pub use load::{Loaded, NoServer, load};
 pub use plan::{Children, Http, Log, Otlp, Plan, Sessions, Stop};
+pub use reference::reference;
 pub use schema::schema;
 pub use secrets::{NoSecrets, Secrets};
 pub use server::{

@@ -202,36 +202,31 @@ fn read_tree(text: &str, syntax: Syntax, report: &mut Report) -> Option<Node> {
 
 /// What no single field can judge.
 fn check(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
-    if let Err(problem) = plan.check_exposure() {
-        let at = root
-            .entry("listen")
-            .map_or(root.at.clone(), |entry| entry.value.at.clone());
-        let hint =
-            "listen on 127.0.0.1, or say `auth: external` where a mesh or proxy checks the callers";
-        reader.within("listen", |reader| {
-            reader.report_with(&at, problem, Some(hint.to_owned()));
+    // The default is not exposed: the address was written.
+    if let (Err(problem), Some(entry)) = (plan.check_exposure(), root.entry("listen")) {
+        let hint = Some(EXPOSED_HINT.to_owned());
+        reader.within(entry, |reader| {
+            reader.report_with(&entry.value.at, problem, hint);
         });
     }
     let servers = root.entry("mcpServers").or(root.entry("servers"));
-    let hint = Some("name at least one: `servers: {files: {command: my-server}}`".to_owned());
     match servers {
         None if reader.dialect() == Dialect::Pilothouse => {
-            let at = root.at.start..root.at.start;
-            reader.report_with(
-                &at,
-                Problem::MissingField {
-                    fields: &["servers"],
-                },
-                hint,
-            );
+            let (start, hint) = (root.at.start, Some(SERVERS_HINT.to_owned()));
+            let fields = &["servers"];
+            reader.report_with(&(start..start), Problem::MissingField { fields }, hint);
         }
         Some(entry) if plan.servers.is_empty() && !reader.has_error() => {
-            let problem = Problem::WrongType {
-                expected: "at least one server",
-                got: "none",
-            };
-            reader.within(&entry.key, |reader| reader.report(&entry.key_at, problem));
+            let (expected, got) = ("at least one server", "none");
+            reader.within(entry, |reader| {
+                reader.report(&entry.key_at, Problem::WrongType { expected, got });
+            });
         }
         None | Some(_) => {}
     }
 }
+
+const EXPOSED_HINT: &str =
+    "listen on 127.0.0.1, or say `auth: external` where a mesh or proxy checks the callers";
+
+const SERVERS_HINT: &str = "name at least one: `servers: {files: {command: my-server}}`";

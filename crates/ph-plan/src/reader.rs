@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ph_base::diagnostic::{Diagnostic, Problem, SecretProblem};
 
-use crate::interpolate::{Dialect, file_reference, interpolate};
+use crate::interpolate::{Dialect, file_reference, interpolate, masked};
 use crate::node::{Data, Entry, Node, Scalar};
 use crate::report::Report;
 use crate::secrets::Secrets;
@@ -16,7 +16,15 @@ pub(crate) struct Reader<'a> {
     dialect: Dialect,
     secrets: &'a dyn Secrets,
     report: &'a mut Report,
-    path: Vec<String>,
+    path: Vec<Step>,
+}
+
+/// One step on the way from the top to what is being read.
+struct Step {
+    /// With its dot or brackets.
+    segment: String,
+    /// The place of the key; `None` for an item of a list.
+    key_at: Option<Range<usize>>,
 }
 
 /// A scalar with its references resolved.
@@ -64,7 +72,7 @@ impl<'a> Reader<'a> {
         problem: Problem,
         hint: Option<String>,
     ) {
-        let path = self.path.concat();
+        let path = self.path.iter().map(|step| step.segment.as_str()).collect();
         self.report.add(Diagnostic {
             at: at.clone(),
             path,
@@ -73,19 +81,37 @@ impl<'a> Reader<'a> {
         });
     }
 
-    /// Reads a part: `read` runs with the part's name in the path.
-    pub(crate) fn within<T>(&mut self, key: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+    /// The place of the key that is being read, for what is not there to be pointed at.
+    pub(crate) fn here(&self) -> Option<Range<usize>> {
+        self.path.last().and_then(|step| step.key_at.clone())
+    }
+
+    /// Reads the value of an entry: `read` runs with the key in the path.
+    pub(crate) fn within<T>(&mut self, entry: &Entry, read: impl FnOnce(&mut Self) -> T) -> T {
         let dot = if self.path.is_empty() { "" } else { "." };
-        self.within_segment(format!("{dot}{key}"), read)
+        let segment = format!("{dot}{}", entry.key);
+        self.within_step(
+            Step {
+                segment,
+                key_at: Some(entry.key_at.clone()),
+            },
+            read,
+        )
     }
 
     /// The same for an item of a list, counted from 0.
     pub(crate) fn within_item<T>(&mut self, nth: usize, read: impl FnOnce(&mut Self) -> T) -> T {
-        self.within_segment(format!("[{nth}]"), read)
+        self.within_step(
+            Step {
+                segment: format!("[{nth}]"),
+                key_at: None,
+            },
+            read,
+        )
     }
 
-    fn within_segment<T>(&mut self, segment: String, read: impl FnOnce(&mut Self) -> T) -> T {
-        self.path.push(segment);
+    fn within_step<T>(&mut self, step: Step, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(step);
         let value = read(self);
         self.path.pop();
         value
@@ -172,17 +198,21 @@ impl<'a> Reader<'a> {
                 self.file(&path, node)?
             }
         };
-        Some(Secret::new(Text::new(value, &scalar.text)))
+        let shown = match path {
+            None => masked(&scalar.text, self.dialect),
+            Some(_) => scalar.text.clone(),
+        };
+        Some(Secret::new(value, shown))
     }
 
     pub(crate) fn wrong_type<T>(&mut self, node: &Node, expected: &'static str) -> Option<T> {
-        self.report(
-            &node.at,
-            Problem::WrongType {
-                expected,
-                got: node.kind(),
-            },
-        );
+        // Of nothing there is nothing to see but its key.
+        let at = self
+            .here()
+            .filter(|_| node.at.is_empty())
+            .unwrap_or(node.at.clone());
+        let got = node.kind();
+        self.report(&at, Problem::WrongType { expected, got });
         None
     }
 
@@ -258,7 +288,8 @@ fn unknown_key_hint(got: &str, allowed: &[&'static str]) -> Option<String> {
     nearest(got, allowed).map(|near| format!("did you mean `{near}`?"))
 }
 
-/// The word that was probably meant: at most a third of its letters are wrong.
+/// The word that was probably meant: at most a third of its letters are wrong, or one of the two
+/// begins with the other.
 pub(crate) fn nearest(got: &str, known: &[&'static str]) -> Option<&'static str> {
     let got: Vec<char> = got
         .chars()
@@ -269,7 +300,12 @@ pub(crate) fn nearest(got: &str, known: &[&'static str]) -> Option<&'static str>
         .iter()
         .map(|word| (distance(&got, &word.chars().collect::<Vec<_>>()), *word));
     let (distance, word) = distances.min()?;
-    (distance <= (word.len() / 3).max(1)).then_some(word)
+    let is_begun = |word: &&&str| got.len() >= 3 && word.chars().zip(&got).all(|(a, b)| a == *b);
+    if distance <= (word.len() / 3).max(1) {
+        Some(word)
+    } else {
+        known.iter().find(is_begun).copied()
+    }
 }
 
 /// No known word is longer.
@@ -307,6 +343,12 @@ mod tests {
         assert_eq!(nearest("URL", &known), Some("url"));
         assert_eq!(nearest("uri", &known), Some("url"));
         assert_eq!(nearest("certificate", &known), None);
+        assert_eq!(nearest("warning", &["info", "warn"]), Some("warn"));
+        assert_eq!(
+            nearest("http", &["grpc", "http/protobuf"]),
+            Some("http/protobuf")
+        );
+        assert_eq!(nearest("in", &["info", "in_flight_max"]), None);
         assert_eq!(nearest("", &known), None);
         assert_eq!(nearest(&"x".repeat(1_000_000), &known), None);
         assert_eq!(nearest("x", &[]), None);

@@ -59,6 +59,8 @@ macro_rules! section {
                     doc: concat!($($doc, "\n"),+),
                     schema: <$ty as $crate::value::Value>::schema(&$crate::section::limits!($ty $(, $limits)?)),
                     default: $crate::value::Value::show(&default.$field),
+                    range: <$ty as $crate::value::Value>::range(&$crate::section::limits!($ty $(, $limits)?)),
+                    block: <$ty as $crate::value::Value>::block(),
                 }, )*]
             }
 
@@ -104,6 +106,27 @@ pub(crate) struct Property {
     pub(crate) doc: &'static str,
     pub(crate) schema: Json,
     pub(crate) default: Json,
+    /// Least and greatest value.
+    pub(crate) range: Option<[String; 2]>,
+    /// The fields inside, of a block or of each item of a mapping.
+    pub(crate) block: Option<Block>,
+}
+
+/// A block as the documentation needs it.
+pub(crate) struct Block {
+    pub(crate) about: &'static str,
+    pub(crate) properties: Vec<Property>,
+}
+
+impl Property {
+    /// What the field means, with its range.
+    pub(crate) fn meaning(&self) -> String {
+        let doc = one_line(self.doc);
+        match &self.range {
+            None => doc,
+            Some([least, greatest]) => format!("{doc} `{least}` to `{greatest}`."),
+        }
+    }
 }
 
 impl<S: Section> Value for S {
@@ -113,17 +136,18 @@ impl<S: Section> Value for S {
     fn read(node: &Node, _limits: &(), reader: &mut Reader<'_>) -> Option<Self> {
         let mut section = Self::default();
         for entry in reader.fields(node, S::FIELDS)? {
-            reader.within(&entry.key, |reader| section.set(entry, reader));
+            reader.within(entry, |reader| section.set(entry, reader));
         }
         Some(section)
     }
 
     fn schema(_limits: &()) -> Json {
         let properties = S::properties().into_iter().map(|property| {
+            let meaning = property.meaning();
             let mut schema = property.schema;
             // A block's defaults stand at its own fields.
             let has_own_defaults = schema.get("properties").is_some();
-            schema["description"] = one_line(property.doc).into();
+            schema["description"] = meaning.into();
             if !property.default.is_null() && !has_own_defaults {
                 schema["default"] = property.default;
             }
@@ -134,6 +158,13 @@ impl<S: Section> Value for S {
             "description": one_line(S::ABOUT),
             "additionalProperties": false,
             "properties": properties.collect::<serde_json::Map<_, _>>(),
+        })
+    }
+
+    fn block() -> Option<Block> {
+        Some(Block {
+            about: S::ABOUT,
+            properties: S::properties(),
         })
     }
 

@@ -8,15 +8,17 @@ use serde_json::{Value as Json, json};
 use crate::checked::{EnvName, FilePath, HeaderKey};
 use crate::choices::Isolation;
 use crate::interpolate::Dialect;
+use crate::mapping::MapItem;
 use crate::node::{Entry, Node};
 use crate::reader::Reader;
+use crate::section::Block;
 use crate::section::section;
 use crate::server::{
     ChildStop, Health, HttpUpstream, Limits, Resources, Restart, Server, Stdio, Timeouts, Upstream,
 };
 use crate::text::{Endpoint, Secret, Text};
 use crate::units::show_duration;
-use crate::value::{MapItem, Value};
+use crate::value::Value;
 
 section! {
     /// One MCP server: either `command` (a child process over stdio) or `url` (Streamable HTTP).
@@ -83,35 +85,26 @@ impl ServerText {
         let (command, url) = (written("command"), written("url"));
         match (command, url) {
             (Some(_), Some(url)) => {
-                reader.report(
-                    &url.key_at,
-                    Problem::Conflict {
-                        got: "url",
-                        with: "command",
-                    },
-                );
+                let (got, with) = ("url", "command");
+                reader.report(&url.key_at, Problem::Conflict { got, with });
             }
             (Some(_), None) => refuse(&HTTP_ONLY, "command", node, reader),
             (None, Some(_)) => refuse(&STDIO_ONLY, "url", node, reader),
             (None, None) => {
+                let at = reader.here().unwrap_or(node.at.clone());
                 let fields = &["command", "url"];
                 let hint =
                     "`command` starts a child process, `url` reaches a Streamable HTTP server";
-                reader.report_with(
-                    &node.at,
-                    Problem::MissingField { fields },
-                    Some(hint.to_owned()),
-                );
+                reader.report_with(&at, Problem::MissingField { fields }, Some(hint.to_owned()));
             }
         }
-        if let (Some(entry), Some("")) = (command, self.command.as_ref().map(Text::as_str)) {
-            let expected = "a program".to_owned();
-            let got = self
-                .command
-                .as_ref()
-                .map(Text::to_string)
-                .unwrap_or_default();
-            reader.report(&entry.value.at, Problem::BadValue { got, expected });
+        if let (Some(entry), Some(command)) = (command, &self.command)
+            && command.as_str().is_empty()
+        {
+            let (got, expected) = (command.to_string(), "a program".to_owned());
+            reader.within(entry, |reader| {
+                reader.report(&entry.value.at, Problem::BadValue { got, expected });
+            });
         }
         self.assemble()
     }
@@ -148,35 +141,21 @@ impl ServerText {
     }
 
     fn check_backoff(&self, node: &Node, reader: &mut Reader<'_>) {
-        let Restart {
-            backoff_min,
-            backoff_max,
-            ..
-        } = self.restart;
-        let Some(block) = node.entry("restart").filter(|_| backoff_min > backoff_max) else {
+        let (min, max) = (self.restart.backoff_min, self.restart.backoff_max);
+        let Some(block) = node.entry("restart").filter(|_| min > max) else {
             return;
         };
+        let (min, max) = (show_duration(min), show_duration(max));
         let written = |key| block.value.entry(key);
-        let Some(entry) = written("backoff_max").or(written("backoff_min")) else {
-            return;
+        let (entry, got, expected) = match (written("backoff_min"), written("backoff_max")) {
+            (_, Some(entry)) => (entry, max, format!("at least `backoff_min`, {min}")),
+            (Some(entry), None) => (entry, min, format!("at most `backoff_max`, {max}")),
+            (None, None) => return,
         };
-        let (got, expected) = if entry.key == "backoff_max" {
-            (
-                backoff_max,
-                format!("at least `backoff_min`, {}", show_duration(backoff_min)),
-            )
-        } else {
-            (
-                backoff_min,
-                format!("at most `backoff_max`, {}", show_duration(backoff_max)),
-            )
-        };
-        let problem = Problem::BadValue {
-            got: show_duration(got),
-            expected,
-        };
-        reader.within("restart", |reader| {
-            reader.within(&entry.key, |reader| reader.report(&entry.value.at, problem));
+        reader.within(block, |reader| {
+            reader.within(entry, |reader| {
+                reader.report(&entry.value.at, Problem::BadValue { got, expected });
+            });
         });
     }
 }
@@ -244,6 +223,10 @@ impl Value for Server {
         schema["type"] = "object".into();
         schema["oneOf"] = json!([{"required": ["command"]}, {"required": ["url"]}]);
         schema
+    }
+
+    fn block() -> Option<Block> {
+        ServerText::block()
     }
 
     fn show(&self) -> Json {

@@ -17,7 +17,11 @@ pub struct Text {
 /// A value that is secret by its place: an environment variable of a child, a header.
 /// `Debug` and `Display` print `***`.
 #[derive(Clone)]
-pub struct Secret(Text);
+pub struct Secret {
+    value: String,
+    /// As written, with everything but its references masked.
+    shown: String,
+}
 
 /// An `http` or `https` address with a host and without credentials. Shown as written.
 #[derive(Clone)]
@@ -58,25 +62,26 @@ impl Text {
 }
 
 impl Secret {
-    pub(crate) fn new(text: Text) -> Self {
-        Self(text)
+    /// - `shown`: what may be seen of it.
+    pub(crate) fn new(value: String, shown: String) -> Self {
+        Self { value, shown }
     }
 
     /// The secret itself, for the one place that needs it.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0.value
+        &self.value
     }
 
-    /// For display: `${NAME}` or `file:PATH` where the value was written as a reference, `***`
-    /// where it stands in the configuration itself.
+    /// For display: references as written (`${NAME}`, `file:PATH`), `***` for what stands in the
+    /// configuration itself.
     #[must_use]
     pub fn shown(&self) -> &str {
-        self.0.written.as_deref().unwrap_or(MASK)
+        &self.shown
     }
 }
 
-const MASK: &str = "***";
+pub(crate) const MASK: &str = "***";
 
 impl Endpoint {
     /// Reads an absolute address.
@@ -140,7 +145,7 @@ impl Eq for Text {}
 
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
+        self.value == other.value
     }
 }
 
@@ -165,7 +170,7 @@ impl From<&str> for Text {
 
 impl From<&str> for Secret {
     fn from(value: &str) -> Self {
-        Self(value.into())
+        Self::new(value.to_owned(), MASK.to_owned())
     }
 }
 

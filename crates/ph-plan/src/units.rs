@@ -48,6 +48,7 @@ impl ByteSize {
 /// A whole number with the largest unit that leaves it whole, in the form that is read back.
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Units of 1,024 first: what both leave whole was most often meant so.
         let (unit, factor) = BYTE_UNITS_SHOWN
             .iter()
             .find(|(_, factor)| self.0 >= *factor && self.0.is_multiple_of(*factor))
@@ -56,11 +57,15 @@ impl fmt::Display for ByteSize {
     }
 }
 
-const BYTE_UNITS_SHOWN: [(&str, u64); 4] = [
+const BYTE_UNITS_SHOWN: [(&str, u64); 8] = [
     ("TiB", 1 << 40),
     ("GiB", 1 << 30),
     ("MiB", 1 << 20),
     ("KiB", 1 << 10),
+    ("TB", 1_000_000_000_000),
+    ("GB", 1_000_000_000),
+    ("MB", 1_000_000),
+    ("kB", 1_000),
 ];
 
 const BYTE_UNITS: [(&str, u64); 10] = [

@@ -1,16 +1,16 @@
 //! What a field can hold: how it is read, what the schema says of it, and how it is shown.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ph_base::diagnostic::Problem;
+use ph_base::diagnostic::{OneOf, Problem};
 use serde_json::{Value as Json, json};
 
 use crate::node::Node;
 use crate::reader::{Reader, Resolved, nearest};
-use crate::text::{Endpoint, Secret, Text};
+use crate::section::Block;
+use crate::text::{Endpoint, MASK, Secret, Text};
 use crate::units::{ByteSize, UnitError, parse_duration, parse_size, show_duration};
 
 /// A type that a field can have.
@@ -25,6 +25,16 @@ pub(crate) trait Value: Sized {
 
     /// The JSON Schema of what [`Self::read`] takes.
     fn schema(limits: &Self::Limits) -> Json;
+
+    /// The least and the greatest value, where a field demands more than the type.
+    fn range(_limits: &Self::Limits) -> Option<[String; 2]> {
+        None
+    }
+
+    /// The fields inside, of a block or of each item of a mapping.
+    fn block() -> Option<Block> {
+        None
+    }
 
     /// The value as it could be written: secrets masked, references unresolved, `null` for what
     /// is absent.
@@ -43,18 +53,6 @@ impl Value for bool {
         match resolved.text.as_str() {
             "true" | "True" | "TRUE" if resolved.plain => Some(true),
             "false" | "False" | "FALSE" if resolved.plain => Some(false),
-            "yes" | "on" | "no" | "off" => {
-                let problem = Problem::WrongType {
-                    expected: TRUTH,
-                    got: "a string",
-                };
-                reader.report_with(
-                    &node.at,
-                    problem,
-                    Some("write `true` or `false`".to_owned()),
-                );
-                None
-            }
             _ => not_as_expected(node, &resolved, TRUTH, reader),
         }
     }
@@ -96,6 +94,10 @@ macro_rules! number {
                     "maximum": limits.end(),
                     "pattern": anchored(REFERENCE),
                 })
+            }
+
+            fn range(limits: &Self::Limits) -> Option<[String; 2]> {
+                Some([limits.start().to_string(), limits.end().to_string()])
             }
 
             fn show(&self) -> Json {
@@ -161,6 +163,10 @@ impl Value for Duration {
         json!({"type": "string", "pattern": pattern})
     }
 
+    fn range(limits: &Self::Limits) -> Option<[String; 2]> {
+        Some([show_duration(*limits.start()), show_duration(*limits.end())])
+    }
+
     fn show(&self) -> Json {
         show_duration(*self).into()
     }
@@ -195,6 +201,10 @@ impl Value for ByteSize {
             "maximum": limits.end().bytes(),
             "pattern": pattern,
         })
+    }
+
+    fn range(limits: &Self::Limits) -> Option<[String; 2]> {
+        Some([limits.start().to_string(), limits.end().to_string()])
     }
 
     fn show(&self) -> Json {
@@ -281,7 +291,12 @@ impl Value for Endpoint {
         let resolved = reader.resolved(node, URL)?;
         match Self::parse(&resolved.text) {
             Ok(endpoint) => Some(endpoint),
-            Err(expected) => not_as_expected(node, &resolved, expected, reader),
+            Err(expected) => {
+                let got = without_credentials(resolved.text.written());
+                let expected = expected.to_owned();
+                reader.report(resolved.at, Problem::BadValue { got, expected });
+                None
+            }
         }
     }
 
@@ -295,6 +310,17 @@ impl Value for Endpoint {
 }
 
 const URL: &str = "an address such as `https://example.com/mcp`";
+
+/// An address with user and password masked: messages go where secrets do not.
+fn without_credentials(url: &str) -> String {
+    match url.rsplit_once('@') {
+        None => url.to_owned(),
+        Some((before, host)) => {
+            let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
+            format!("{scheme}://{MASK}@{host}")
+        }
+    }
+}
 
 impl<T: Value> Value for Option<T> {
     type Limits = T::Limits;
@@ -310,6 +336,14 @@ impl<T: Value> Value for Option<T> {
 
     fn schema(limits: &Self::Limits) -> Json {
         or_null(T::schema(limits))
+    }
+
+    fn range(limits: &Self::Limits) -> Option<[String; 2]> {
+        T::range(limits)
+    }
+
+    fn block() -> Option<Block> {
+        T::block()
     }
 
     fn show(&self) -> Json {
@@ -336,101 +370,6 @@ impl<T: Value> Value for Vec<T> {
     }
 }
 
-/// The key of a mapping with free keys.
-pub(crate) trait Key: Sized + Ord {
-    /// What the keys are, for messages: `a mapping of servers by name`.
-    const MAPPING: &'static str;
-    /// What a key has to be.
-    const EXPECTED: &'static str;
-    /// The same as a regular expression of JSON Schema.
-    const PATTERN: &'static str;
-
-    fn parse(text: &str) -> Option<Self>;
-
-    /// What the value has to be, if this text does not do as one.
-    fn refuse_value(_value: &str) -> Option<&'static str> {
-        None
-    }
-
-    fn as_str(&self) -> &str;
-}
-
-impl<K: Key, T: Value<Limits = ()> + MapItem> Value for BTreeMap<K, T> {
-    type Limits = ();
-    const ANY: () = ();
-
-    fn read(node: &Node, _limits: &(), reader: &mut Reader<'_>) -> Option<Self> {
-        let mut map = Self::new();
-        for entry in reader.entries(node, K::MAPPING)? {
-            let key = K::parse(&entry.key);
-            if key.is_none() {
-                let expected = K::EXPECTED.to_owned();
-                reader.report(
-                    &entry.key_at,
-                    Problem::BadValue {
-                        got: entry.key.clone(),
-                        expected,
-                    },
-                );
-            }
-            // The value is read even below a bad key: all problems at once.
-            let value = reader.within(&entry.key, |reader| {
-                let value = T::read(&entry.value, &(), reader)?;
-                if let Some(expected) = value.exposed().and_then(K::refuse_value) {
-                    let got = value.show().as_str().unwrap_or_default().to_owned();
-                    let problem = Problem::BadValue {
-                        got,
-                        expected: expected.to_owned(),
-                    };
-                    reader.report(&entry.value.at, problem);
-                    return None;
-                }
-                Some(value)
-            });
-            let (Some(key), Some(value)) = (key, value) else {
-                continue;
-            };
-            if map.insert(key, value).is_some() {
-                let problem = Problem::BadValue {
-                    got: entry.key.clone(),
-                    expected: "each name once, in upper or lower case".to_owned(),
-                };
-                reader.report(&entry.key_at, problem);
-            }
-        }
-        Some(map)
-    }
-
-    fn schema(_limits: &()) -> Json {
-        json!({
-            "type": ["object", "null"],
-            "propertyNames": {"pattern": anchored(K::PATTERN)},
-            "additionalProperties": T::schema(&()),
-        })
-    }
-
-    fn show(&self) -> Json {
-        let entries = self
-            .iter()
-            .map(|(key, value)| (key.as_str().to_owned(), value.show()));
-        Json::Object(entries.collect())
-    }
-}
-
-/// A value of a mapping with free keys.
-pub(crate) trait MapItem {
-    /// The text that the key's rules apply to, if there is one.
-    fn exposed(&self) -> Option<&str> {
-        None
-    }
-}
-
-impl MapItem for Secret {
-    fn exposed(&self) -> Option<&str> {
-        Some(self.expose())
-    }
-}
-
 /// Reads a word of a closed list.
 pub(crate) fn read_choice<T: Copy>(
     node: &Node,
@@ -442,12 +381,9 @@ pub(crate) fn read_choice<T: Copy>(
     let word = resolved.text.as_str();
     let found = words.iter().position(|known| *known == word);
     let Some(nth) = found else {
-        let hint = nearest(word, words).map(|near| format!("did you mean `{near}`?"));
-        let expected = words
-            .iter()
-            .map(|word| format!("`{word}`"))
-            .collect::<Vec<_>>()
-            .join(" or ");
+        let hint = nearest(resolved.text.written(), words);
+        let hint = hint.map(|near| format!("did you mean `{near}`?"));
+        let expected = OneOf(words).to_string();
         reader.report_with(&node.at, bad_value(&resolved, &expected), hint);
         return None;
     };

@@ -1,0 +1,111 @@
+//! Mappings with free keys: servers by name, variables, headers.
+
+use std::collections::BTreeMap;
+
+use ph_base::diagnostic::Problem;
+use serde_json::{Value as Json, json};
+
+use crate::node::Node;
+use crate::reader::Reader;
+use crate::section::Block;
+use crate::text::Secret;
+use crate::value::{Value, anchored};
+
+/// The key of a mapping with free keys.
+pub(crate) trait Key: Sized + Ord {
+    /// What the keys are, for messages: `a mapping of servers by name`.
+    const MAPPING: &'static str;
+    /// What a key has to be.
+    const EXPECTED: &'static str;
+    /// The same as a regular expression of JSON Schema.
+    const PATTERN: &'static str;
+
+    fn parse(text: &str) -> Option<Self>;
+
+    /// What the value has to be, if this text does not do as one.
+    fn refuse_value(_value: &str) -> Option<&'static str> {
+        None
+    }
+
+    fn as_str(&self) -> &str;
+}
+
+impl<K: Key, T: Value<Limits = ()> + MapItem> Value for BTreeMap<K, T> {
+    type Limits = ();
+    const ANY: () = ();
+
+    fn read(node: &Node, _limits: &(), reader: &mut Reader<'_>) -> Option<Self> {
+        let mut map = Self::new();
+        for entry in reader.entries(node, K::MAPPING)? {
+            let key = K::parse(&entry.key);
+            if key.is_none() {
+                let expected = K::EXPECTED.to_owned();
+                reader.report(
+                    &entry.key_at,
+                    Problem::BadValue {
+                        got: entry.key.clone(),
+                        expected,
+                    },
+                );
+            }
+            // The value is read even below a bad key: all problems at once.
+            let value = reader.within(entry, |reader| {
+                let value = T::read(&entry.value, &(), reader)?;
+                if let Some(expected) = value.exposed().and_then(K::refuse_value) {
+                    let got = value.show().as_str().unwrap_or_default().to_owned();
+                    let problem = Problem::BadValue {
+                        got,
+                        expected: expected.to_owned(),
+                    };
+                    reader.report(&entry.value.at, problem);
+                    return None;
+                }
+                Some(value)
+            });
+            let (Some(key), Some(value)) = (key, value) else {
+                continue;
+            };
+            if map.insert(key, value).is_some() {
+                let problem = Problem::BadValue {
+                    got: entry.key.clone(),
+                    expected: "each name once, in upper or lower case".to_owned(),
+                };
+                reader.report(&entry.key_at, problem);
+            }
+        }
+        Some(map)
+    }
+
+    fn schema(_limits: &()) -> Json {
+        json!({
+            "type": ["object", "null"],
+            "propertyNames": {"pattern": anchored(K::PATTERN)},
+            "additionalProperties": T::schema(&()),
+        })
+    }
+
+    fn block() -> Option<Block> {
+        T::block()
+    }
+
+    fn show(&self) -> Json {
+        let entries = self
+            .iter()
+            .map(|(key, value)| (key.as_str().to_owned(), value.show()));
+        Json::Object(entries.collect())
+    }
+}
+
+/// A value of a mapping with free keys.
+pub(crate) trait MapItem {
+    /// The text that the key's rules apply to, if there is one.
+    fn exposed(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl MapItem for Secret {
+    fn exposed(&self) -> Option<&str> {
+        Some(self.expose())
+    }
+}

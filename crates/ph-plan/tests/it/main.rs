@@ -1,0 +1,9 @@
+//! Tests of the crate as the binary uses it.
+
+mod changes;
+mod documentation;
+mod golden;
+mod robustness;
+mod schema;
+mod world;
+mod zero_configuration;
