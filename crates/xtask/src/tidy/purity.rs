@@ -131,8 +131,41 @@ fn places_of(code: &str, word: &str) -> Vec<usize> {
             let is_root = |at: &usize| !code[..group + at].trim_end().ends_with(':');
             places.extend(names.iter().filter(|at| is_root(at)).map(|at| group + at));
         }
+        if module == "net" {
+            let end_of_path = |at: usize| at + code[at..].find("net").map_or(0, |found| found + 3);
+            places.retain(|at| !names_addresses(&code[end_of_path(*at)..]));
+        }
     }
     places
+}
+
+/// The types of `std::net` that are plain values.
+const ADDRESSES: &[&str] = &[
+    "AddrParseError",
+    "IpAddr",
+    "Ipv4Addr",
+    "Ipv6Addr",
+    "SocketAddr",
+    "SocketAddrV4",
+    "SocketAddrV6",
+];
+
+/// Whether what follows the path of `std::net` names addresses and nothing else.
+fn names_addresses(after: &str) -> bool {
+    let Some(names) = after.strip_prefix("::") else {
+        return false;
+    };
+    let names = match names.strip_prefix('{') {
+        Some(group) => group.split('}').next().unwrap_or(group),
+        None => names
+            .split(|c: char| !c.is_alphanumeric())
+            .next()
+            .unwrap_or(names),
+    };
+    names
+        .split(',')
+        .map(str::trim)
+        .all(|name| name.is_empty() || ADDRESSES.contains(&name))
 }
 
 /// Package id → the ids of what its normal build needs.
@@ -240,7 +273,14 @@ mod tests {
         );
         check_code(path, "a().await", &[(1, "`.await` in a pure crate")]);
         check_code(path, "// Instant::now\nf(\"std::fs\")", &[]);
-        check_code(path, "use core::net::IpAddr;", &[]);
+        check_code(path, "use std::net::{IpAddr, SocketAddr};", &[]);
+        check_code(path, "use std::{fmt, net::SocketAddr, str};", &[]);
+        check_code(path, "fn f(a: std::net::SocketAddr) {}", &[]);
+        let socket = [(1, "`std::net` in a pure crate")];
+        check_code(path, "use std::net::{IpAddr, TcpStream};", &socket);
+        check_code(path, "use std::{fmt, net::TcpStream};", &socket);
+        check_code(path, "use std::net;", &socket);
+        check_code(path, "use std::net::ToSocketAddrs as _;", &socket);
         check_code(path, "#[cfg(test)]\nmod tests { use std::fs; }", &[]);
     }
 
