@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 STOP_SECONDS = 5
@@ -63,18 +64,28 @@ class Process:
 
 
 def kill_leftovers() -> list[str]:
-    """Kill every process that carries our mark, and say which they were."""
-    found = []
+    """Kill every process that still carries our mark after a moment, and say which they were."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while (left := marked()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for number in left:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+    return [f"{number} {command}" for number, command in left.items()]
+
+
+def marked() -> dict[int, str]:
+    """The running processes, other than this one, that were started by this run: id -> command line."""
+    found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         if int(folder.name) == os.getpid():
             continue
         try:
             if MARK.encode() not in (folder / "environ").read_bytes().split(b"\0"):
                 continue
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-            os.kill(int(folder.name), signal.SIGKILL)
-            found.append(f"{folder.name} {command or '(ending)'}")
-        except OSError:
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
+            found[int(folder.name)] = command.decode(errors="replace").strip()
+        except OSError:  # it ended while we looked, or is not ours to look at
             continue
     return found
 
