@@ -154,8 +154,23 @@ def dual(client, era):
     return steps
 
 
-def servers(scratch: Path):
-    """Every server, with its files under `scratch`."""
+def workbench(client, era):
+    """Our own server, on rmcp."""
+    every = {"progress": [100, 200, 300, 400, 500]} if client in ("py", "fastmcp") else {"progress^": [100, 200, 300, 400]}
+    return [
+        step("list_tools", {"names~": "searchFiles"}),
+        call("echo", {"text": TEXT}, {"text": TEXT, "structured": {"text": TEXT}}),
+        call("sleep", {"ms": 500}, every | {"progress_ahead_ms>=": 250}),
+        call("fail", {"message": "man overboard"}, {"is_error": True, "text": "man overboard"}, ["tool_error"]),
+        step("cancel", {"cancelled": True}, name="sleep", args={"ms": 60_000}, after_ms=300),
+        step("list_prompts", {"names": ["investigate"]}),
+        step("list_resources", {"uris": ["workbench://about"]}),
+        step("read_resource", {"text~": "searchFiles"}, uri="workbench://about"),
+    ]
+
+
+def servers(scratch: Path, binary: str):
+    """Every server, with its files under `scratch`; `binary` is Pilothouse, for its workbench."""
     harbour = scratch / "harbour"
     harbour.mkdir()
     (harbour / "log.txt").write_text(TEXT)
@@ -185,6 +200,7 @@ def servers(scratch: Path):
             clients=("ts1/legacy", "ts2/default", "py/auto", "fastmcp/auto"),
         ),
         Server("dual-server", [venv("clients", "python"), str(HERE / "dual_server.py")], True, dual),
+        Server("workbench", [binary, "workbench"], True, workbench),
         Server(
             "server-filesystem",
             [NODE, str(NPM / "server-filesystem/dist/index.js"), str(harbour)],

@@ -342,6 +342,8 @@ def main():
             passed += 1
             print(f"ok   {name} ({time.monotonic() - started:.1f} s)", flush=True)
 
+    if not os.access(BINARY, os.X_OK):
+        sys.exit(f"no binary at {BINARY}: build it, or say where it is with PILOTHOUSE_BIN")
     receiver = Receiver()
     with tempfile.TemporaryDirectory(prefix="traces-") as folder:
         for protocol in receiver.endpoints:
