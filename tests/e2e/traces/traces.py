@@ -1,8 +1,8 @@
 """Traces join: the caller's span, our SERVER and CLIENT spans and the server's own spans are one tree.
 
 A caller (the official Python client with tracing on, or a raw request with a `traceparent`) calls the
-workbench through the real binary; a receiver of our own decodes the OTLP that Pilothouse and the workbench
-send, over http/protobuf and over gRPC. PILOTHOUSE_BIN names the binary (default target/debug/pilothouse)."""
+workbench through the real binary, as a child and over HTTP; a receiver of our own decodes the OTLP that
+Pilothouse and the workbench send, over http/protobuf and over gRPC. PILOTHOUSE_BIN names the binary (default target/debug/pilothouse)."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "clients"))
-from gateway import Pilothouse, initialize, post, until  # noqa: E402
+from gateway import Pilothouse, Process, free_port, get, initialize, post, until  # noqa: E402
 from receiver import Receiver  # noqa: E402
 
 import mcp  # noqa: E402
@@ -73,26 +73,41 @@ def answer_of(body):
 
 
 class Bench:
-    """Pilothouse in front of the workbench, and the receiver, for one OTLP protocol."""
+    """Pilothouse in front of the workbench, and the receiver, for one OTLP protocol and one transport."""
 
-    def __init__(self, protocol, scratch, receiver):
-        self.protocol, self.receiver = protocol, receiver
+    def __init__(self, protocol, transport, scratch, receiver):
+        self.protocol, self.transport, self.receiver, self.workbench = protocol, transport, receiver, None
         harbour = scratch / "harbour"
         harbour.mkdir(exist_ok=True)
         for name in ("north.chart", "south.chart", "crew.txt"):
             (harbour / name).write_text(name)
-        config = scratch / f"{protocol.replace('/', '-')}.yaml"
-        config.write_text(
-            json.dumps(
-                {
-                    "servers": {"bench": {"command": BINARY, "args": ["workbench"], "cwd": str(harbour), "otel": True}},
-                    "otlp": {"endpoint": receiver.endpoints[protocol], "protocol": protocol},
-                },
-                indent=2,
-            )
-        )
+        otlp = {"endpoint": receiver.endpoints[protocol], "protocol": protocol}
+        if transport == "pipe":
+            server = {"command": BINARY, "args": ["workbench"], "cwd": str(harbour), "otel": True}
+        else:
+            port = free_port()
+            server = {"url": f"http://127.0.0.1:{port}/mcp"}
+            variables = {
+                "OTEL_EXPORTER_OTLP_ENDPOINT": otlp["endpoint"],
+                "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+                "OTEL_SERVICE_NAME": "bench",
+            }
+            command = ["env", "-C", str(harbour), BINARY, "workbench", "--http", f"127.0.0.1:{port}"]
+            self.workbench = Process(command, scratch / f"workbench-{port}.log", variables)
+            until("the workbench", lambda: get(server["url"])[0], 10)
+        config = scratch / f"{protocol.replace('/', '-')}-{transport}.yaml"
+        config.write_text(json.dumps({"servers": {"bench": server}, "otlp": otlp}, indent=2))
         self.house = Pilothouse(BINARY, scratch, ["--config", str(config)])
-        self.house.wait("/readyz")
+        try:
+            self.house.wait("/readyz")
+        except AssertionError:
+            self.close()
+            raise
+
+    def close(self):
+        self.house.kill()
+        if self.workbench:
+            self.workbench.kill()
 
     def ours(self, **wanted):
         return self.receiver.spans(service="pilothouse", **wanted)
@@ -138,7 +153,7 @@ def check(wrong, what, got, wanted):
 def check_call_spans(bench, server, client, tool, method="tools/call"):
     """Names and attributes of a successful call's pair of spans, as the OTel MCP conventions have them."""
     wrong = []
-    for span, transport in ((server, "tcp"), (client, "pipe")):
+    for span, transport in ((server, "tcp"), (client, bench.transport)):
         got = span.attributes
         check(wrong, f"{span.kind} name", span.name, f"{method} {tool}")
         check(wrong, f"{span.kind} mcp.method.name", got.get("mcp.method.name"), method)
@@ -169,6 +184,7 @@ def check_search_tree(bench, server, client):
     assert tops[0].name == "tools/call searchFiles", tops[0]
     assert {span.service for span in spans} == {tops[0].service}, f"services: {spans}"
     assert tops[0].service and tops[0].service != "pilothouse", f"service.name of the child: {tops[0].service}"
+    return tops[0]
 
 
 async def official(url, mode, tool, arguments):
@@ -206,10 +222,10 @@ def meta_context(bench):
     server = bench.server_span(trace_id)
     assert server.parent == span_id, server
     assert server.links == [(other_trace, other_span)], f"links: {server.links}"
-    assert server.trace_state == "fleet=7", f"tracestate: {server.trace_state!r}"
     client = bench.client_span(server)
     check_call_spans(bench, server, client, "searchFiles")
-    check_search_tree(bench, server, client)
+    theirs = check_search_tree(bench, server, client)
+    assert theirs.trace_state == "fleet=7", f"tracestate at the server: {theirs.trace_state!r}"
     assert not bench.receiver.spans(trace_id=other_trace), "spans in the ambient trace"
 
 
@@ -346,26 +362,27 @@ def main():
         sys.exit(f"no binary at {BINARY}: build it, or say where it is with PILOTHOUSE_BIN")
     receiver = Receiver()
     with tempfile.TemporaryDirectory(prefix="traces-") as folder:
-        for protocol in receiver.endpoints:
+        for protocol, transport in (("http/protobuf", "pipe"), ("grpc", "pipe"), ("http/protobuf", "tcp")):
             spans_before, bench = {span.span_id for span in receiver.spans()}, None
+            kind = f"{protocol}, {'stdio child' if transport == 'pipe' else 'HTTP server'}"
 
             def start():
                 nonlocal bench
-                bench = Bench(protocol, Path(folder), receiver)
+                bench = Bench(protocol, transport, Path(folder), receiver)
 
-            attempt(f"{protocol}: start", start)
+            attempt(f"{kind}: start", start)
             if not bench:
                 continue
             try:
-                attempt(f"{protocol}: official client, modern", lambda: official_client(bench, "auto", MODERN), bench)
-                attempt(f"{protocol}: official client, legacy", lambda: official_client(bench, "legacy", "2025-11-25"), bench)
+                attempt(f"{kind}: official client, modern", lambda: official_client(bench, "auto", MODERN), bench)
+                attempt(f"{kind}: official client, legacy", lambda: official_client(bench, "legacy", "2025-11-25"), bench)
                 for check in (meta_context, header_context, no_context, failures, refused, sessions):
-                    attempt(f"{protocol}: {check.__doc__.split('.')[0]}", lambda: check(bench), bench)
-                attempt(f"{protocol}: counts agree", lambda: counts(bench, spans_before), bench)
+                    attempt(f"{kind}: {check.__doc__.split('.')[0]}", lambda: check(bench), bench)
+                attempt(f"{kind}: counts agree", lambda: counts(bench, spans_before), bench)
                 how = protocol.split("/")[0]
-                attempt(f"{protocol}: came that way", lambda: until("an export", lambda: receiver.requests[how], 1))
+                attempt(f"{kind}: came that way", lambda: until("an export", lambda: receiver.requests[how], 1))
             finally:
-                bench.house.kill()
+                bench.close()
     receiver.close()
     print(f"{passed} passed, {len(failed)} failed")
     sys.exit(0 if passed and not failed else 1)
