@@ -1,4 +1,5 @@
-//! Catalogue: docs/metrics.md lists the metrics of `ph_record::catalogue`, no more, no less, no other.
+//! Catalogue: docs/metrics.md lists the metrics of `ph_record::catalogue`, no more, no less, no other,
+//! and no other code spells a metric's name.
 
 use anyhow::Result;
 use ph_record::catalogue;
@@ -6,12 +7,50 @@ use ph_record::catalogue;
 use crate::docs;
 use crate::finding::Finding;
 use crate::repo::Repo;
+use crate::source;
+
+/// The catalogue itself, and programs that read `/metrics` from outside.
+const MAY_SPELL: &[&str] = &[
+    "crates/ph-record/src/catalogue.rs",
+    "crates/ph-bench/",
+    "crates/xtask/",
+];
 
 const HINT: &str = "`cargo xtask docs --bless` writes the table; a renamed metric breaks dashboards and is announced";
 
 pub(crate) fn check(repo: &Repo) -> Result<Vec<Finding>> {
     let document = repo.text(docs::METRICS).unwrap_or_default();
-    Ok(problems(&document, &docs::table(catalogue::ALL)))
+    let mut findings = problems(&document, &docs::table(catalogue::ALL));
+    let names: Vec<&str> = catalogue::ALL.iter().map(|metric| metric.name).collect();
+    for path in repo.rust_files() {
+        let allowed = MAY_SPELL.iter().any(|prefix| path.starts_with(prefix));
+        if !allowed && path.starts_with("crates/") && !source::is_test_file(path) {
+            findings.extend(spelled(path, &repo.text(path).unwrap_or_default(), &names));
+        }
+    }
+    Ok(findings)
+}
+
+/// Names that stand as strings in code that is no test.
+fn spelled(path: &str, text: &str, names: &[&str]) -> Vec<Finding> {
+    let code = source::without_tests(&source::code_of(text));
+    let mut found = Vec::new();
+    for name in names {
+        let in_code = |at: &usize| code.as_bytes()[*at] == b'"';
+        for at in text
+            .match_indices(&format!("\"{name}\""))
+            .map(|(at, _)| at)
+            .filter(in_code)
+        {
+            found.push(Finding::new(
+                path,
+                source::line_of(text, at),
+                format!("the metric `{name}` is spelled out"),
+                "use its constant in `ph_record::catalogue`, so that a rename reaches every use",
+            ));
+        }
+    }
+    found
 }
 
 fn problems(document: &str, wanted: &[String]) -> Vec<Finding> {
@@ -78,6 +117,15 @@ mod tests {
             &["a", "b", "b"],
             &["the rows are in another order or repeated"],
         );
+    }
+
+    #[test]
+    fn a_spelled_name_is_found() {
+        let text = "// \"mcp_a\"\nlet a = \"mcp_a\";\nlet b = \"mcp_ab\";\n\
+                    #[cfg(test)]\nmod tests { const A: &str = \"mcp_a\"; }";
+        let found = spelled("crates/ph-relay/src/a.rs", text, &["mcp_a", "mcp_b"]);
+        let lines: Vec<usize> = found.iter().map(|one| one.line).collect();
+        assert_eq!(lines, [2]);
     }
 
     #[test]
