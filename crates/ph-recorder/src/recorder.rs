@@ -27,7 +27,8 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) intake: Intake,
     pub(crate) tracer: Tracer,
-    pub(crate) commands: Mutex<Vec<Command>>,
+    /// `None` once the thread has ended.
+    pub(crate) commands: Mutex<Option<Vec<Command>>>,
     version: String,
     started_unix_s: f64,
 }
@@ -105,7 +106,7 @@ impl Recorder {
             registry,
             intake: Intake::new(QUEUE_RECORDS),
             tracer,
-            commands: Mutex::default(),
+            commands: Mutex::new(Some(Vec::new())),
             version,
             started_unix_s: since_epoch.as_secs_f64(),
         });
@@ -165,30 +166,44 @@ impl Recorder {
         let deadline = Instant::now() + limit;
         self.0.intake.close();
         let lines_settled = self.settle(Command::Stop, limit).await;
+        if lines_settled {
+            // What slipped in while the intake was closed: nobody takes it any more.
+            self.0.intake.abandon();
+        }
         let left = deadline.saturating_duration_since(Instant::now());
         let spans_settled = self.0.tracer.stop(left).await;
         self.report(lines_settled, spans_settled)
     }
 
+    /// `true` when the command was carried out in time, or when the thread has ended and nothing is
+    /// left to do.
     async fn settle(
         &self,
         command: impl FnOnce(oneshot::Sender<()>) -> Command,
         limit: Duration,
     ) -> bool {
         let (done, waited) = oneshot::channel();
-        self.command(command(done));
+        if !self.command(command(done)) {
+            return true;
+        }
         tokio::time::timeout(limit, waited)
             .await
             .is_ok_and(|answer| answer.is_ok())
     }
 
-    fn command(&self, command: Command) {
-        self.0
+    /// `false` when the thread has ended.
+    fn command(&self, command: Command) -> bool {
+        let mut commands = self
+            .0
             .commands
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(command);
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(commands) = &mut *commands else {
+            return false;
+        };
+        commands.push(command);
         self.0.intake.wake();
+        true
     }
 
     fn report(&self, lines_settled: bool, spans_settled: bool) -> FlushReport {

@@ -7,7 +7,7 @@ use crate::registry::Rates;
 use crate::settings::LogSettings;
 use crate::sinks::{Batch, Sinks};
 use ph_record::{Observation, Server};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
@@ -60,13 +60,11 @@ impl Worker {
         self.open_sinks();
         loop {
             // Commands first: what was observed before a command is then written before its answer.
-            let commands = std::mem::take(
-                &mut *self
-                    .shared
-                    .commands
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner),
-            );
+            let commands = self
+                .commands()
+                .as_mut()
+                .map(std::mem::take)
+                .unwrap_or_default();
             let taken = self.drain();
             let busy = taken > 0 || !commands.is_empty();
             self.tick();
@@ -98,12 +96,10 @@ impl Worker {
             thread::park_timeout(BATCH_DELAY);
             return;
         }
-        let commanded = !self
-            .shared
-            .commands
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_empty();
+        let commanded = self
+            .commands()
+            .as_ref()
+            .is_some_and(|waiting| !waiting.is_empty());
         if !commanded {
             thread::park_timeout(self.next_tick.saturating_duration_since(Instant::now()));
         }
@@ -115,6 +111,15 @@ impl Worker {
         while self.drain() > 0 {}
         self.sinks.close();
         self.shared.intake.abandon();
+        *self.commands() = None;
+    }
+
+    /// Commands are pushed and taken whole: a panic elsewhere leaves them in order.
+    fn commands(&self) -> MutexGuard<'_, Option<Vec<Command>>> {
+        self.shared
+            .commands
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes what is queued, at most [`TAKE_MAX`] so that commands and ticks get their turn;

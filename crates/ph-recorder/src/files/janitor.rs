@@ -61,7 +61,12 @@ pub(crate) fn tidy(dir: &dyn LogDir, retention: Retention) -> io::Result<()> {
             result = step;
         }
     };
-    for file in dir.list()? {
+    let files = match dir.list() {
+        // Made with the first line.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        files => files?,
+    };
+    for file in files {
         if file.name.ends_with(".zst.tmp") && stamp_of(&file.name).is_some() {
             keep(dir.remove(&file.name));
         } else if retention.compress

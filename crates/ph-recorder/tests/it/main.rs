@@ -5,5 +5,7 @@
     reason = "a golden file is re-blessed by an environment variable"
 )]
 
+mod balance;
 mod given;
+mod lines;
 mod metrics;
