@@ -127,7 +127,8 @@ pub enum Problem {
         /// What would happen.
         what: &'static str,
     },
-    /// More problems than are worth printing.
+    /// More problems than are worth printing. A warning: among what is shown is an error if there
+    /// is one.
     #[error("{hidden} more problems are not shown")]
     More {
         /// How many were left out.
@@ -191,9 +192,10 @@ impl Problem {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::IgnoredField { .. } | Self::LeftOut { .. } | Self::Renamed { .. } => {
-                Severity::Warning
-            }
+            Self::IgnoredField { .. }
+            | Self::LeftOut { .. }
+            | Self::Renamed { .. }
+            | Self::More { .. } => Severity::Warning,
             Self::UnknownField { .. }
             | Self::MissingField { .. }
             | Self::Conflict { .. }
@@ -204,8 +206,7 @@ impl Problem {
             | Self::Syntax { .. }
             | Self::TooLarge { .. }
             | Self::Secret(_)
-            | Self::Unsafe { .. }
-            | Self::More { .. } => Severity::Error,
+            | Self::Unsafe { .. } => Severity::Error,
         }
     }
 

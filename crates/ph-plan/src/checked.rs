@@ -1,7 +1,7 @@
 //! Texts with a grammar of their own, checked once when they are read.
 
+use core::net::IpAddr;
 use std::fmt;
-use std::net::IpAddr;
 use std::path::Path;
 
 use http::HeaderName;

@@ -24,16 +24,18 @@ pub(crate) struct Failed {
 /// Puts in the value of every reference.
 ///
 /// - a default is taken when the variable is not set or empty, and is not looked into further.
+/// - `bytes_max`: a value that grows longer is cut off somewhere beyond; the caller has to look.
 /// - errors: every reference that fails, in their order.
 pub(crate) fn interpolate(
     written: &str,
     dialect: Dialect,
+    bytes_max: usize,
     secrets: &dyn Secrets,
 ) -> Result<String, Vec<Failed>> {
     let mut value = String::with_capacity(written.len());
     let mut failed = Vec::new();
     let mut rest = written;
-    while let Some(dollar) = rest.find('$') {
+    while let Some(dollar) = rest.find('$').filter(|_| value.len() <= bytes_max) {
         value.push_str(&rest[..dollar]);
         rest = &rest[dollar..];
         if rest.starts_with("${") {
@@ -184,7 +186,7 @@ mod tests {
             ("EMPTY", ""),
             ("B_2", "${A}"),
         ]));
-        let got = interpolate(written, dialect, &vars);
+        let got = interpolate(written, dialect, 1_000, &vars);
         let got = got.map_err(|failed| {
             failed
                 .iter()

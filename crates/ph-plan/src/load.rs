@@ -24,7 +24,8 @@ pub type Loaded = Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>>;
 ///
 /// - `file_name`: one that ends in `.json` or `.jsonc` is read as JSON (comments and trailing
 ///   commas allowed), any other as YAML, except for a text that begins like a JSON object.
-/// - errors: every problem, at least one of them an error, at most a hundred and one.
+/// - errors: every problem, at least one of them an error, at most a hundred errors and a hundred
+///   warnings with the number of the others.
 /// - cost: bounded for any text: 1 MiB, 32 levels, 50,000 values.
 pub fn load(file_name: &str, text: &str, secrets: &dyn Secrets) -> Loaded {
     let syntax = if is_json(file_name, text) {

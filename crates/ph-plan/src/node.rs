@@ -9,6 +9,9 @@ pub(crate) const DEPTH_MAX: usize = 32;
 /// up to.
 pub(crate) const NODES_MAX: usize = 50_000;
 
+/// Bytes of all scalars in one text, counted in the same way.
+pub(crate) const VALUE_BYTES_MAX: usize = 4 << 20;
+
 /// Bytes of one text.
 pub(crate) const TEXT_BYTES_MAX: usize = 1 << 20;
 

@@ -1,7 +1,7 @@
 //! What Pilothouse is to do, as plain data: every field checked, every default filled in.
 
+use core::net::{Ipv4Addr, SocketAddr};
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use ph_base::ServerName;

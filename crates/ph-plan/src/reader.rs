@@ -17,7 +17,12 @@ pub(crate) struct Reader<'a> {
     secrets: &'a dyn Secrets,
     report: &'a mut Report,
     path: Vec<Step>,
+    /// Bytes of all values so far. A short text can refer to a long variable many times.
+    resolved_bytes: usize,
 }
+
+/// Bytes of all values together, with references resolved.
+const RESOLVED_BYTES_MAX: usize = 16 << 20;
 
 /// One step on the way from the top to what is being read.
 struct Step {
@@ -49,6 +54,7 @@ impl<'a> Reader<'a> {
             secrets,
             report,
             path: Vec::new(),
+            resolved_bytes: 0,
         }
     }
 
@@ -224,11 +230,17 @@ impl<'a> Reader<'a> {
     }
 
     fn resolve(&mut self, written: &str, node: &Node) -> Option<String> {
-        match interpolate(written, self.dialect, self.secrets) {
-            Ok(value) => Some(value),
+        let bytes_max = RESOLVED_BYTES_MAX.saturating_sub(self.resolved_bytes);
+        match interpolate(written, self.dialect, bytes_max, self.secrets) {
+            Ok(value) => self.within_bounds(value, node),
             Err(failures) => {
+                let mut rest = node.at.clone();
                 for failed in failures {
-                    let at = self.find(&failed.reference, &node.at);
+                    let at = self
+                        .find(&failed.reference, &rest)
+                        .unwrap_or(node.at.clone());
+                    // The next one stands behind this one.
+                    rest.start = if at == node.at { rest.start } else { at.end };
                     let hint = self.reference_hint(&failed.problem);
                     self.report_with(&at, Problem::Secret(failed.problem), hint);
                 }
@@ -241,7 +253,8 @@ impl<'a> Reader<'a> {
         match self.secrets.file(path.as_ref()) {
             Ok(content) => {
                 let content = content.strip_suffix('\n').unwrap_or(&content);
-                Some(content.strip_suffix('\r').unwrap_or(content).to_owned())
+                let content = content.strip_suffix('\r').unwrap_or(content);
+                self.within_bounds(content.to_owned(), node)
             }
             Err(error) => {
                 let problem = SecretProblem::UnreadableFile {
@@ -254,12 +267,26 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The place of `part` in the text of a scalar; the whole scalar where escapes hide it.
-    fn find(&self, part: &str, within: &Range<usize>) -> Range<usize> {
-        let found = self.text.get(within.clone()).and_then(|own| own.find(part));
-        found.map_or(within.clone(), |at| {
-            within.start + at..within.start + at + part.len()
-        })
+    fn within_bounds(&mut self, value: String, node: &Node) -> Option<String> {
+        self.resolved_bytes = self.resolved_bytes.saturating_add(value.len());
+        if self.resolved_bytes > RESOLVED_BYTES_MAX {
+            let what = "bytes with all references resolved";
+            let max = RESOLVED_BYTES_MAX;
+            self.report(&node.at, Problem::TooLarge { what, max });
+            return None;
+        }
+        Some(value)
+    }
+
+    /// The place of `part` in the text of a scalar; `None` where escapes hide it, or where the
+    /// search would be for a problem that is not shown.
+    fn find(&self, part: &str, within: &Range<usize>) -> Option<Range<usize>> {
+        let own = self
+            .text
+            .get(within.clone())
+            .filter(|_| !self.report.is_full())?;
+        let start = within.start + own.find(part)?;
+        Some(start..start + part.len())
     }
 
     fn reference_hint(&self, problem: &SecretProblem) -> Option<String> {

@@ -107,6 +107,12 @@ impl Endpoint {
         })
     }
 
+    /// The address as text, to be used, not to be shown: references are resolved.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.written.as_str()
+    }
+
     /// The address, with scheme and host.
     #[must_use]
     pub fn uri(&self) -> &http::Uri {

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use ph_base::diagnostic::{Diagnostic, Problem};
 
-use crate::node::{DEPTH_MAX, Data, Entry, NODES_MAX, Node, Scalar};
+use crate::node::{DEPTH_MAX, Data, Entry, NODES_MAX, Node, Scalar, VALUE_BYTES_MAX};
 use crate::report::Report;
 
 /// A tree under construction.
@@ -19,17 +19,50 @@ pub(crate) struct Tree<'a> {
     text: &'a str,
     report: &'a mut Report,
     open: Vec<Open>,
-    /// Finished values that carry an anchor, with the number of nodes in them.
-    anchors: BTreeMap<usize, (Node, usize)>,
-    nodes: usize,
+    /// Finished values that carry an anchor, with what they weigh.
+    anchors: BTreeMap<usize, (Node, Weight)>,
+    total: Weight,
     root: Option<Node>,
+}
+
+/// What a part of the tree costs to keep and to copy.
+#[derive(Clone, Copy, Default)]
+struct Weight {
+    nodes: usize,
+    /// Of scalars.
+    bytes: usize,
+}
+
+impl Weight {
+    fn of(node: &Node) -> Self {
+        let bytes = match &node.data {
+            Data::Scalar(scalar) => scalar.text.len(),
+            Data::List(_) | Data::Map(_) => 0,
+        };
+        Self { nodes: 1, bytes }
+    }
+
+    /// Both are bounded after each step, so neither sum overflows.
+    fn plus(self, other: Self) -> Self {
+        Self {
+            nodes: self.nodes + other.nodes,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            nodes: self.nodes - before.nodes,
+            bytes: self.bytes - before.bytes,
+        }
+    }
 }
 
 /// A collection that has begun and not ended.
 struct Open {
     start: usize,
-    /// Nodes counted before it began.
-    nodes_before: usize,
+    /// What the tree weighed before it began.
+    before: Weight,
     anchor: Option<usize>,
     parts: Parts,
 }
@@ -53,7 +86,7 @@ impl<'a> Tree<'a> {
             report,
             open: Vec::new(),
             anchors: BTreeMap::new(),
-            nodes: 0,
+            total: Weight::default(),
             root: None,
         }
     }
@@ -88,8 +121,9 @@ impl<'a> Tree<'a> {
             at,
             data: Data::Scalar(scalar),
         };
-        self.count(1, &node.at)?;
-        self.remember(anchor, &node, 1);
+        let weight = Weight::of(&node);
+        self.add(weight, &node.at)?;
+        self.remember(anchor, &node, weight);
         self.place(node)
     }
 
@@ -119,20 +153,23 @@ impl<'a> Tree<'a> {
             at: open.start..self.trim_end(open.start, end),
             data,
         };
-        let size = self.nodes - open.nodes_before;
-        self.remember(open.anchor, &node, size);
+        let weight = self.total.since(open.before);
+        self.remember(open.anchor, &node, weight);
         self.place(node)
     }
 
     /// Uses the value of an anchor once more.
     pub(crate) fn alias(&mut self, anchor: usize, at: Range<usize>) -> Step {
-        let Some((node, size)) = self.anchors.get(&anchor) else {
+        // Weighed before it is copied.
+        if let Some((_, weight)) = self.anchors.get(&anchor) {
+            self.add(*weight, &at)?;
+        }
+        let Some((node, _)) = self.anchors.get(&anchor) else {
             // An alias inside its own anchor: the anchor is not finished yet.
             let message = "an alias cannot stand inside its own anchor".to_owned();
             return Err(self.failure(at, Problem::Syntax { message }));
         };
-        let (node, size) = (node.clone(), *size);
-        self.count(size, &at)?;
+        let node = node.clone();
         self.place(node)
     }
 
@@ -142,34 +179,41 @@ impl<'a> Tree<'a> {
                 what: "levels of nesting",
                 max: DEPTH_MAX,
             };
-            return Err(self.failure(at, problem));
+            // Its path would only be long.
+            let path = String::new();
+            return Err(Box::new(Diagnostic {
+                at,
+                path,
+                problem,
+                hint: None,
+            }));
         }
-        let nodes_before = self.nodes;
-        self.count(1, &at)?;
+        let before = self.total;
+        self.add(Weight { nodes: 1, bytes: 0 }, &at)?;
         self.open.push(Open {
             start: at.start,
-            nodes_before,
+            before,
             anchor,
             parts,
         });
         Ok(())
     }
 
-    fn count(&mut self, size: usize, at: &Range<usize>) -> Step {
-        self.nodes = self.nodes.saturating_add(size);
-        if self.nodes > NODES_MAX {
-            let problem = Problem::TooLarge {
-                what: "values",
-                max: NODES_MAX,
-            };
-            return Err(self.failure(at.clone(), problem));
-        }
-        Ok(())
+    fn add(&mut self, weight: Weight, at: &Range<usize>) -> Step {
+        self.total = self.total.plus(weight);
+        let (what, max) = if self.total.nodes > NODES_MAX {
+            ("values", NODES_MAX)
+        } else if self.total.bytes > VALUE_BYTES_MAX {
+            ("bytes of values", VALUE_BYTES_MAX)
+        } else {
+            return Ok(());
+        };
+        Err(self.failure(at.clone(), Problem::TooLarge { what, max }))
     }
 
-    fn remember(&mut self, anchor: Option<usize>, node: &Node, size: usize) {
+    fn remember(&mut self, anchor: Option<usize>, node: &Node, weight: Weight) {
         if let Some(anchor) = anchor {
-            self.anchors.insert(anchor, (node.clone(), size));
+            self.anchors.insert(anchor, (node.clone(), weight));
         }
     }
 

@@ -172,3 +172,117 @@ fn scaled(number: &str, factor: u64) -> Result<u64, UnitError> {
     }
     whole.checked_add(part / scale).ok_or(UnitError::TooLarge)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn duration(text: &str, want: Result<u64, UnitError>) {
+        assert_eq!(
+            parse_duration(text),
+            want.map(Duration::from_millis),
+            "{text:?}"
+        );
+    }
+
+    #[track_caller]
+    fn size(text: &str, want: Result<u64, UnitError>) {
+        assert_eq!(parse_size(text), want.map(ByteSize::new), "{text:?}");
+    }
+
+    #[test]
+    fn durations() {
+        duration("250ms", Ok(250));
+        duration("2s", Ok(2_000));
+        duration("0s", Ok(0));
+        duration("1.5s", Ok(1_500));
+        duration("0.001s", Ok(1));
+        duration("0.5ms", Err(UnitError::NotAQuantity)); // finer than we count
+        duration("1.5m", Ok(90_000));
+        duration("1h", Ok(3_600_000));
+        duration("1d", Ok(86_400_000));
+        duration(" 5 m ", Ok(300_000));
+        duration("2", Err(UnitError::NoUnit)); // which unit was meant?
+        duration("0", Err(UnitError::NoUnit));
+        for text in [
+            "",
+            "s",
+            "-2s",
+            "+2s",
+            "2 parsecs",
+            "2S",
+            "1e3s",
+            "1.s",
+            ".5s",
+            "1.2.3s",
+            "1.2345s",
+            "1h30m",
+            "2s s",
+        ] {
+            duration(text, Err(UnitError::NotAQuantity));
+        }
+        duration("99999999999999999999s", Err(UnitError::TooLarge));
+        duration("18446744073709551615d", Err(UnitError::TooLarge));
+    }
+
+    #[test]
+    fn sizes() {
+        size("0", Ok(0));
+        size("65536", Ok(65_536));
+        size("16B", Ok(16));
+        size("64KiB", Ok(65_536));
+        size("64kB", Ok(64_000));
+        size("64KB", Ok(64_000));
+        size("1.5MiB", Ok(1_572_864));
+        size("4 MiB", Ok(4_194_304));
+        size("2GiB", Ok(2 << 30));
+        size("1GB", Ok(1_000_000_000));
+        size("1TiB", Ok(1 << 40));
+        for text in [
+            "",
+            "B",
+            "-1",
+            "64kib",
+            "64k",
+            "64K",
+            "64M",
+            "1.5B",
+            "0.0001KiB",
+            "1,000",
+        ] {
+            size(text, Err(UnitError::NotAQuantity));
+        }
+        size("99999999999999999999", Err(UnitError::TooLarge));
+        size("18446744073709551615GiB", Err(UnitError::TooLarge));
+    }
+
+    #[test]
+    fn shown_values_read_back() {
+        for ms in [
+            0, 1, 999, 1_000, 1_500, 60_000, 90_000, 3_600_000, 86_400_000, 86_400_001,
+        ] {
+            let duration = Duration::from_millis(ms);
+            assert_eq!(parse_duration(&show_duration(duration)), Ok(duration));
+        }
+        for bytes in [
+            0,
+            1,
+            1_000,
+            1_024,
+            64_000,
+            65_536,
+            1_000_000,
+            1 << 20,
+            1 << 40,
+            u64::MAX,
+        ] {
+            let size = ByteSize::new(bytes);
+            assert_eq!(parse_size(&size.to_string()), Ok(size));
+        }
+        assert_eq!(show_duration(Duration::from_secs(90)), "90s");
+        assert_eq!(ByteSize::new(64_000).to_string(), "64kB");
+        assert_eq!(ByteSize::new(65_536).to_string(), "64KiB");
+        assert_eq!(ByteSize::new(0).to_string(), "0B");
+    }
+}

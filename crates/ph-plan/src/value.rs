@@ -1,6 +1,6 @@
 //! What a field can hold: how it is read, what the schema says of it, and how it is shown.
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 

@@ -19,7 +19,7 @@ fn check(name: &str, text: &str) {
             problems
         }
     };
-    assert!(diagnostics.len() <= 101);
+    assert!(diagnostics.len() <= 201);
     for diagnostic in diagnostics {
         let at = &diagnostic.at;
         assert!(
@@ -182,6 +182,61 @@ fn a_text_beyond_the_bound_is_not_read() {
     );
 }
 
+/// A short text must not become a large plan: neither by aliases nor by references.
+#[test]
+fn values_do_not_blow_up() {
+    let long = "x".repeat(100_000);
+    let aliases = format!(
+        "servers: {{a: {{command: &l {long}, args: [{}]}}}}",
+        "*l, ".repeat(10_000)
+    );
+    let problems = load("pilothouse.yaml", &aliases, &World).expect_err("too large");
+    assert_eq!(
+        problems[0].problem,
+        Problem::TooLarge {
+            what: "bytes of values",
+            max: 4 << 20
+        }
+    );
+    let many = format!(
+        "servers: {{a: {{command: x, args: [{}]}}}}",
+        "'${LONG}', ".repeat(10_000)
+    );
+    let one = format!(
+        "servers: {{a: {{command: '{}'}}}}",
+        "${LONG}".repeat(100_000)
+    );
+    for text in [many, one] {
+        let problems = load("pilothouse.yaml", &text, &World).expect_err("too large");
+        let what = "bytes with all references resolved";
+        assert_eq!(
+            problems[0].problem,
+            Problem::TooLarge {
+                what,
+                max: 16 << 20
+            }
+        );
+    }
+    let unset: String = (0..60_000).map(|nth| format!("${{V{nth}}}")).collect();
+    check(
+        "pilothouse.yaml",
+        &format!("servers: {{a: {{command: '{unset}'}}}}"),
+    );
+}
+
+#[test]
+fn the_same_reference_twice_is_two_places() {
+    let text = "servers: {a: {command: '${V}-${V}'}}";
+    let problems = load("pilothouse.yaml", text, &World).expect_err("not set");
+    assert_eq!(
+        problems
+            .iter()
+            .map(|problem| problem.at.start)
+            .collect::<Vec<_>>(),
+        [24, 29]
+    );
+}
+
 #[test]
 fn a_hundred_problems_are_shown_and_the_rest_counted() {
     let unknown: String = (0..250).map(|nth| format!("key_{nth}: 1\n")).collect();
@@ -191,6 +246,23 @@ fn a_hundred_problems_are_shown_and_the_rest_counted() {
     assert_eq!(problems[100].problem, Problem::More { hidden: 151 });
     assert_eq!(problems[100].message(), "151 more problems are not shown");
     check("pilothouse.yaml", &unknown);
+}
+
+#[test]
+fn warnings_hide_no_error() {
+    let unknown: String = (0..250).map(|nth| format!("\"key_{nth}\": 1, ")).collect();
+    let text = format!("{{{unknown} \"mcpServers\": {{\"a\": {{\"command\": 1}}, \"b\": 2}}}}");
+    let problems = load("mcp.json", &text, &World).expect_err("an error behind the warnings");
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.path == "mcpServers.b"),
+        "{problems:?}"
+    );
+    let (_, warnings) =
+        load("mcp.json", &text.replace("\"b\": 2", ""), &World).expect("only warnings");
+    assert_eq!(warnings.len(), 101);
+    assert_eq!(warnings[100].problem, Problem::More { hidden: 150 });
 }
 
 #[test]

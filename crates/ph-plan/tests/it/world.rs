@@ -22,6 +22,7 @@ impl Secrets for World {
             "NUMBER_999" => "999",
             "PORT_8080" => "8080",
             "FALSE" => "false",
+            "LONG" => return Some("x".repeat(100_000).into()),
             "MULTI_LINE" => "s3cr3t-from-elsewhere\nline",
             "NOT_TEXT" => return Some(OsString::from_vec(vec![0xff])),
             _ => return None,
