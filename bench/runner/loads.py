@@ -22,6 +22,7 @@ class Load:
     connections: int = 16
     rate: float | None = None  # calls per second in open loop; None: closed loop
     blob_bytes: int | None = None  # an answer of this length instead of an echo of 100 B
+    records_bytes: int | None = None  # JSON lines in a text, about this long
     era: str = "legacy"
     keep_sessions: bool = False
 
@@ -31,6 +32,8 @@ class Load:
             arguments += ["--rate", str(self.rate)]
         if self.blob_bytes is not None:
             arguments += ["--blob-bytes", str(self.blob_bytes)]
+        if self.records_bytes is not None:
+            arguments += ["--records-bytes", str(self.records_bytes)]
         return arguments + (["--keep-sessions"] if self.keep_sessions else [])
 
 

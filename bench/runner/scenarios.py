@@ -89,6 +89,7 @@ def catalogue(peer: bool) -> list[Scenario]:
     found += [
         Scenario("modern-16", "echo of 100 B, stateless era, 16 connections", http, Load(16, era="modern")),
         Scenario("blob-16", "answers of 100 KB, 16 connections", http, Load(16, blob_bytes=100_000), LARGE),
+        Scenario("records-16", "answers of 100 KB, JSON in a text, 16 connections", http, Load(16, records_bytes=100_000)),
         Scenario("rate-500", "500 calls/s, open loop", http, Load(16, rate=500), ADDED, 2),
         Scenario("rate-2000", "2,000 calls/s, open loop", http, Load(16, rate=2000), [], 1.5),
         Scenario("spans-16", "echo with spans exported, 16 connections", spans, Load(16), SPANS),

@@ -52,6 +52,9 @@ pub struct Options {
     /// Call `blob` for an answer of this length instead of `echo`.
     #[arg(long)]
     pub blob_bytes: Option<usize>,
+    /// Call `records` for JSON lines in a text, about this long.
+    #[arg(long, conflicts_with = "blob_bytes")]
+    pub records_bytes: Option<usize>,
     /// Calls per second in open loop; closed loop without it.
     #[arg(long)]
     pub rate: Option<f64>,
@@ -192,9 +195,10 @@ fn plan(options: &Options) -> anyhow::Result<Plan> {
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let address: SocketAddr = host.parse().context("the URL's host is not ADDRESS:PORT")?;
     ensure!(address.ip().is_loopback(), "load is only sent to loopback");
-    let tool = match options.blob_bytes {
-        Some(bytes) => request::Tool::Blob { bytes },
-        None => request::Tool::Echo {
+    let tool = match (options.blob_bytes, options.records_bytes) {
+        (Some(bytes), _) => request::Tool::Blob { bytes },
+        (None, Some(bytes)) => request::Tool::Records { bytes },
+        (None, None) => request::Tool::Echo {
             bytes: options.echo_bytes,
         },
     };

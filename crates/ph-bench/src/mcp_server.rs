@@ -1,7 +1,9 @@
-//! An MCP server of two tools, as a function from one message to its answer.
+//! An MCP server of three tools, as a function from one message to its answer.
 //!
 //! - `echo {text}` answers the same text;
-//! - `blob {bytes}` answers a text of that many bytes, all of them `x`.
+//! - `blob {bytes}` answers a text of that many bytes, all of them `x`;
+//! - `records {bytes}` answers JSON lines in a text, of at most that many bytes as
+//!   it is escaped: what tools that list things answer, and dearer to read.
 //!
 //! Both eras: a message whose `_meta` names its protocol version is answered
 //! statelessly, with `resultType`; all others as a session server would.
@@ -9,7 +11,9 @@
 use crate::json;
 use std::ops::RangeInclusive;
 
-/// Lengths that the tool `blob` serves, bytes.
+/// One line of `records`, as it stands in JSON.
+pub(crate) const RECORD: &str = r#"{\"path\": \"src/relay/session.rs\", \"line\": 128}\n"#;
+/// Lengths that the tools `blob` and `records` serve, bytes.
 const BLOB_BYTES: RangeInclusive<usize> = 0..=16 * 1024 * 1024;
 /// Newest revision with sessions, answered to an unknown one.
 const LEGACY_LATEST: &str = "2025-11-25";
@@ -115,6 +119,12 @@ impl<'a> Message<'a> {
                 Some(n) => self.text(id, n, out, |out| out.resize(out.len() + n, b'x')),
                 None => self.refuse(id, -32602, "`bytes` is not a length", out),
             },
+            Some(b"records") => match blob_bytes(arguments) {
+                Some(n) => self.text(id, n, out, |out| {
+                    repeat(RECORD.as_bytes(), n / RECORD.len(), out);
+                }),
+                None => self.refuse(id, -32602, "`bytes` is not a length", out),
+            },
             _ => self.refuse(id, -32602, "unknown tool", out),
         }
     }
@@ -181,6 +191,18 @@ fn result(id: &[u8], out: &mut Vec<u8>, body: &[u8]) -> Answer {
     Answer::Response(200)
 }
 
+/// Appends `pattern` `times` times, by doubling what is already there.
+fn repeat(pattern: &[u8], times: usize, out: &mut Vec<u8>) {
+    let (start, bytes) = (out.len(), pattern.len() * times);
+    if times > 0 {
+        out.extend_from_slice(pattern);
+    }
+    while out.len() - start < bytes {
+        let more = (out.len() - start).min(start + bytes - out.len());
+        out.extend_from_within(start..start + more);
+    }
+}
+
 fn blob_bytes(arguments: &[u8]) -> Option<usize> {
     let digits = std::str::from_utf8(json::member(arguments, "bytes")?).ok()?;
     digits.parse().ok().filter(|n| BLOB_BYTES.contains(n))
@@ -192,7 +214,7 @@ const CACHEABLE: &str = r#""resultType":"complete","ttlMs":60000,"cacheScope":"p
 fn tools(modern: bool) -> String {
     let cache = if modern { CACHEABLE } else { "" };
     format!(
-        r#"{{{cache}"tools":[{{"name":"echo","description":"Answers its text.","inputSchema":{{"type":"object","properties":{{"text":{{"type":"string"}}}},"required":["text"]}}}},{{"name":"blob","description":"Answers a text of the given length.","inputSchema":{{"type":"object","properties":{{"bytes":{{"type":"integer"}}}},"required":["bytes"]}}}}]}}"#
+        r#"{{{cache}"tools":[{{"name":"echo","description":"Answers its text.","inputSchema":{{"type":"object","properties":{{"text":{{"type":"string"}}}},"required":["text"]}}}},{{"name":"blob","description":"Answers a text of the given length.","inputSchema":{{"type":"object","properties":{{"bytes":{{"type":"integer"}}}},"required":["bytes"]}}}},{{"name":"records","description":"Answers JSON lines of about the given length.","inputSchema":{{"type":"object","properties":{{"bytes":{{"type":"integer"}}}},"required":["bytes"]}}}}]}}"#
     )
 }
 

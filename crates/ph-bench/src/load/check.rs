@@ -64,6 +64,9 @@ fn response_event(stream: &[u8]) -> Option<&[u8]> {
 }
 
 fn message(text: &[u8], call: &Call) -> Result<(), Failure> {
+    if is_verbatim(text, call) {
+        return Ok(());
+    }
     let (mut id, mut result) = (None, None);
     for entry in json::members(text) {
         match entry.map_err(|json::Malformed| Failure::NotAnAnswer)? {
@@ -77,6 +80,29 @@ fn message(text: &[u8], call: &Call) -> Result<(), Failure> {
         return Err(Failure::WrongId);
     }
     tool_result(result.ok_or(Failure::NotAnAnswer)?, call)
+}
+
+/// Whether the answer is, byte by byte, as our own upstream writes it: the usual
+/// case, told without reading 100 KB four times.
+fn is_verbatim(text: &[u8], call: &Call) -> bool {
+    let result: &[u8] = match call.era {
+        Era::Legacy => br#","result":{"content":[{"type":"text","text":""#,
+        Era::Modern => br#","result":{"resultType":"complete","content":[{"type":"text","text":""#,
+    };
+    let mut rest = text;
+    let parts = [
+        br#"{"jsonrpc":"2.0","id":"#,
+        call.id(),
+        result,
+        &call.expected,
+    ];
+    let starts = parts.iter().all(|part| {
+        rest.strip_prefix(*part).is_some_and(|after| {
+            rest = after;
+            true
+        })
+    });
+    starts && rest == br#""}]}}"#
 }
 
 fn tool_result(result: &[u8], call: &Call) -> Result<(), Failure> {
@@ -95,16 +121,17 @@ fn tool_result(result: &[u8], call: &Call) -> Result<(), Failure> {
         return Err(Failure::NotComplete);
     }
     let text = text.and_then(json::unquoted).ok_or(Failure::WrongText)?;
-    if text == call.expected || unescaped(text).is_some_and(|t| t.as_bytes() == call.expected) {
+    if text == call.expected
+        || (unescaped(text).is_some() && unescaped(text) == unescaped(&call.expected))
+    {
         Ok(())
     } else {
         Err(Failure::WrongText)
     }
 }
 
-/// A text that was written with escapes, read again.
+/// What a text means, whatever its escapes.
 fn unescaped(text: &[u8]) -> Option<String> {
-    memchr::memchr(b'\\', text)?;
     serde_json::from_slice(&[b"\"", text, b"\""].concat()).ok()
 }
 

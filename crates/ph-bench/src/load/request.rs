@@ -1,7 +1,7 @@
 //! Requests as ready bytes, in which a call only stamps its number.
 
 use super::Era;
-use crate::mcp_server::MODERN;
+use crate::mcp_server::{MODERN, RECORD};
 use std::net::SocketAddr;
 
 /// Digits of a request id.
@@ -15,6 +15,7 @@ const LEGACY: &str = "2025-06-18";
 pub(super) enum Tool {
     Echo { bytes: usize },
     Blob { bytes: usize },
+    Records { bytes: usize },
 }
 
 /// Everything that all clients of one run have in common.
@@ -64,6 +65,11 @@ impl Plan {
                 ("echo", format!(r#"{{"text":"{text}"}}"#), text.into_bytes())
             }
             Tool::Blob { bytes } => ("blob", format!(r#"{{"bytes":{bytes}}}"#), vec![b'x'; bytes]),
+            Tool::Records { bytes } => (
+                "records",
+                format!(r#"{{"bytes":{bytes}}}"#),
+                RECORD.repeat(bytes / RECORD.len()).into_bytes(),
+            ),
         };
         let (headers, meta) = match self.era {
             Era::Legacy => (legacy_headers(session), String::new()),
@@ -125,7 +131,7 @@ fn filler(bytes: usize) -> String {
 /// One call, sent many times under changing numbers.
 pub(super) struct Call {
     pub(super) bytes: Vec<u8>,
-    /// The text that the answer must have.
+    /// The text that the answer must have, escaped as in JSON.
     pub(super) expected: Vec<u8>,
     pub(super) era: Era,
     id_at: usize,

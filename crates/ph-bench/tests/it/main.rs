@@ -34,6 +34,7 @@ fn options(address: SocketAddr) -> Options {
         connections: 8,
         echo_bytes: 100,
         blob_bytes: None,
+        records_bytes: None,
         rate: None,
         seconds: 30.0,
         warmup_seconds: 0.0,
@@ -73,17 +74,20 @@ fn every_call_is_answered_in_both_eras() {
 #[test]
 fn large_answers_arrive_whole() {
     let address = serve(|listener| upstream_http::serve(listener, Eras::Both));
-    let report = run(&Options {
-        blob_bytes: Some(1_000_000),
-        calls_max: Some(20),
-        ..options(address)
-    });
-    assert_eq!(
-        (report.calls(), report.errors()),
-        (20, 0),
-        "{:?}",
-        report.errors_by_kind()
-    );
+    for records in [false, true] {
+        let report = run(&Options {
+            blob_bytes: (!records).then_some(1_000_000),
+            records_bytes: records.then_some(1_000_000),
+            calls_max: Some(20),
+            ..options(address)
+        });
+        assert_eq!(
+            (report.calls(), report.errors()),
+            (20, 0),
+            "{:?}",
+            report.errors_by_kind()
+        );
+    }
 }
 
 #[test]
