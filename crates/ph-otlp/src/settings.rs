@@ -172,6 +172,38 @@ impl Settings {
         Ok(Some(settings))
     }
 
+    /// The same with another bound of one export attempt.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The same with this `service.name`.
+    #[must_use]
+    pub fn with_service_name(mut self, name: &str) -> Self {
+        self.service_name = Some(name.to_owned());
+        self
+    }
+
+    /// The same with one more header of every export; its value is never shown.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, mut value: HeaderValue) -> Self {
+        value.set_sensitive(true);
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// The base address, as other processes are given it in `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    pub fn base(&self) -> String {
+        let url = self.url();
+        let path = match self.protocol {
+            Protocol::HttpProtobuf => "/v1/traces",
+            Protocol::Grpc => GRPC_PATH,
+        };
+        url.strip_suffix(path).unwrap_or(&url).to_owned()
+    }
+
     /// How exports are carried.
     pub fn protocol(&self) -> Protocol {
         self.protocol

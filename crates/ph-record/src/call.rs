@@ -35,7 +35,7 @@ pub enum Replica {
     Slot(u16),
 }
 
-/// The first six bytes of the SHA-like digest of a session id, for logs: the id itself is a credential.
+/// Six bytes of a hash of a session id, for logs: the id itself is a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionTag(pub [u8; 6]);
 

@@ -145,6 +145,15 @@ pub struct Server {
     pub live: Live,
 }
 
+impl Server {
+    /// Gives every tool that the server lists a label, while there is room.
+    pub fn learn(&self, tools: &[String]) {
+        for tool in tools {
+            self.tools.learn(tool);
+        }
+    }
+}
+
 /// Every server that was ever configured in this process, in order of appearance.
 ///
 /// Bounded by 65,536 names over the life of the process.

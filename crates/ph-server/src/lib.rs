@@ -1,1 +1,14 @@
-//! Assembly: from a plan builds everything; start, reload and stop order.
+//! Assembly: from a plan builds everything, and owns the order of start, reload and stop.
+//!
+//! Layer 5, the only crate that sees more than one of layer 4. Not here: what a
+//! signal or a flag means (`pilothouse`).
+
+mod daemon;
+mod front;
+mod home;
+mod settings;
+
+pub use daemon::{Boot, Daemon, StartError, Stopped};
+pub use home::{Home, HomeError};
+pub use ph_recorder::Level;
+pub use settings::Environment;

@@ -1,2 +1,46 @@
-//! Entry point. 
-fn main() {}
+//! The `pilothouse` binary: flags, output, exit codes. What it does is in the crates below.
+
+mod check;
+mod cli;
+mod printer;
+mod run;
+mod secrets;
+mod sources;
+mod workbench;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use printer::Printer;
+use std::process::ExitCode;
+
+/// Exit codes, the same for every command.
+pub(crate) mod exit {
+    /// Done.
+    pub(crate) const DONE: u8 = 0;
+    /// A check failed, or something was found.
+    pub(crate) const FOUND: u8 = 1;
+    /// Wrong usage, or a failure.
+    pub(crate) const FAILED: u8 = 2;
+}
+
+fn main() -> ExitCode {
+    // Hidden, and before anything else: this process is then only the reaper.
+    if std::env::args_os().nth(1).is_some_and(|a| a == "__reaper") {
+        return ph_wire::reaper::reaper_main(std::io::stdin().lock());
+    }
+    let cli = Cli::parse();
+    let printer = Printer::new();
+    let done = match cli.command {
+        Command::Run(args) => run::run(*args, &printer),
+        Command::Check(args) => check::check(&args, &printer),
+        Command::Schema => check::schema(&printer),
+        Command::Workbench(args) => workbench::serve(args),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            printer.error(&error);
+            ExitCode::from(exit::FAILED)
+        }
+    }
+}

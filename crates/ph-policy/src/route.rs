@@ -1,0 +1,159 @@
+//! Where a request goes.
+
+use crate::HeadRules;
+use ph_plan::Plan;
+use ph_record::RefusedReason;
+
+/// What is decided on: the head of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    /// The path, without query.
+    pub path: &'a str,
+    /// `Host`, or the authority of HTTP/2.
+    pub host: Option<&'a str>,
+    /// `Origin`.
+    pub origin: Option<&'a str>,
+}
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route<'a> {
+    /// To the MCP endpoint of this server.
+    Server(&'a str),
+    /// Liveness of Pilothouse.
+    Livez,
+    /// Readiness of Pilothouse.
+    Readyz,
+    /// Metrics.
+    Metrics,
+}
+
+/// Why a request goes nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason, as a label.
+    pub reason: RefusedReason,
+    /// What to tell the client.
+    pub message: String,
+}
+
+/// The names and rules that routes are decided by.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    rules: HeadRules,
+    servers: Vec<String>,
+    metrics: bool,
+}
+
+impl Routes {
+    /// The routes of `plan`.
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            rules: HeadRules::new(plan),
+            servers: plan.servers.keys().map(|n| n.as_str().to_owned()).collect(),
+            metrics: plan.serves_metrics_on_data_listener(),
+        }
+    }
+}
+
+/// Decides where `head` goes.
+///
+/// # Errors
+/// [`Refusal`], with the paths that do exist when it is the path that is wrong.
+pub fn decide<'a>(head: &Head<'_>, routes: &'a Routes) -> Result<Route<'a>, Refusal> {
+    // A probe of kubelet or of a load balancer has no name of ours for a Host.
+    match head.path {
+        "/livez" => return Ok(Route::Livez),
+        "/readyz" => return Ok(Route::Readyz),
+        _ => {}
+    }
+    if !routes.rules.accepts_host(head.host) {
+        return refuse(RefusedReason::Host, "this `Host` is not served here; see `allowed_hosts`".into());
+    }
+    if !routes.rules.accepts_origin(head.origin) {
+        return refuse(RefusedReason::Origin, "this `Origin` is not allowed; see `allowed_origins`".into());
+    }
+    if head.path == "/metrics" && routes.metrics {
+        return Ok(Route::Metrics);
+    }
+    match (server_path(head.path), &routes.servers[..]) {
+        (Some(""), [only]) => Ok(Route::Server(only)),
+        (Some(name), servers) if !name.is_empty() => match servers.iter().find(|s| *s == name) {
+            Some(server) => Ok(Route::Server(server)),
+            None => no_such(routes),
+        },
+        _ => no_such(routes),
+    }
+}
+
+/// `/mcp` is the empty name, `/NAME/mcp` the name; a trailing slash is tolerated.
+fn server_path(path: &str) -> Option<&str> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let name = path.strip_suffix("/mcp")?;
+    match name.strip_prefix('/') {
+        None if name.is_empty() => Some(""),
+        Some(name) if !name.is_empty() && !name.contains('/') => Some(name),
+        _ => None,
+    }
+}
+
+fn no_such(routes: &Routes) -> Result<Route<'static>, Refusal> {
+    let mut paths: Vec<_> = routes.servers.iter().take(20).map(|s| format!("/{s}/mcp")).collect();
+    if routes.servers.len() == 1 {
+        paths.insert(0, "/mcp".into());
+    }
+    refuse(RefusedReason::NoSuchServer, format!("no MCP server is at this path; there is {}", paths.join(", ")))
+}
+
+fn refuse<'a>(reason: RefusedReason, message: String) -> Result<Route<'a>, Refusal> {
+    Err(Refusal { reason, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routes(servers: &[&str]) -> Routes {
+        let mut routes = Routes::new(&Plan::default());
+        routes.servers = servers.iter().map(|s| (*s).to_owned()).collect();
+        routes
+    }
+
+    #[track_caller]
+    fn check(servers: &[&str], path: &str, want: Result<Route<'_>, RefusedReason>) {
+        let routes = routes(servers);
+        let head = Head { path, host: Some("localhost"), origin: None };
+        assert_eq!(decide(&head, &routes).map_err(|r| r.reason), want, "{path}");
+    }
+
+    #[test]
+    fn paths() {
+        check(&["a"], "/mcp", Ok(Route::Server("a")));
+        check(&["a"], "/mcp/", Ok(Route::Server("a")));
+        check(&["a"], "/a/mcp", Ok(Route::Server("a")));
+        check(&["a", "b"], "/b/mcp", Ok(Route::Server("b")));
+        check(&["a", "b"], "/mcp", Err(RefusedReason::NoSuchServer));
+        check(&["a"], "/c/mcp", Err(RefusedReason::NoSuchServer));
+        check(&["a"], "/a/b/mcp", Err(RefusedReason::NoSuchServer));
+        check(&["a"], "//mcp", Err(RefusedReason::NoSuchServer));
+        check(&["a"], "/", Err(RefusedReason::NoSuchServer));
+        check(&["a"], "/metrics", Ok(Route::Metrics));
+    }
+
+    #[test]
+    fn a_wrong_path_is_told_the_right_ones() {
+        let routes = routes(&["a", "b"]);
+        let refusal = decide(&Head { path: "/mcp", host: Some("[::1]:3000"), origin: None }, &routes);
+        assert!(refusal.unwrap_err().message.ends_with("there is /a/mcp, /b/mcp"));
+    }
+
+    #[test]
+    fn probes_need_no_host_and_others_do() {
+        let routes = routes(&["a"]);
+        let head = |path, host| Head { path, host, origin: None };
+        assert_eq!(decide(&head("/livez", Some("10.1.2.3")), &routes), Ok(Route::Livez));
+        assert_eq!(decide(&head("/mcp", Some("evil.example.com")), &routes).unwrap_err().reason, RefusedReason::Host);
+        let evil = Head { path: "/mcp", host: Some("localhost"), origin: Some("http://evil.example.com") };
+        assert_eq!(decide(&evil, &routes).unwrap_err().reason, RefusedReason::Origin);
+    }
+}

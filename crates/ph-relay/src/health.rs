@@ -1,0 +1,63 @@
+//! Active health checks: does the server still answer?
+//!
+//! A legacy server is asked `ping`, a modern one `server/discover`, in a session
+//! of our own. Any JSON-RPC answer is a sign of life, an error too; only what
+//! cannot be spoken to is down.
+
+use crate::relay::{Upstream, Way};
+use crate::shared::Shared;
+use ph_record::{EventKind, HealthResult, Replica};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// What one check found: a result, and why when it is not `Ok`.
+pub(crate) type Finding = (HealthResult, Option<String>);
+
+/// Checks `upstream` until it is retired, and sweeps its idle sessions.
+pub(crate) fn start(upstream: Arc<Upstream>, shared: Arc<Shared>, idle: Duration) {
+    let over = upstream.retired.clone();
+    let checked = Arc::clone(&upstream);
+    let checks = Arc::clone(&shared);
+    tokio::spawn(async move {
+        over.run_until_cancelled(check_for_ever(&checked, &checks)).await;
+    });
+    let over: CancellationToken = upstream.retired.clone();
+    tokio::spawn(async move {
+        let every = (idle / 4).clamp(Duration::from_secs(1), Duration::from_secs(60));
+        over.run_until_cancelled(async {
+            loop {
+                tokio::time::sleep(every).await;
+                match &upstream.way {
+                    Way::Http(http) => http.sessions.sweep(idle),
+                    Way::Stdio(stdio) => stdio.sweep(idle),
+                }
+            }
+        })
+        .await;
+    });
+}
+
+async fn check_for_ever(upstream: &Upstream, shared: &Shared) {
+    let health = &upstream.plan.health;
+    if !health.enabled {
+        return;
+    }
+    // A server that is starting is asked often, one that runs as configured.
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let begun = Instant::now();
+        let (result, error) = match &upstream.way {
+            Way::Http(http) => http.check(health.timeout).await,
+            Way::Stdio(stdio) => stdio.check(health.timeout).await,
+        };
+        let ok = result == HealthResult::Ok;
+        upstream.server.live.up.store(i64::from(ok), Relaxed);
+        let duration_ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let kind = EventKind::Health { result, duration_ns, error: error.map(Into::into) };
+        shared.event(Some(&upstream.server), Replica::None, kind);
+        pause = if ok { health.interval } else { (pause * 2).min(health.interval) };
+        tokio::time::sleep(pause).await;
+    }
+}

@@ -1,0 +1,203 @@
+//! A server behind Streamable HTTP: its answers pass as they are, and are watched.
+
+mod exchange;
+mod forward;
+mod probe;
+mod stream;
+
+use crate::inbound::Client;
+use crate::permits::Permits;
+use crate::reply::{OwnError, Reply};
+use crate::session::Sessions;
+use crate::shared::Shared;
+use crate::call::Call;
+use bytes::Bytes;
+use exchange::Exchange;
+use forward::Target;
+use http::{Method as HttpMethod, Response, StatusCode};
+use http_body_util::BodyExt;
+use ph_base::Era;
+use ph_mcp::envelope::Body as RpcBody;
+use ph_mcp::error::code;
+use ph_mcp::splice::{self, Edit};
+use ph_mcp::{AnswerScan, Envelope, Kind, headers};
+use ph_plan::Timeouts;
+use ph_record::Server;
+use ph_wire::body::Body;
+use ph_wire::tls::TlsError;
+use ph_wire::upstream::{Answer, Upstream};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Largest answer to a notification that is passed on.
+const SHORT_ANSWER_BYTES_MAX: usize = 1 << 20;
+
+/// A server behind Streamable HTTP.
+pub(crate) struct HttpServer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) server: Arc<Server>,
+    upstream: Upstream,
+    target: Target,
+    timeouts: Timeouts,
+    keep_alive: std::time::Duration,
+    permits: Permits,
+    pub(crate) sessions: Sessions,
+    manner: std::sync::Mutex<probe::Manner>,
+}
+
+impl HttpServer {
+    /// Prepares the connection to `plan`'s URL; nothing is connected yet.
+    pub(crate) fn new(shared: Arc<Shared>, server: Arc<Server>, plan: &ph_plan::Server, http: &ph_plan::HttpUpstream, whole: &ph_plan::Plan) -> Result<Self, TlsError> {
+        let address = forward::address(http)?;
+        Ok(Self {
+            upstream: Upstream::new(address, plan.timeouts.connect, shared.parts.workers.count()),
+            target: Target::new(http),
+            timeouts: plan.timeouts.clone(),
+            keep_alive: whole.http.keep_alive_comment,
+            permits: Permits::new(plan.limits.in_flight_max, plan.limits.queue_max),
+            sessions: Sessions::new(Arc::clone(&server), whole.sessions.max),
+            manner: std::sync::Mutex::default(),
+            shared,
+            server,
+        })
+    }
+
+    /// Carries one body that a client posted.
+    pub(crate) async fn post(self: Arc<Self>, mut client: Client, body: Bytes, read: RpcBody<'_>) -> Response<Body> {
+        client.session = client.session_id().and_then(|id| self.sessions.find(id));
+        // The text was checked to be UTF-8 when it was read.
+        let text = std::str::from_utf8(&body).unwrap_or("");
+        match &read {
+            RpcBody::One(envelope) if envelope.kind == Kind::Request => {
+                let mut call = Call::of_client(&self.shared, &self.server, &client, text, envelope);
+                let body = self.traced(&mut call, text, envelope, &body);
+                self.exchange(client, body, vec![call]).await
+            }
+            RpcBody::One(envelope) => self.short(client, &body, &[envelope]).await,
+            RpcBody::Batch(messages) => {
+                let requests = messages.iter().filter(|(_, e)| e.kind == Kind::Request);
+                let calls: Vec<_> =
+                    requests.map(|(_, e)| Call::of_client(&self.shared, &self.server, &client, text, e)).collect();
+                let others: Vec<_> = messages.iter().map(|(_, e)| e).filter(|e| e.kind != Kind::Request).collect();
+                if calls.is_empty() {
+                    return self.short(client, &body, &others).await;
+                }
+                self.hear_client(&client, text, &others, 200);
+                self.exchange(client, body.clone(), calls).await
+            }
+        }
+    }
+
+    /// `body` with our CLIENT span as the parent of what the server does, if spans are recorded.
+    fn traced(&self, call: &mut Call, text: &str, envelope: &Envelope<'_>, body: &Bytes) -> Bytes {
+        if !self.shared.is_traced() {
+            return body.clone();
+        }
+        let t = call.trace();
+        let parent = crate::call::Context::outgoing(t.trace_id, t.client_span, t.flags);
+        match splice::traceparent(text, envelope, &parent) {
+            Some(edit) => splice::apply(body, &mut [edit] as &mut [Edit]).into(),
+            None => body.clone(),
+        }
+    }
+
+    /// Runs the exchange as a task of its own, so that a client that leaves is recorded.
+    async fn exchange(self: Arc<Self>, client: Client, body: Bytes, calls: Vec<Call>) -> Response<Body> {
+        let (reply, response) = Reply::new();
+        let tracker = self.shared.parts.calls.clone();
+        let exchange = Exchange::new(self, client, body, calls, reply);
+        tracker.spawn(exchange.run());
+        response.await.unwrap_or_else(|_| {
+            // Only a bug ends an exchange without a head; the client must not wait for ever.
+            OwnError::new(500, code::UNAVAILABLE, "the exchange ended without an answer").response(None)
+        })
+    }
+
+    /// Carries what is no call: notifications and answers of the client.
+    async fn short(&self, client: Client, body: &Bytes, messages: &[&Envelope<'_>]) -> Response<Body> {
+        let answer = match self.ask(HttpMethod::POST, &client, body.clone()).await {
+            Ok(answer) => answer,
+            Err(error) => return error.response(None),
+        };
+        // The text was checked to be UTF-8 when it was read.
+        let text = std::str::from_utf8(body).unwrap_or("");
+        self.hear_client(&client, text, messages, answer.head.status.as_u16());
+        self.mind_status(&client, answer.head.status);
+        self.pass_short(answer).await
+    }
+
+    /// A short answer, whole.
+    async fn pass_short(&self, answer: Answer) -> Response<Body> {
+        let body = http_body_util::Limited::new(answer.body, SHORT_ANSWER_BYTES_MAX).collect();
+        match tokio::time::timeout(self.timeouts.idle, body).await {
+            Ok(Ok(body)) => {
+                self.upstream.keep(answer.connection);
+                let mut response = Response::new(Body::Full(body.to_bytes()));
+                *response.status_mut() = answer.head.status;
+                *response.headers_mut() = forward::answer_headers(&answer.head.headers);
+                response
+            }
+            _ => OwnError::new(502, code::UNAVAILABLE, "the server's answer broke off").response(None),
+        }
+    }
+
+    /// Takes note of a client's notifications and answers.
+    fn hear_client(&self, client: &Client, text: &str, messages: &[&Envelope<'_>], status: u16) {
+        for envelope in messages {
+            if envelope.kind == Kind::Notification {
+                self.server.live.notifications_to_server.fetch_add(1, Relaxed);
+            }
+            let Some(session) = &client.session else { continue };
+            match envelope.kind {
+                Kind::Notification => {
+                    if let Some(id) = envelope.cancelled_id.clone() {
+                        session.cancelled(&ph_mcp::MessageId::canonical(&text[id]));
+                    }
+                }
+                Kind::Response => {
+                    for message in AnswerScan::read(text.as_bytes()) {
+                        if message.message_id() == envelope.message_id(text) {
+                            session.replied(&message, text.len() as u64, status);
+                        }
+                    }
+                }
+                Kind::Request => {}
+            }
+        }
+    }
+
+    /// A session that the upstream does not know (any more) is over.
+    fn mind_status(&self, client: &Client, status: StatusCode) {
+        if let (StatusCode::NOT_FOUND, Era::Legacy, Some(id)) = (status, client.era_of_head(), client.session_id()) {
+            self.sessions.end(id);
+        }
+    }
+
+    /// Ends a session.
+    pub(crate) async fn delete(self: Arc<Self>, client: Client) -> Response<Body> {
+        let answer = match self.ask(HttpMethod::DELETE, &client, Bytes::new()).await {
+            Ok(answer) => answer,
+            Err(error) => return error.response(None),
+        };
+        self.mind_status(&client, answer.head.status);
+        if let Some(id) = client.session_id().filter(|_| answer.head.status.is_success()) {
+            self.sessions.end(id);
+        }
+        self.pass_short(answer).await
+    }
+
+    /// Watches the session that an initialize answer has opened.
+    fn watch(&self, headers: &http::HeaderMap, client_name: Option<Arc<str>>) {
+        let id = headers.get(headers::SESSION_ID).and_then(|v| v.to_str().ok());
+        if let Some(session) = id.and_then(|id| self.sessions.watch(id)) {
+            session.set_client(client_name);
+        }
+    }
+}
+
+impl HttpServer {
+    /// Sessions are the upstream's and live on there; they are no longer watched here.
+    pub(crate) fn retire(&self) {
+        self.sessions.end_all();
+    }
+}

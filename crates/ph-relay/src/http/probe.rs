@@ -1,0 +1,155 @@
+//! Health checks of an HTTP upstream, in a session of our own.
+
+use super::HttpServer;
+use super::forward::chain;
+use crate::health::Finding;
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::Method as HttpMethod;
+use http_body_util::{BodyExt, Limited};
+use ph_mcp::{AnswerScan, ServerMessage, headers};
+use ph_record::HealthResult;
+use ph_wire::upstream::SendError;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+/// How the upstream is asked. Learned from what it answers, and learned again when that changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Not known yet.
+    #[default]
+    Unknown,
+    /// `server/discover`.
+    Modern,
+    /// `ping` in a session of ours; servers without sessions have no id.
+    Legacy { session: Option<HeaderValue>, version: String },
+}
+
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+const DISCOVER: &str = r#"{"jsonrpc":"2.0","id":"pilothouse-health","method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"pilothouse-health","version":"1"}}}}"#;
+const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":"pilothouse-health","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"pilothouse-health","version":"1"}}}"#;
+const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+const PING: &str = r#"{"jsonrpc":"2.0","id":"pilothouse-health","method":"ping"}"#;
+
+/// What came back.
+struct Seen {
+    status: u16,
+    session: Option<HeaderValue>,
+    message: Option<ServerMessage>,
+}
+
+impl HttpServer {
+    /// One health check, bounded by `limit`.
+    pub(crate) async fn check(&self, limit: Duration) -> Finding {
+        match tokio::time::timeout(limit, self.ask_for_life()).await {
+            Ok(Ok(())) => (HealthResult::Ok, None),
+            Ok(Err(finding)) => finding,
+            Err(_) => (HealthResult::Timeout, Some(format!("no answer within {limit:?}"))),
+        }
+    }
+
+    async fn ask_for_life(&self) -> Result<(), Finding> {
+        let manner = self.manner().lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match manner {
+            Manner::Modern => {
+                let seen = self.probe(DISCOVER, None, "2026-07-28", Some("server/discover")).await?;
+                if seen.message.is_none() {
+                    self.learn_manner(Manner::Unknown);
+                }
+                alive(&seen)
+            }
+            Manner::Legacy { session, version } => {
+                let seen = self.probe(PING, session, &version, None).await?;
+                if seen.status == 404 || seen.status == 400 {
+                    // The session is gone with the server's last restart: begin anew.
+                    self.learn_manner(Manner::Unknown);
+                    return self.first().await;
+                }
+                alive(&seen)
+            }
+            Manner::Unknown => self.first().await,
+        }
+    }
+
+    /// Finds out how to ask: the modern way first, as clients do.
+    async fn first(&self) -> Result<(), Finding> {
+        let seen = self.probe(DISCOVER, None, "2026-07-28", Some("server/discover")).await?;
+        let is_modern = seen.message.as_ref().is_some_and(|m| {
+            m.has_result || matches!(m.error_code, Some(-32022..=-32020))
+        });
+        if is_modern {
+            self.learn_manner(Manner::Modern);
+            return alive(&seen);
+        }
+        if matches!(seen.status, 401 | 403) || seen.status >= 500 {
+            return alive(&seen);
+        }
+        let seen = self.probe(INITIALIZE, None, "2025-11-25", None).await?;
+        alive(&seen)?;
+        let version = seen.message.and_then(|m| m.protocol_version).unwrap_or_else(|| "2025-11-25".into());
+        self.probe(INITIALIZED, seen.session.clone(), &version, None).await?;
+        self.learn_manner(Manner::Legacy { session: seen.session, version });
+        Ok(())
+    }
+
+    fn learn_manner(&self, manner: Manner) {
+        *self.manner().lock().unwrap_or_else(PoisonError::into_inner) = manner;
+    }
+
+    fn manner(&self) -> &Mutex<Manner> {
+        &self.manner
+    }
+
+    async fn probe(&self, body: &'static str, session: Option<HeaderValue>, version: &str, method: Option<&'static str>) -> Result<Seen, Finding> {
+        let mut head = HeaderMap::new();
+        head.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        head.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Ok(version) = HeaderValue::from_str(version) {
+            head.insert(headers::PROTOCOL_VERSION, version);
+        }
+        if let Some(method) = method {
+            head.insert(headers::METHOD, HeaderValue::from_static(method));
+        }
+        if let Some(session) = session {
+            head.insert(headers::SESSION_ID, session);
+        }
+        let request = self.target.request(HttpMethod::POST, &head, Bytes::from_static(body.as_bytes()), None);
+        let answer = self.upstream.send(request).await.map_err(|e| {
+            let result = match e {
+                SendError::ConnectTimeout { .. } => HealthResult::Timeout,
+                SendError::NotHttp(_) => HealthResult::Error,
+                _ => HealthResult::Unreachable,
+            };
+            (result, Some(chain(&e)))
+        })?;
+        let session = answer.head.headers.get(headers::SESSION_ID).cloned();
+        let status = answer.head.status.as_u16();
+        let mut message = None;
+        let mut body = Limited::new(answer.body, ANSWER_BYTES_MAX);
+        let mut tee = crate::heard::Tee::new();
+        let mut scan = AnswerScan::default();
+        // An event stream may stay open after its answer: the first answer is enough.
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map(|f| f.into_data().unwrap_or_default()) else { break };
+            scan.push(&data);
+            message = tee.push(&data).into_iter().map(|h| h.message).find(|m| m.has_result || m.has_error);
+            if message.is_some() {
+                return Ok(Seen { status, session, message });
+            }
+        }
+        let whole = scan.finish().into_iter().find(|m| m.has_result || m.has_error);
+        self.upstream.keep(answer.connection);
+        Ok(Seen { status, session, message: message.or(whole) })
+    }
+}
+
+/// A JSON-RPC answer of any kind, or a refusal for want of credentials, is life.
+fn alive(seen: &Seen) -> Result<(), Finding> {
+    match (&seen.message, seen.status) {
+        (Some(_), status) if status < 500 => Ok(()),
+        (_, 401 | 403 | 405 | 200..=299) => Ok(()),
+        (_, status) => Err((HealthResult::Error, Some(format!("HTTP status {status}")))),
+    }
+}

@@ -1,0 +1,132 @@
+//! A GET: the standing event stream of a legacy session, or whatever the upstream makes of it.
+
+use super::HttpServer;
+use super::forward::{answer_headers, chain, upstream_failure};
+use crate::call::Call;
+use crate::heard::{Heard, Tee};
+use crate::inbound::Client;
+use crate::reply::{OwnError, Reply};
+use bytes::Bytes;
+use http::{Method as HttpMethod, Response};
+use http_body_util::BodyExt;
+use ph_mcp::Kind;
+use ph_mcp::error::code;
+use ph_record::{EventKind, Replica};
+use ph_wire::body::{Body, Piece};
+use ph_wire::upstream::Answer;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+
+impl HttpServer {
+    /// Opens a stream to the upstream and carries it until one side ends it.
+    pub(crate) async fn get(self: Arc<Self>, mut client: Client) -> Response<Body> {
+        client.session = client.session_id().and_then(|id| self.sessions.find(id));
+        let answer = match self.ask(HttpMethod::GET, &client, Bytes::new()).await {
+            Ok(answer) => answer,
+            Err(error) => return error.response(None),
+        };
+        self.mind_status(&client, answer.head.status);
+        let (mut reply, response) = Reply::new();
+        let headers = answer_headers(&answer.head.headers);
+        reply.begin(answer.head.status, headers, None);
+        let tracker = self.shared.parts.calls.clone();
+        let abort = self.shared.parts.abort.clone();
+        let accept = self.shared.parts.end_streams.clone();
+        // A stream is no call: stopping ends it at once instead of waiting for it.
+        tracker.spawn(async move {
+            let mut stream = Stream { server: self, client, reply, tee: Tee::new(), messages: 0 };
+            let begun = Instant::now();
+            tokio::select! {
+                () = stream.carry(answer) => {}
+                () = accept.cancelled() => stream.reply.last_words(Bytes::new()),
+                () = abort.cancelled() => {}
+            }
+            let text = format!("GET stream closed after {:.3} s, {} messages", begun.elapsed().as_secs_f64(), stream.messages);
+            let server = &stream.server;
+            server.shared.event(Some(&server.server), Replica::None, EventKind::Note { warning: false, text: text.into() });
+        });
+        response.await.unwrap_or_else(|_| OwnError::new(500, code::UNAVAILABLE, "the stream ended before it began").response(None))
+    }
+
+    /// Sends a request without calls and waits for the answer's head.
+    pub(super) async fn ask(&self, method: HttpMethod, client: &Client, body: Bytes) -> Result<Answer, OwnError> {
+        let request = self.target.request(method, &client.headers, body, None);
+        match timeout(self.timeouts.first_byte, self.upstream.send(request)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(e)) => {
+                let text = format!("no answer to a request without calls: {}", chain(&e));
+                self.shared.event(Some(&self.server), Replica::None, EventKind::Note { warning: true, text: text.into() });
+                Err(upstream_failure(self.server.name.as_str(), &e))
+            }
+            Err(_) => Err(OwnError::new(504, code::TIMEOUT, "the server did not answer in time")),
+        }
+    }
+}
+
+struct Stream {
+    server: Arc<HttpServer>,
+    client: Client,
+    reply: Reply,
+    tee: Tee,
+    messages: u64,
+}
+
+impl Stream {
+    async fn carry(&mut self, answer: Answer) {
+        let Answer { head, mut body, connection } = answer;
+        let _counted = self.client.session.as_ref().filter(|_| head.status.is_success()).map(|s| s.stream());
+        let mut quiet = Duration::from_secs(1);
+        loop {
+            let next = tokio::select! {
+                frame = timeout(quiet, body.frame()) => frame,
+                () = self.reply.closed() => return,
+            };
+            match next {
+                Err(_) if self.tee.is_inside_event() || !head.status.is_success() => {}
+                Err(_) => {
+                    if let Some(room) = self.reply.room_now() {
+                        room.send(Piece::Data(Bytes::from_static(ph_wire::sse::KEEP_ALIVE)));
+                    }
+                }
+                Ok(None) => {
+                    self.server.upstream.keep(connection);
+                    return self.reply.end().await;
+                }
+                Ok(Some(Err(_))) => return self.reply.cut(),
+                Ok(Some(Ok(frame))) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    for heard in self.tee.push(&data) {
+                        self.hear(&heard);
+                    }
+                    if !self.reply.piece(data).await {
+                        return;
+                    }
+                }
+            }
+            quiet = self.server.keep_alive;
+        }
+    }
+
+    fn hear(&mut self, Heard { message, bytes }: &Heard) {
+        self.messages += 1;
+        match message.kind() {
+            Some(Kind::Notification) => _ = self.server.server.live.notifications_to_client.fetch_add(1, Relaxed),
+            Some(Kind::Response) => {
+                if let Some(session) = &self.client.session {
+                    session.answered(message, *bytes);
+                }
+            }
+            Some(Kind::Request) => {
+                let Some(session) = &self.client.session else { return };
+                let mut call = Call::of_server(&self.server.shared, &self.server.server, message, *bytes, None);
+                call.record().session = self.client.session_tag();
+                call.record().client = session.client();
+                call.sent();
+                session.asked(call, None);
+            }
+            None => {}
+        }
+    }
+}

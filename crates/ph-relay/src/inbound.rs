@@ -1,0 +1,136 @@
+//! A client's request as it is read: head, then body, bounded in bytes and time.
+
+use crate::session::Session;
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, HeaderMap};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use ph_base::{Era, Revision, is_modern_version};
+use ph_mcp::{Envelope, headers};
+use ph_record::{CallRecord, SessionTag};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Who asks, and what its head said.
+pub(crate) struct Client {
+    pub peer: SocketAddr,
+    pub headers: HeaderMap,
+    /// When the head was read.
+    pub received: Instant,
+    pub received_unix_ns: u64,
+    /// Nanoseconds it took to send its body.
+    pub waited_ns: u64,
+    /// The session it named, when it is one we know.
+    pub session: Option<Arc<Session>>,
+}
+
+impl Client {
+    /// A header as text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|v| v.to_str().ok())
+    }
+
+    pub(crate) fn session_id(&self) -> Option<&str> {
+        self.header(headers::SESSION_ID)
+    }
+
+    pub(crate) fn session_tag(&self) -> Option<SessionTag> {
+        self.session_id().map(tag)
+    }
+
+    pub(crate) fn traceparent(&self) -> Option<&str> {
+        self.header("traceparent")
+    }
+
+    /// The era of a message: its body's word, else the version header's.
+    pub(crate) fn era(&self, envelope: &Envelope<'_>) -> Era {
+        envelope.era().unwrap_or_else(|| self.era_of_head())
+    }
+
+    /// The era that the head alone speaks.
+    pub(crate) fn era_of_head(&self) -> Era {
+        match self.header(headers::PROTOCOL_VERSION) {
+            Some(v) if is_modern_version(v.trim()) => Era::Modern,
+            _ => Era::Legacy,
+        }
+    }
+
+    /// The revision spoken, as far as it is a published one.
+    pub(crate) fn revision(&self, envelope: &Envelope<'_>) -> Option<Revision> {
+        let body = envelope.meta_version.as_deref().or(envelope.initialize_version.as_deref());
+        Revision::parse(body.or_else(|| self.header(headers::PROTOCOL_VERSION).map(str::trim))?)
+    }
+
+    /// What the client calls itself: in this message, else when its session began.
+    pub(crate) fn name(&self, envelope: &Envelope<'_>, text: &str) -> Option<Arc<str>> {
+        match envelope.client(text) {
+            Some(mut name) => {
+                while name.len() > CallRecord::TEXT_BYTES_MAX {
+                    name.pop();
+                }
+                Some(name.into())
+            }
+            None => self.session.as_ref().and_then(|s| s.client()),
+        }
+    }
+}
+
+/// Six bytes that tell sessions apart in logs and cannot be turned back into an id.
+pub(crate) fn tag(session_id: &str) -> SessionTag {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    session_id.hash(&mut hasher);
+    let [_, _, tag @ ..] = hasher.finish().to_be_bytes();
+    SessionTag(tag)
+}
+
+/// Why a body could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyFault {
+    TooLarge,
+    Slow,
+    /// The client broke off, or its framing is wrong; nobody is left to answer.
+    Broken,
+}
+
+/// Bounds on a body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodyLimits {
+    pub bytes_max: usize,
+    pub time_max: Duration,
+}
+
+/// Reads a whole body.
+pub(crate) async fn read_body(headers: &HeaderMap, body: Incoming, limits: BodyLimits) -> Result<Bytes, BodyFault> {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|n| n > limits.bytes_max) {
+        return Err(BodyFault::TooLarge);
+    }
+    let read = collect(body, limits.bytes_max);
+    tokio::time::timeout(limits.time_max, read).await.unwrap_or(Err(BodyFault::Slow))
+}
+
+/// A body in one frame is passed on without a copy.
+async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, BodyFault> {
+    let mut first: Option<Bytes> = None;
+    let mut rest = BytesMut::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| BodyFault::Broken)?.into_data() else { continue };
+        length += data.len();
+        if length > bytes_max {
+            return Err(BodyFault::TooLarge);
+        }
+        match &first {
+            None => first = Some(data),
+            Some(head) => {
+                if rest.is_empty() {
+                    rest.extend_from_slice(head);
+                }
+                rest.extend_from_slice(&data);
+            }
+        }
+    }
+    Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
+}

@@ -1,0 +1,265 @@
+//! The servers of a plan, and the way of a request to one of them.
+
+use crate::call::Call;
+use crate::http::HttpServer;
+use crate::inbound::{BodyFault, BodyLimits, Client, read_body};
+use crate::reply::OwnError;
+use crate::shared::{Shared, unix_ns};
+use crate::stdio::StdioServer;
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::header::{ALLOW, HeaderValue};
+use http::{Method as HttpMethod, Request, Response};
+use hyper::body::Incoming;
+use ph_base::ServerName;
+use ph_mcp::envelope;
+use ph_mcp::error::code;
+use ph_plan::Plan;
+use ph_record::{Ending, EventKind, RefusedReason, Replica, Server};
+use ph_wire::body::Body;
+use ph_wire::tls::TlsError;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// The data plane.
+pub struct Relay {
+    pub(crate) shared: Arc<Shared>,
+    running: ArcSwap<Running>,
+}
+
+/// What one plan made.
+#[derive(Default)]
+struct Running {
+    servers: BTreeMap<ServerName, Arc<Upstream>>,
+    limits: Option<BodyLimits>,
+}
+
+/// One server, as it is reached.
+pub(crate) struct Upstream {
+    pub(crate) plan: ph_plan::Server,
+    pub(crate) server: Arc<Server>,
+    pub(crate) way: Way,
+    /// Cancelled when a newer plan has no use for it.
+    pub(crate) retired: CancellationToken,
+}
+
+pub(crate) enum Way {
+    Http(Arc<HttpServer>),
+    Stdio(Arc<StdioServer>),
+}
+
+/// Why a plan cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// TLS towards a server cannot be set up.
+    #[error("server `{server}`: TLS cannot be set up")]
+    Tls {
+        /// The server.
+        server: ServerName,
+        /// Why.
+        source: TlsError,
+    },
+    /// More servers over the life of the process than there are indices for.
+    #[error("too many different server names since the start; restart Pilothouse")]
+    TooManyServers,
+}
+
+impl Relay {
+    /// A relay without servers; see [`Relay::apply`].
+    pub fn new(shared: Arc<Shared>) -> Arc<Self> {
+        Arc::new(Self { shared, running: ArcSwap::default() })
+    }
+
+    /// Runs `plan` from now on. Calls in flight keep what they began with; a
+    /// server whose definition did not change keeps its sessions and children.
+    ///
+    /// Must be called within a tokio runtime: supervision is started on it.
+    ///
+    /// # Errors
+    /// [`ApplyError`]; then the old plan runs on.
+    pub fn apply(self: &Arc<Self>, plan: &Plan) -> Result<(), ApplyError> {
+        let old = self.running.load_full();
+        let mut servers = BTreeMap::new();
+        let mut fresh = Vec::new();
+        for (name, server_plan) in &plan.servers {
+            let kept = old.servers.get(name).filter(|u| u.plan == *server_plan);
+            let upstream = match kept {
+                Some(upstream) => Arc::clone(upstream),
+                None => {
+                    let upstream = Arc::new(self.upstream(name, server_plan, plan)?);
+                    fresh.push(Arc::clone(&upstream));
+                    upstream
+                }
+            };
+            servers.insert(name.clone(), upstream);
+        }
+        let limits = BodyLimits {
+            bytes_max: plan.http.request_bytes_max.as_usize(),
+            time_max: plan.http.body_timeout,
+        };
+        let retired: Vec<_> = old.servers.iter().filter(|(n, u)| !servers.get(*n).is_some_and(|s| Arc::ptr_eq(s, u))).map(|(_, u)| Arc::clone(u)).collect();
+        self.running.store(Arc::new(Running { servers, limits: Some(limits) }));
+        for upstream in retired {
+            upstream.retire();
+        }
+        for upstream in fresh {
+            upstream.start(&self.shared, plan);
+        }
+        Ok(())
+    }
+
+    fn upstream(&self, name: &ServerName, plan: &ph_plan::Server, whole: &Plan) -> Result<Upstream, ApplyError> {
+        let server = self.shared.parts.table.intern(name).ok_or(ApplyError::TooManyServers)?;
+        let shared = Arc::clone(&self.shared);
+        let way = match &plan.upstream {
+            ph_plan::Upstream::Http(http) => {
+                let made = HttpServer::new(shared, Arc::clone(&server), plan, http, whole);
+                Way::Http(Arc::new(made.map_err(|source| ApplyError::Tls { server: name.clone(), source })?))
+            }
+            ph_plan::Upstream::Stdio(stdio) => Way::Stdio(StdioServer::new(shared, Arc::clone(&server), plan, stdio, whole)),
+        };
+        Ok(Upstream { plan: plan.clone(), server, way, retired: self.shared.parts.end_children.child_token() })
+    }
+
+    /// Whether every server has answered its first health check, or is not checked.
+    pub fn is_ready(&self) -> bool {
+        self.unready().is_empty()
+    }
+
+    /// The servers that have not answered a health check yet.
+    pub fn unready(&self) -> Vec<ServerName> {
+        let running = self.running.load();
+        let waiting = running.servers.iter().filter(|(_, u)| u.plan.health.enabled && u.server.live.up.load(Relaxed) < 0);
+        waiting.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Ends all children; returns when they are gone.
+    pub async fn stop_servers(&self) {
+        let running = self.running.swap(Arc::default());
+        for upstream in running.servers.values() {
+            upstream.retire();
+        }
+        for upstream in running.servers.values() {
+            if let Way::Stdio(stdio) = &upstream.way {
+                stdio.stopped().await;
+            }
+        }
+    }
+
+    /// Answers a request to the MCP endpoint of `name`.
+    pub async fn answer(&self, name: &str, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        let received = Instant::now();
+        let running = self.running.load_full();
+        let found = running.servers.iter().find(|(n, _)| n.as_str() == name);
+        let (Some((_, upstream)), Some(limits)) = (found, running.limits) else {
+            return OwnError::new(404, code::REFUSED, "this server is no longer configured").response(None);
+        };
+        let (head, body) = request.into_parts();
+        let mut client = Client {
+            peer,
+            headers: head.headers,
+            received,
+            received_unix_ns: unix_ns(),
+            waited_ns: 0,
+            session: None,
+        };
+        match head.method {
+            HttpMethod::POST => match read_body(&client.headers, body, limits).await {
+                Ok(body) => {
+                    client.waited_ns = u64::try_from(received.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                    self.post(upstream, client, body).await
+                }
+                Err(fault) => self.unread(upstream, &client, fault),
+            },
+            HttpMethod::GET => match &upstream.way {
+                Way::Http(http) => Arc::clone(http).get(client).await,
+                Way::Stdio(stdio) => Arc::clone(stdio).get(client).await,
+            },
+            HttpMethod::DELETE => match &upstream.way {
+                Way::Http(http) => Arc::clone(http).delete(client).await,
+                Way::Stdio(stdio) => Arc::clone(stdio).delete(client).await,
+            },
+            _ => {
+                self.shared.refused(&upstream.server, RefusedReason::HttpMethod, peer);
+                let error = OwnError::new(405, code::REFUSED, "an MCP endpoint takes POST, GET and DELETE");
+                let mut response = error.response(None);
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
+                response
+            }
+        }
+    }
+
+    async fn post(&self, upstream: &Upstream, client: Client, body: Bytes) -> Response<Body> {
+        // The message borrows the body, and the body moves on: both are cheap handles.
+        let text = body.clone();
+        match envelope::read_body(&text) {
+            Ok(read) => match &upstream.way {
+                Way::Http(http) => Arc::clone(http).post(client, body, read).await,
+                Way::Stdio(stdio) => Arc::clone(stdio).post(client, body, read).await,
+            },
+            Err(fault) => {
+                let mut call = Call::of_nobody(&self.shared, &upstream.server, &client);
+                call.record().request_bytes = body.len() as u64;
+                call.record().rpc_code = Some(fault.code());
+                call.set_error(&fault.to_string());
+                let error = OwnError::new(400, fault.code(), fault.to_string());
+                self.refuse_call(call, RefusedReason::Malformed, &error)
+            }
+        }
+    }
+
+    /// A body that could not be read to its end.
+    fn unread(&self, upstream: &Upstream, client: &Client, fault: BodyFault) -> Response<Body> {
+        let (reason, text) = match fault {
+            BodyFault::TooLarge => (RefusedReason::TooLarge, "the request body is larger than `http.request_bytes_max`"),
+            BodyFault::Slow => (RefusedReason::SlowBody, "the request body did not arrive within `http.body_timeout`"),
+            BodyFault::Broken => {
+                let mut call = Call::of_nobody(&self.shared, &upstream.server, client);
+                call.set_error("the client broke off within the request body");
+                call.finish(Ending::ClientGone, 0, false);
+                return OwnError::new(400, code::REFUSED, "the request body broke off").response(None);
+            }
+        };
+        let call = Call::of_nobody(&self.shared, &upstream.server, client);
+        let mut response = self.refuse_call(call, reason, &OwnError::new(reason.http_status(), code::REFUSED, text));
+        // What is left of the body is not read: this connection is of no further use.
+        response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+        response
+    }
+
+    fn refuse_call(&self, mut call: Call, reason: RefusedReason, error: &OwnError) -> Response<Body> {
+        call.set_error(&error.message);
+        call.finish(Ending::Refused(reason), error.status, true);
+        error.response(None)
+    }
+}
+
+impl Shared {
+    /// Counts and logs a request that was refused before it was a call.
+    pub(crate) fn refused(&self, server: &Server, reason: RefusedReason, peer: SocketAddr) {
+        server.live.refused[reason as usize].fetch_add(1, Relaxed);
+        self.event(Some(server), Replica::None, EventKind::Refused { reason, peer: Some(peer) });
+    }
+}
+
+impl Upstream {
+    fn start(self: &Arc<Self>, shared: &Arc<Shared>, plan: &Plan) {
+        if let Way::Stdio(stdio) = &self.way {
+            stdio.start();
+        }
+        crate::health::start(Arc::clone(self), Arc::clone(shared), plan.sessions.idle);
+    }
+
+    /// No new work; what is open drains with a bound.
+    fn retire(&self) {
+        self.retired.cancel();
+        match &self.way {
+            Way::Http(http) => http.retire(),
+            Way::Stdio(stdio) => stdio.retire(),
+        }
+    }
+}

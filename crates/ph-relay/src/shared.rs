@@ -1,0 +1,70 @@
+//! What every part of the relay holds on to.
+
+use ph_record::{EventKind, Observation, RecordSink, Replica, Server, ServerEvent, ServerTable};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What a relay is given.
+pub struct SharedParts {
+    /// Where observations go.
+    pub sink: Arc<dyn RecordSink>,
+    /// The servers by index.
+    pub table: Arc<ServerTable>,
+    /// Calls in flight; stopping waits for it.
+    pub calls: TaskTracker,
+    /// Cancelled when whoever is left is cut.
+    pub abort: CancellationToken,
+    /// Cancelled when streams that stay open by design are to end.
+    pub end_streams: CancellationToken,
+    /// Cancelled when children are to end (after the calls).
+    pub end_children: CancellationToken,
+    /// The threads that carry calls.
+    pub workers: Arc<ph_wire::workers::Workers>,
+    /// Kills orphans when Pilothouse is killed.
+    pub reaper: ph_wire::reaper::Reaper,
+    /// Variables for children that are to export spans themselves.
+    pub otel_env: Vec<(String, String)>,
+}
+
+/// What every part of the relay holds on to.
+pub struct Shared {
+    pub(crate) parts: SharedParts,
+    /// Spans are recorded: the trace context is passed on as ours.
+    traced: AtomicBool,
+    /// `params` are kept on records, at most this many bytes; 0 is off.
+    params_bytes_max: std::sync::atomic::AtomicUsize,
+}
+
+impl Shared {
+    /// Shares `parts`.
+    pub fn new(parts: SharedParts) -> Arc<Self> {
+        Arc::new(Self { parts, traced: AtomicBool::new(false), params_bytes_max: 0.into() })
+    }
+
+    /// Says whether spans are recorded, and how many bytes of params are kept.
+    pub fn configure(&self, traced: bool, params_bytes_max: usize) {
+        self.traced.store(traced, Relaxed);
+        self.params_bytes_max.store(params_bytes_max, Relaxed);
+    }
+
+    pub(crate) fn is_traced(&self) -> bool {
+        self.traced.load(Relaxed)
+    }
+
+    pub(crate) fn params_bytes_max(&self) -> usize {
+        self.params_bytes_max.load(Relaxed)
+    }
+
+    pub(crate) fn event(&self, server: Option<&Server>, replica: Replica, kind: EventKind) {
+        let server = server.map(|s| s.idx);
+        self.parts.sink.observe(Observation::Event(ServerEvent { server, replica, at_unix_ns: unix_ns(), kind }));
+    }
+}
+
+/// Now, as Unix time in nanoseconds.
+pub(crate) fn unix_ns() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
+}

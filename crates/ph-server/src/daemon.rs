@@ -1,0 +1,264 @@
+//! One running Pilothouse: how it starts, changes its plan, and stops.
+
+use crate::front::Front;
+use crate::home::Home;
+use crate::settings::{self, Environment};
+use arc_swap::ArcSwap;
+use ph_plan::Plan;
+use ph_policy::Routes;
+use ph_record::{EventKind, Observation, RecordSink, Replica, ServerEvent, ServerTable};
+use ph_recorder::{FlushReport, Recorder, RecorderError, Start};
+use ph_relay::{ApplyError, Relay, Shared, SharedParts};
+use ph_wire::listener::{self, Limits, Stop};
+use ph_wire::reaper::Reaper;
+use ph_wire::workers::Workers;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What a daemon is started with.
+pub struct Boot {
+    /// What to do.
+    pub plan: Plan,
+    /// What the environment says.
+    pub environment: Environment,
+    /// The locked data directory.
+    pub home: Home,
+    /// Our own executable, run again as the reaper.
+    pub executable: PathBuf,
+    /// Threads that carry calls.
+    pub worker_count: usize,
+    /// Version of the binary.
+    pub version: String,
+    /// Takes log lines while `log.stdout` is on.
+    pub stdout: Option<Box<dyn Write + Send>>,
+    /// Told what the logs cannot say.
+    pub complain: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+/// Why Pilothouse cannot start or take a plan.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is taken, or not ours.
+    #[error("cannot listen on `{address}`")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// Threads cannot be started.
+    #[error("worker threads cannot be started")]
+    Workers(#[source] io::Error),
+    /// The process that kills orphans cannot be started.
+    #[error("the reaper process cannot be started")]
+    Reaper(#[source] io::Error),
+    /// The recorder cannot start.
+    #[error(transparent)]
+    Recorder(#[from] RecorderError),
+    /// The collector of spans is not usable.
+    #[error(transparent)]
+    Collector(#[from] ph_otlp::SettingsError),
+    /// A server of the plan cannot be prepared.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+}
+
+/// How stopping went.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopped {
+    /// Every call ended by itself within `stop.drain`.
+    pub drained: bool,
+    /// What became of the records.
+    pub flushed: FlushReport,
+}
+
+/// One running Pilothouse.
+pub struct Daemon {
+    plan: Plan,
+    environment: Environment,
+    home: Home,
+    workers: Arc<Workers>,
+    recorder: Recorder,
+    shared: Arc<Shared>,
+    relay: Arc<Relay>,
+    front: Front,
+    open: Open,
+    calls: TaskTracker,
+    end_streams: CancellationToken,
+    abort: CancellationToken,
+    end_children: CancellationToken,
+}
+
+/// An open listener.
+struct Open {
+    address: SocketAddr,
+    accept: CancellationToken,
+}
+
+impl Daemon {
+    /// Starts everything; when it returns, clients can connect.
+    ///
+    /// Must be called within a tokio runtime, which supervision runs on.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running then.
+    pub async fn start(boot: Boot) -> Result<Self, StartError> {
+        let Boot { plan, environment, home, executable, worker_count, version, stdout, complain } = boot;
+        let settings = settings::recorder(&plan, &environment, &home)?;
+        // First of all, so that it inherits nothing.
+        let reaper = Reaper::start(&executable).map_err(StartError::Reaper)?;
+        let listener = bind(plan.listen).await?;
+        let address = listener.local_addr().unwrap_or(plan.listen);
+        let workers = Arc::new(Workers::start(worker_count).map_err(StartError::Workers)?);
+        let servers = Arc::new(ServerTable::default());
+        let otel_env = settings::otel_env(&settings);
+        let traced = settings.spans.is_some();
+        let recorder = Recorder::start(Start {
+            settings,
+            servers: Arc::clone(&servers),
+            version,
+            runtime: Handle::current(),
+            stdout,
+            complain,
+        })?;
+        let (calls, end_streams) = (TaskTracker::new(), CancellationToken::new());
+        let (abort, end_children) = (CancellationToken::new(), CancellationToken::new());
+        let shared = Shared::new(SharedParts {
+            sink: Arc::new(recorder.clone()),
+            table: servers,
+            calls: calls.clone(),
+            abort: abort.clone(),
+            end_streams: end_streams.clone(),
+            end_children: end_children.clone(),
+            workers: Arc::clone(&workers),
+            reaper,
+            otel_env,
+        });
+        shared.configure(traced, params_bytes_max(&plan));
+        let relay = Relay::new(Arc::clone(&shared));
+        relay.apply(&plan)?;
+        let front = Front {
+            relay: Arc::clone(&relay),
+            recorder: recorder.clone(),
+            routes: Arc::new(ArcSwap::from_pointee(Routes::new(&plan))),
+            stopping: Arc::new(AtomicBool::new(false)),
+        };
+        let accept = CancellationToken::new();
+        let open = Open { address, accept: accept.clone() };
+        let daemon = Self {
+            plan, environment, home, workers, recorder, shared, relay, front, open, calls, end_streams, abort, end_children,
+        };
+        daemon.listen(listener, accept);
+        daemon.note(EventKind::PlanLoaded { hash: daemon.plan.hash().into() });
+        Ok(daemon)
+    }
+
+    /// The address of the data listener.
+    pub fn address(&self) -> SocketAddr {
+        self.open.address
+    }
+
+    /// The plan that runs.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Where log files are written.
+    pub fn logs(&self) -> PathBuf {
+        self.home.logs()
+    }
+
+    /// Runs `plan` instead. Calls in flight keep what they began with.
+    ///
+    /// # Errors
+    /// [`StartError`]; the old plan runs on.
+    pub async fn reload(&mut self, plan: Plan) -> Result<(), StartError> {
+        let settings = settings::recorder(&plan, &self.environment, &self.home)?;
+        let moved = plan.listen != self.plan.listen;
+        let listener = if moved { Some(bind(plan.listen).await?) } else { None };
+        let traced = settings.spans.is_some();
+        self.recorder.apply(settings)?;
+        self.relay.apply(&plan)?;
+        self.shared.configure(traced, params_bytes_max(&plan));
+        self.front.routes.store(Arc::new(Routes::new(&plan)));
+        self.plan = plan;
+        if let Some(listener) = listener {
+            let accept = CancellationToken::new();
+            let address = listener.local_addr().unwrap_or(self.plan.listen);
+            let old = std::mem::replace(&mut self.open, Open { address, accept: accept.clone() });
+            self.listen(listener, accept);
+            old.accept.cancel();
+        }
+        self.note(EventKind::PlanLoaded { hash: self.plan.hash().into() });
+        Ok(())
+    }
+
+    /// Takes note that a plan was rejected; the running one stays.
+    pub fn rejected(&self, reasons: &str) {
+        self.note(EventKind::PlanRejected { reasons: reasons.into() });
+    }
+
+    /// Stops in order: unready, lame-duck, stop accepting, drain calls, stop
+    /// children, flush records. `hurry`: cancel it to skip what is still waited for.
+    pub async fn stop(self, hurry: CancellationToken) -> Stopped {
+        let stop = self.plan.stop.clone();
+        self.front.stopping.store(true, Relaxed);
+        within(stop.lame_duck, &hurry, std::future::pending::<()>()).await;
+        self.open.accept.cancel();
+        self.end_streams.cancel();
+        self.calls.close();
+        let drained = within(stop.drain, &hurry, self.calls.wait()).await;
+        self.abort.cancel();
+        // Every call selects on `abort`, so this is short.
+        within(Duration::from_secs(5), &hurry, self.calls.wait()).await;
+        self.relay.stop_servers().await;
+        self.end_children.cancel();
+        let flushed = self.recorder.stop(stop.flush).await;
+        self.workers.stop();
+        Stopped { drained, flushed }
+    }
+
+    fn listen(&self, listener: tokio::net::TcpListener, accept: CancellationToken) {
+        let http = &self.plan.http;
+        let limits = Limits {
+            head_bytes_max: http.head_bytes_max.as_usize(),
+            head_timeout: http.body_timeout,
+            connections_max: usize::try_from(http.connections_max).unwrap_or(usize::MAX),
+        };
+        let stop = Stop { accept, abort: self.abort.clone() };
+        let (workers, front) = (Arc::clone(&self.workers), self.front.clone());
+        tokio::spawn(async move { listener::serve(listener, &workers, front, limits, stop).await });
+    }
+
+    fn note(&self, kind: EventKind) {
+        let at_unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX));
+        self.recorder.observe(Observation::Event(ServerEvent { server: None, replica: Replica::None, at_unix_ns, kind }));
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
+    listener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+}
+
+/// Params are kept on records while a line or a span is to show them.
+fn params_bytes_max(plan: &Plan) -> usize {
+    // Redaction needs whole JSON: what is longer than this is not shown at all.
+    const WHOLE_BYTES_MAX: usize = 64 << 10;
+    if plan.log.params || plan.otlp.arguments { WHOLE_BYTES_MAX.max(plan.log.params_bytes_max.as_usize()) } else { 0 }
+}
+
+/// Waits for `work` for at most `limit`; `true` when it was done in time.
+async fn within(limit: Duration, hurry: &CancellationToken, work: impl Future<Output = ()>) -> bool {
+    tokio::select! {
+        () = work => true,
+        () = hurry.cancelled() => false,
+        () = tokio::time::sleep(limit) => false,
+    }
+}

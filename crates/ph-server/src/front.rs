@@ -1,0 +1,87 @@
+//! The data listener's service: health, metrics, and the way to the relay.
+
+use arc_swap::ArcSwap;
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN};
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use ph_policy::{Head, Refusal, Route, Routes, decide};
+use ph_record::{EventKind, Observation, RecordSink, Replica, ServerEvent};
+use ph_recorder::Recorder;
+use ph_relay::Relay;
+use ph_wire::body::Body;
+use ph_wire::listener::Service;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What the data listener serves.
+#[derive(Clone)]
+pub(crate) struct Front {
+    pub relay: Arc<Relay>,
+    pub recorder: Recorder,
+    pub routes: Arc<ArcSwap<Routes>>,
+    /// Stopping has begun.
+    pub stopping: Arc<AtomicBool>,
+}
+
+impl Service for Front {
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        let routes = self.routes.load_full();
+        let header = |name: HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok());
+        let host = header(HOST).or_else(|| request.uri().authority().map(|a| a.as_str()));
+        let head = Head { path: request.uri().path(), host, origin: header(ORIGIN) };
+        match decide(&head, &routes) {
+            Ok(Route::Server(name)) => self.relay.answer(name, request, peer).await,
+            Ok(_) if !matches!(*request.method(), Method::GET | Method::HEAD) => method_not_allowed(),
+            Ok(Route::Livez) => text(StatusCode::OK, "ok\n".into()),
+            Ok(Route::Readyz) => self.readiness(),
+            Ok(Route::Metrics) => self.metrics(header(ACCEPT)),
+            Err(refusal) => self.refuse(&refusal, peer),
+        }
+    }
+}
+
+impl Front {
+    /// 200 when every server has answered its first health check; else 503 with the reason.
+    fn readiness(&self) -> Response<Body> {
+        if self.stopping.load(Relaxed) {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into());
+        }
+        let waiting = self.relay.unready();
+        if waiting.is_empty() {
+            return text(StatusCode::OK, "ok\n".into());
+        }
+        let names: Vec<_> = waiting.iter().map(|n| n.as_str()).collect();
+        let reason = format!("waiting for the first health check of {}\n", names.join(", "));
+        text(StatusCode::SERVICE_UNAVAILABLE, reason)
+    }
+
+    fn metrics(&self, accept: Option<&str>) -> Response<Body> {
+        let (kind, page) = self.recorder.render_metrics(accept);
+        let mut response = text(StatusCode::OK, page);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        response
+    }
+
+    fn refuse(&self, refusal: &Refusal, peer: SocketAddr) -> Response<Body> {
+        let at_unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX));
+        let kind = EventKind::Refused { reason: refusal.reason, peer: Some(peer) };
+        self.recorder.observe(Observation::Event(ServerEvent { server: None, replica: Replica::None, at_unix_ns, kind }));
+        let status = StatusCode::from_u16(refusal.reason.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
+        text(status, format!("{}\n", refusal.message))
+    }
+}
+
+fn text(status: StatusCode, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+fn method_not_allowed() -> Response<Body> {
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "this path takes GET\n".into());
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
+}

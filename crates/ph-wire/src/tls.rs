@@ -1,0 +1,57 @@
+//! TLS towards upstreams: rustls with one provider (ring) and the system's roots.
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file of further roots cannot be read.
+    #[error("`{}` holds no readable PEM certificates", path.display())]
+    Roots {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: rustls::pki_types::pem::Error,
+    },
+    /// A certificate cannot be used as a root.
+    #[error("a certificate of `{}` cannot be used", path.display())]
+    Root {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: rustls::Error,
+    },
+    /// No provider for the protocol versions.
+    #[error("TLS cannot be set up")]
+    Setup(#[source] rustls::Error),
+}
+
+/// A client configuration that trusts the system's roots and those in `ca_file`.
+///
+/// # Errors
+/// [`TlsError`] when `ca_file` is unusable; missing system roots are no error
+/// here, since `ca_file` may be all that is wanted.
+pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = ca_file {
+        let at = || path.to_path_buf();
+        let certificates = CertificateDer::pem_file_iter(path).map_err(|source| TlsError::Roots { path: at(), source })?;
+        for certificate in certificates {
+            let certificate = certificate.map_err(|source| TlsError::Roots { path: at(), source })?;
+            roots.add(certificate).map_err(|source| TlsError::Root { path: at(), source })?;
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Setup)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}

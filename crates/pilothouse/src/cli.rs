@@ -1,0 +1,85 @@
+//! Flags, each with its help.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Run any MCP server in production, without changing a line of it.
+#[derive(Parser)]
+#[command(name = "pilothouse", version, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Stand in front of MCP servers and record every call.
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Box<RunArgs>),
+    /// Read a configuration and say everything that is wrong with it. Exits 1 when something is.
+    Check(CheckArgs),
+    /// Print the JSON Schema of `pilothouse.yaml`.
+    Schema,
+    /// Serve the built-in MCP server: files, SQLite and HTTP tools, each step traced.
+    Workbench(WorkbenchArgs),
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  pilothouse run -- npx -y @modelcontextprotocol/server-everything
+  pilothouse run --url https://mcp.example.com/mcp
+  pilothouse run --config pilothouse.yaml
+  pilothouse run --config ~/.config/claude/claude_desktop_config.json";
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// Configuration: `pilothouse.yaml`, or an `mcpServers` file of a desktop client.
+    /// Without it, a command and a URL: `./pilothouse.yaml`.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["url", "server"])]
+    pub config: Option<PathBuf>,
+    /// A Streamable HTTP server to stand in front of.
+    #[arg(long, value_name = "URL", conflicts_with = "server")]
+    pub url: Option<String>,
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Directory of logs and state [default: $XDG_STATE_HOME/pilothouse].
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Also write the log lines to standard output.
+    #[arg(long)]
+    pub log_stdout: bool,
+    /// Threads that carry calls [default: one per core, at most 8].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
+    /// The command of a stdio server, after `--`.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub server: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct CheckArgs {
+    /// The file to read.
+    #[arg(value_name = "FILE", default_value = "pilothouse.yaml")]
+    pub file: PathBuf,
+    /// Print the result as one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct WorkbenchArgs {
+    /// Serve Streamable HTTP here instead of stdio.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub http: Option<SocketAddr>,
+    /// Files below this directory can be listed and read.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub root: PathBuf,
+    /// SQLite file for `query`; a small demonstration database without it.
+    #[arg(long, value_name = "FILE")]
+    pub db: Option<PathBuf>,
+    /// A host that `httpGet` may ask besides loopback; can be given several times.
+    #[arg(long, value_name = "HOST")]
+    pub allow_host: Vec<String>,
+}

@@ -1,0 +1,178 @@
+//! `pilothouse run`.
+
+use crate::cli::RunArgs;
+use crate::exit;
+use crate::printer::Printer;
+use crate::sources::{Rejected, Source};
+use anyhow::{Context, Result, anyhow};
+use ph_plan::{LogLevel, Plan};
+use ph_server::{Boot, Daemon, Environment, Home};
+use std::io;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// How often the configuration file is looked at.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// Beyond this many threads the kernel is the limit, not we.
+const WORKERS_MAX: usize = 8;
+
+pub(crate) fn run(args: RunArgs, printer: &Printer) -> Result<u8> {
+    let source = Source::of(&args)?;
+    let plan = match source.read(&args)? {
+        Ok((plan, warnings)) => {
+            if !warnings.is_empty() {
+                printer.say(&warnings);
+            }
+            plan
+        }
+        Err(Rejected(problems)) => {
+            printer.say(problems.trim_end());
+            return Ok(exit::FAILED);
+        }
+    };
+    let boot = boot(&args, plan)?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let code = runtime.block_on(serve(&args, &source, boot, printer))?;
+    runtime.shutdown_background();
+    Ok(code)
+}
+
+fn boot(args: &RunArgs, plan: Plan) -> Result<Boot> {
+    let home = Home::open(&data_dir(args, &plan)?)?;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    Ok(Boot {
+        environment: Environment {
+            log_level: log_level()?,
+            otlp: ph_otlp::Settings::from_env(|name| std::env::var(name).ok())?,
+        },
+        home,
+        executable: std::env::current_exe().context("the path of this program is unknown")?,
+        worker_count: args.workers.map_or(cores.min(WORKERS_MAX), usize::from),
+        version: env!("CARGO_PKG_VERSION").into(),
+        stdout: Some(Box::new(io::stdout())),
+        complain: Box::new(|text| Printer::new().say(&format!("warning: {text}"))),
+        plan,
+    })
+}
+
+/// The flag, else the plan, else the place that XDG gives to state.
+fn data_dir(args: &RunArgs, plan: &Plan) -> Result<PathBuf> {
+    if let Some(dir) = args.data_dir.clone().or_else(|| plan.data_dir.as_ref().map(|d| d.as_path().to_owned())) {
+        return Ok(dir);
+    }
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
+    Ok(state.ok_or_else(|| anyhow!("neither XDG_STATE_HOME nor HOME is set; give `--data-dir DIR`"))?.join("pilothouse"))
+}
+
+fn log_level() -> Result<Option<ph_server::Level>> {
+    let Ok(text) = std::env::var("LOG_LEVEL") else { return Ok(None) };
+    let text = text.trim().to_ascii_lowercase();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let level = LogLevel::parse(&text);
+    let level = level.ok_or_else(|| anyhow!("LOG_LEVEL is `{text}`; it can be trace, debug, info, warn or error"))?;
+    Ok(Some(level.into()))
+}
+
+async fn serve(args: &RunArgs, source: &Source, boot: Boot, printer: &Printer) -> Result<u8> {
+    let mut terminate = Termination::new()?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut daemon = Daemon::start(boot).await?;
+    printer.say(&greeting(&daemon));
+    let mut seen = source.changed();
+    let mut watch = tokio::time::interval(WATCH_EVERY);
+    loop {
+        tokio::select! {
+            () = terminate.next() => break,
+            _ = hang_up.recv() => reload(args, source, &mut daemon, printer).await,
+            _ = watch.tick() => {
+                let now = source.changed();
+                if now.is_some() && now != seen {
+                    reload(args, source, &mut daemon, printer).await;
+                    seen = now;
+                }
+            }
+        }
+    }
+    printer.say("stopping; a second signal stops at once");
+    let hurry = CancellationToken::new();
+    let second = hurry.clone();
+    tokio::spawn(async move {
+        terminate.next().await;
+        second.cancel();
+    });
+    let stopped = daemon.stop(hurry).await;
+    if !stopped.drained {
+        printer.say("some calls were cut");
+    }
+    Ok(exit::DONE)
+}
+
+/// Reads the plan again; a plan that is none leaves the old one running.
+async fn reload(args: &RunArgs, source: &Source, daemon: &mut Daemon, printer: &Printer) {
+    let rejected = match source.read(args) {
+        Ok(Ok((plan, _))) if plan == *daemon.plan() => return printer.say("configuration unchanged"),
+        Ok(Ok((plan, warnings))) => match daemon.reload(plan).await {
+            Ok(()) => {
+                return printer.say(&format!("{warnings}configuration reloaded, listening on {}", daemon.address()));
+            }
+            Err(e) => format!("{:#}", anyhow::Error::new(e)),
+        },
+        Ok(Err(Rejected(problems))) => problems,
+        Err(e) => format!("{e:#}"),
+    };
+    printer.say(&format!("{}\nconfiguration rejected; the old one runs on", rejected.trim_end()));
+    daemon.rejected(&rejected);
+}
+
+/// What a person sees first: where it listens, and a line to try.
+fn greeting(daemon: &Daemon) -> String {
+    let (address, plan) = (daemon.address(), daemon.plan());
+    let mut text = format!("pilothouse {}\n", env!("CARGO_PKG_VERSION"));
+    let only = plan.only_server().is_some();
+    for name in plan.servers.keys() {
+        let path = if only { "/mcp".to_owned() } else { format!("/{name}/mcp") };
+        text.push_str(&format!("  {name:<20} http://{address}{path}\n"));
+    }
+    if plan.serves_metrics_on_data_listener() {
+        text.push_str(&format!("  {:<20} http://{address}/metrics\n", "metrics"));
+    }
+    text.push_str(&format!("  {:<20} {}\n", "logs", daemon.logs().display()));
+    let first = plan.servers.keys().next().map_or(String::new(), ToString::to_string);
+    let path = if only { "/mcp".to_owned() } else { format!("/{first}/mcp") };
+    text.push_str(&format!(
+        "try:\n  curl -sN http://{address}{path} -H 'content-type: application/json' \\\n    -H 'accept: application/json, text/event-stream' \\\n    -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{{}},\"clientInfo\":{{\"name\":\"curl\",\"version\":\"1\"}}}}}}'"
+    ));
+    text
+}
+
+/// SIGTERM and SIGINT.
+pub(crate) struct Termination {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Termination {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Returns at the first SIGTERM or SIGINT.
+pub(crate) async fn termination() -> io::Result<()> {
+    Termination::new()?.next().await;
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! `pilothouse workbench`.
+
+use crate::cli::WorkbenchArgs;
+use crate::exit;
+use anyhow::Result;
+use ph_workbench::Options;
+use std::io;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) fn serve(args: WorkbenchArgs) -> Result<u8> {
+    let stop = CancellationToken::new();
+    let mut options = Options {
+        root: args.root,
+        database: args.db,
+        otlp: ph_otlp::Settings::from_env(|name| std::env::var(name).ok())?,
+        access: Box::new(io::stderr()),
+        stop: stop.clone(),
+        ..Options::default()
+    };
+    options.allow_hosts.extend(args.allow_host);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        tokio::spawn(async move {
+            if crate::run::termination().await.is_ok() {
+                stop.cancel();
+            }
+        });
+        match args.http {
+            None => ph_workbench::serve_stdio(options).await?,
+            Some(address) => {
+                let (address, serving) = ph_workbench::serve_http(address, options).await?;
+                crate::Printer::new().say(&format!("workbench: http://{address}/mcp"));
+                serving.await;
+            }
+        }
+        Ok(exit::DONE)
+    })
+}
