@@ -22,9 +22,9 @@ impl FakeProc {
         let dir = self.0.path().join(pid.to_string());
         std::fs::create_dir_all(&dir).unwrap();
         let mut stat = format!("{pid} ({name}) S {parent} {group} {group} 0 -1 4194304 1 2 3 4 ");
-        write!(
+        writeln!(
             stat,
-            "{own_ticks} 1 {waited_ticks} 1 20 0 1 0 500 1000000 10 18446744073709551615\n"
+            "{own_ticks} 1 {waited_ticks} 1 20 0 1 0 500 1000000 10 18446744073709551615"
         )
         .unwrap();
         std::fs::write(dir.join("stat"), stat).unwrap();

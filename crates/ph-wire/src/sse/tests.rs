@@ -158,7 +158,7 @@ fn an_endless_event_does_not_grow_the_parser() {
     let mut oversize = 0;
     for _ in 0..10_000 {
         parser.push(&[b'x'; 1000], &mut |item| {
-            oversize += u32::from(item == SseItem::Oversize)
+            oversize += u32::from(item == SseItem::Oversize);
         });
         assert!(parser.carried.capacity() <= 4 * 1024);
     }
