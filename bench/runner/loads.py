@@ -41,19 +41,19 @@ def run(tools: Tools, target: Started, load: Load, seconds: float, warmup_second
     """The generator's report, with `cpu_us_per_call` and `rss_peak_mib` of the gateway."""
     argv = [str(tools.ends), "load", "--gate", "--url", target.url, *load.arguments()]
     argv += ["--seconds", str(seconds), "--warmup-seconds", str(warmup_seconds)]
-    process = processes.start(argv, target.directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = processes.start(argv, target.directory / "load", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     watchdog = threading.Timer(seconds + warmup_seconds + PATIENCE_SECONDS, process.kill)
     watchdog.start()
     try:
-        _expect(process, target.directory, "ready")
+        _expect(process, target.directory / "load", "ready")
         pids = target.pids()
         before = processes.cpu_seconds(pids)
         _go(process)
-        _expect(process, target.directory, "ran")
+        _expect(process, target.directory / "load", "ran")
         used = processes.cpu_seconds(pids) - before
         rss_peak = processes.rss_peak_mib(pids)
         _go(process)
-        report = _event(process, target.directory)
+        report = _event(process, target.directory / "load")
     finally:
         watchdog.cancel()
         processes.stop(process)

@@ -28,6 +28,9 @@ def _median(values: list):
 
 def table(outcome: Outcome) -> str:
     """One line for each target, its verdicts and its problems below."""
+    failures = [f"FAIL  {problem}" for problem in outcome.problems]
+    if not outcome.rounds:
+        return "\n".join(failures)
     median = medians(outcome.rounds)
     rows = [HEADINGS]
     for name, report in median.items():
@@ -50,8 +53,7 @@ def table(outcome: Outcome) -> str:
         )
     lines = _aligned(rows)
     lines += [f"{'PASS' if v['kept'] else 'MISS'}  {v['promise']}: {v['got']:.2f}" for v in outcome.verdicts]
-    lines += [f"FAIL  {problem}" for problem in outcome.problems]
-    return "\n".join(lines)
+    return "\n".join(lines + failures)
 
 
 def _ratio(report: dict, to: dict | None, name: str) -> str:
