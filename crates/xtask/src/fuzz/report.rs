@@ -69,13 +69,12 @@ fn number_after(line: &str, words: &str) -> Option<u64> {
     rest[..digits].parse().ok()
 }
 
-/// The panic and what follows it, without the status lines.
+/// The panic and what follows it, without what libFuzzer says of itself.
 fn tail(stderr: &str) -> String {
     const LINES_MAX: usize = 40;
-    let lines: Vec<&str> = stderr
-        .lines()
-        .filter(|line| !line.starts_with('#') && !line.starts_with("stat::"))
-        .collect();
+    const NOISE: &[&str] = &["#", "stat::", "INFO:", "WARNING:", "Dictionary:"];
+    let is_noise = |line: &str| NOISE.iter().any(|start| line.starts_with(start));
+    let lines: Vec<&str> = stderr.lines().filter(|line| !is_noise(line)).collect();
     lines[lines.len().saturating_sub(LINES_MAX)..].join("\n")
 }
 
