@@ -81,7 +81,7 @@ pub(crate) enum Message {
         method: String,
         params: Value,
     },
-    /// The answer to a request of ours: its id, and its result or error.
+    /// The answer to a request of ours: its id, and an object with its `result` or `error`.
     Answer {
         id: Value,
         body: Value,
@@ -95,6 +95,7 @@ impl Message {
         let Ok(Value::Object(mut message)) = serde_json::from_slice(bytes) else {
             return Self::Garbage;
         };
+        message.remove("jsonrpc");
         let id = message.remove("id");
         let method = message.remove("method");
         let params = message.remove("params").unwrap_or_else(|| json!({}));
