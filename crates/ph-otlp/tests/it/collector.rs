@@ -46,6 +46,7 @@ pub(crate) enum Reply {
 
 /// One request, decoded.
 #[derive(Clone, Debug)]
+#[allow(dead_code, reason = "this file is shared by the tests of two crates")]
 pub(crate) struct Seen {
     pub(crate) path: String,
     pub(crate) version: Version,
