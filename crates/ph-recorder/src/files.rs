@@ -9,10 +9,14 @@
 //! - Compression and removal happen on a thread of their own ([`janitor`]).
 
 mod directory;
+#[cfg(test)]
+mod faulty;
 mod janitor;
 mod log;
 
 pub(crate) use directory::{Directory, LogDir};
+#[cfg(test)]
+pub(crate) use faulty::FaultyDir;
 pub(crate) use janitor::{Janitor, Retention};
 pub(crate) use log::{Log, Rotation};
 

@@ -25,6 +25,9 @@ mod sampling;
 mod spans;
 mod tracer;
 
+#[cfg(test)]
+mod sample;
+
 pub use line::Level;
 pub use recorder::{FlushReport, Recorder, RecorderError, Start};
 pub use settings::{LogSettings, Settings, SpanSettings};

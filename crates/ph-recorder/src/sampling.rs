@@ -40,3 +40,57 @@ impl Sampling {
 
 /// 2^56: the values of seven bytes.
 const TRACE_SPACE: f64 = (1_u64 << 56) as f64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{record, server};
+    use ph_base::trace::{SpanId, TraceId};
+    use ph_record::{Answer, Ending};
+
+    fn with_trace(id: u8) -> CallRecord {
+        let mut record = record(&server(), Ending::Answered(Answer::Complete));
+        record.trace.trace_id = TraceId([id; 16]);
+        record
+    }
+
+    #[test]
+    fn ratios_are_met_and_the_same_for_every_process() {
+        let kept = |ratio| {
+            let sampling = Sampling::new(ratio, Duration::from_secs(1));
+            (0..=u8::MAX)
+                .filter(|id| sampling.keeps(&with_trace(*id)))
+                .count()
+        };
+        assert_eq!(
+            [kept(0.0), kept(0.25), kept(1.0), kept(7.0)],
+            [0, 64, 256, 256]
+        );
+    }
+
+    #[test]
+    fn failed_slow_and_sampled_calls_are_always_kept() {
+        let keeps = |change: &dyn Fn(&mut CallRecord)| {
+            let mut record = with_trace(1);
+            change(&mut record);
+            Sampling::new(0.0, Duration::from_secs(1)).keeps(&record)
+        };
+        let ended =
+            |ending: Ending| move |r: &mut CallRecord| r.verdict = ending.verdict(r.method, true);
+        assert!(!keeps(&|_| {}));
+        assert!(!keeps(&ended(Ending::Answered(Answer::InputRequired))));
+        assert!(keeps(&ended(Ending::Answered(Answer::ToolError))));
+        assert!(keeps(&ended(Ending::Answered(Answer::Error(-32601)))));
+        assert!(keeps(&ended(Ending::ServerDied)));
+        assert!(keeps(&|r| r.duration_ns = 1_000_000_000));
+        assert!(!keeps(
+            &|r| (r.duration_ns, r.is_stream) = (1_000_000_000, true)
+        ));
+        assert!(keeps(
+            &|r| (r.trace.parent, r.trace.flags) = (Some(SpanId([1; 8])), 1)
+        ));
+        assert!(!keeps(
+            &|r| (r.trace.parent, r.trace.flags) = (Some(SpanId([1; 8])), 0)
+        ));
+    }
+}

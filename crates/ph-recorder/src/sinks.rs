@@ -312,3 +312,182 @@ impl Complaints {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::FaultyDir;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    const KEEP_ALL: Retention = Retention {
+        files: usize::MAX,
+        bytes: u64::MAX,
+        compress: true,
+    };
+    const NEVER: Rotation = Rotation {
+        bytes: u64::MAX,
+        age: Duration::MAX,
+    };
+
+    fn silent() -> Complain {
+        Arc::new(|_: &str| {})
+    }
+
+    fn add(batch: &mut Batch, n: u64, level: Level) {
+        let line = format!(
+            "{{\"n\":{n},\"text\":\"{}\"}}\n",
+            "x".repeat(n as usize % 50)
+        );
+        batch.line().extend_from_slice(line.as_bytes());
+        batch.end_line(Some(level));
+    }
+
+    /// Numbers of the lines in every file made as `name`; each must be whole JSON, in order.
+    fn numbers(dir: &FaultyDir, name: &str) -> BTreeSet<u64> {
+        let mut all = BTreeSet::new();
+        for bytes in dir.contents(name) {
+            let text = String::from_utf8(bytes).unwrap();
+            assert!(text.is_empty() || text.ends_with('\n'), "torn: {text}");
+            for line in text.lines() {
+                let value: serde_json::Value = serde_json::from_str(line).unwrap();
+                let n = value["n"].as_u64().unwrap();
+                assert!(
+                    all.last().is_none_or(|last| *last < n),
+                    "{n} again or out of order"
+                );
+                all.insert(n);
+            }
+        }
+        all
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Write { lines: u8, errors: bool },
+        Tick,
+        TakeAway,
+        FaultRate(u8),
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            6 => (0..20_u8, any::<bool>()).prop_map(|(lines, errors)| Op::Write { lines, errors }),
+            2 => Just(Op::Tick),
+            1 => Just(Op::TakeAway),
+            1 => (0..200_u8).prop_map(Op::FaultRate),
+        ]
+    }
+
+    proptest! {
+        /// Whatever fails in between: files hold whole lines in order, and exactly the lines that were
+        /// counted as written are in all the files they belong to.
+        #[test]
+        fn what_is_counted_as_written_is_there(ops in prop::collection::vec(op(), 0..60), seed: u64, rotate_bytes in 1..2000_u64) {
+            let dir = FaultyDir::new(seed, 40);
+            let mut sinks = Sinks::new(None, silent());
+            let rotation = Rotation { bytes: rotate_bytes, ..NEVER };
+            sinks.set_dir(Some(Arc::new(dir.clone())), rotation, KEEP_ALL);
+            let (mut batch, mut n, mut settled) = (Batch::default(), 0, Settled::default());
+            let mut in_error = BTreeSet::new();
+            for (step, op) in ops.into_iter().enumerate() {
+                let now_unix_ms = step as u64 * 400;
+                match op {
+                    Op::Write { lines, errors } => {
+                        for _ in 0..lines {
+                            let level = if errors && n % 3 == 0 { Level::Error } else { Level::Info };
+                            add(&mut batch, n, level);
+                            if level == Level::Error {
+                                in_error.insert(n);
+                            }
+                            n += 1;
+                        }
+                        let now = sinks.write(&mut batch, now_unix_ms);
+                        prop_assert_eq!(now.written + now.dropped_disk, u64::from(lines));
+                        settled.written += now.written;
+                        settled.dropped_disk += now.dropped_disk;
+                    }
+                    Op::Tick => sinks.tick(now_unix_ms),
+                    Op::TakeAway => dir.take_away("combined.log"),
+                    Op::FaultRate(rate) => dir.set_fault_rate(rate),
+                }
+            }
+            dir.set_fault_rate(0);
+            sinks.close();
+            let (combined, error) = (numbers(&dir, "combined.log"), numbers(&dir, "error.log"));
+            let whole = combined.iter().filter(|n| !in_error.contains(*n) || error.contains(*n));
+            prop_assert_eq!(whole.count() as u64, settled.written);
+            prop_assert_eq!(settled.written + settled.dropped_disk, n);
+        }
+    }
+
+    #[test]
+    fn a_disk_that_has_room_again_takes_the_next_batch() {
+        let dir = FaultyDir::new(1, 0);
+        let mut sinks = Sinks::new(None, silent());
+        sinks.set_dir(Some(Arc::new(dir.clone())), NEVER, KEEP_ALL);
+        let mut batch = Batch::default();
+        let mut write = |n, fault_rate| {
+            dir.set_fault_rate(fault_rate);
+            add(&mut batch, n, Level::Info);
+            sinks.write(&mut batch, 0)
+        };
+        assert_eq!(write(0, 0).written, 1);
+        assert_eq!(write(1, 255).dropped_disk, 1);
+        assert_eq!(write(2, 0).written, 1);
+        assert_eq!(numbers(&dir, "combined.log"), BTreeSet::from([0, 2]));
+    }
+
+    #[test]
+    fn files_are_rotated_by_age_too() {
+        let dir = FaultyDir::new(1, 0);
+        let mut sinks = Sinks::new(None, silent());
+        let rotation = Rotation {
+            age: Duration::from_secs(60),
+            ..NEVER
+        };
+        sinks.set_dir(
+            Some(Arc::new(dir.clone())),
+            rotation,
+            Retention {
+                compress: false,
+                ..KEEP_ALL
+            },
+        );
+        let mut batch = Batch::default();
+        add(&mut batch, 0, Level::Info);
+        sinks.write(&mut batch, 59_999);
+        assert_eq!(dir.names(), ["combined.log"]);
+        sinks.tick(60_000);
+        assert_eq!(dir.names(), ["combined-19700101T000100000Z.log"]);
+        add(&mut batch, 1, Level::Info);
+        // The new file of this directory is as old as the first one: rotated at once, a moment later.
+        sinks.write(&mut batch, 60_000);
+        assert_eq!(
+            dir.names(),
+            [
+                "combined-19700101T000100000Z.log",
+                "combined-19700101T000100001Z.log"
+            ]
+        );
+    }
+
+    #[test]
+    fn complaints_come_once_a_minute() {
+        let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let ear = Arc::clone(&heard);
+        let mut complaints = Complaints {
+            complain: Arc::new(move |text: &str| ear.lock().unwrap().push(text.to_owned())),
+            last_unix_ms: None,
+            silenced: 0,
+        };
+        for second in 0..=60 {
+            complaints.say(second * 1000, "full");
+        }
+        assert_eq!(
+            *heard.lock().unwrap(),
+            ["full", "full (59 more like it in the last minute)"]
+        );
+    }
+}

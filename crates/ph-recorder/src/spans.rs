@@ -253,3 +253,185 @@ fn add(span: &mut Span, key: &'static str, value: impl Into<Value>) {
     let attribute: Attribute = (key.into(), value.into());
     span.attributes.push(attribute);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{record, server};
+    use ph_base::trace::{RemoteParent, TraceId};
+    use ph_record::{Answer, Ending, SessionTag, ToolIdx};
+
+    fn get<'a>(attributes: &'a [Attribute], key: &str) -> Option<&'a Value> {
+        attributes
+            .iter()
+            .find(|(k, _)| k == key)
+            .map(|(_, value)| value)
+    }
+
+    #[track_caller]
+    fn check(span: &Span, key: &str, want: &'static str) {
+        assert_eq!(
+            get(&span.attributes, key),
+            Some(&Value::from(want)),
+            "{key}"
+        );
+    }
+
+    #[test]
+    fn a_call_is_two_spans_of_the_callers_trace() {
+        let server = server();
+        let mut r = record(&server, Ending::Answered(Answer::Complete));
+        r.trace.parent = Some(SpanId([9; 8]));
+        r.trace.link = Some(RemoteParent {
+            trace_id: TraceId([7; 16]),
+            span_id: SpanId([8; 8]),
+            flags: 1,
+        });
+        r.session = Some(SessionTag([1; 6]));
+        r.request_id = Some("\"a b\"".into());
+        r.peer = Some("127.0.0.1:4711".parse().unwrap());
+        r.transport = Transport::Stdio;
+        let (received, sent) = spans(&r, Some(&server), None);
+        let sent = sent.unwrap();
+        assert_eq!((received.kind, sent.kind), (Kind::Server, Kind::Client));
+        assert_eq!(
+            (received.name.as_ref(), sent.name.as_ref()),
+            ("tools/call echo", "tools/call echo")
+        );
+        assert_eq!(
+            (received.parent, sent.parent),
+            (Some(SpanId([9; 8])), Some(received.span_id))
+        );
+        assert_eq!(
+            (received.trace_id, sent.trace_id),
+            (r.trace.trace_id, r.trace.trace_id)
+        );
+        assert_eq!(
+            received.links,
+            [Link {
+                trace_id: TraceId([7; 16]),
+                span_id: SpanId([8; 8])
+            }]
+        );
+        assert_eq!(received.end_unix_ns - received.start_unix_ns, r.duration_ns);
+        assert_eq!(sent.start_unix_ns, r.started_unix_ns + 1_000);
+        assert_eq!(
+            received.flags & flags::PARENT_IS_REMOTE,
+            flags::PARENT_IS_REMOTE
+        );
+        assert_eq!(sent.flags & flags::PARENT_IS_REMOTE, 0);
+        for span in [&received, &sent] {
+            check(span, "mcp.method.name", "tools/call");
+            check(span, "gen_ai.tool.name", "echo");
+            check(span, "gen_ai.operation.name", "execute_tool");
+            check(span, "mcp.protocol.version", "2026-07-28");
+            check(span, "mcp.session.id", "010101010101");
+            check(span, "jsonrpc.request.id", "a b");
+            assert_eq!(span.status, Status::Unset);
+            assert!(span.events.is_empty() && get(&span.attributes, "error.type").is_none());
+        }
+        check(&received, "network.transport", "tcp");
+        check(&sent, "network.transport", "pipe");
+        check(&received, "client.address", "127.0.0.1");
+        assert_eq!(get(&sent.attributes, "client.address"), None);
+    }
+
+    #[track_caller]
+    fn check_error(ending: Ending, want: Option<&str>) {
+        let mut r = record(&server(), ending);
+        r.error = Some("it broke: password=hunter2".into());
+        if let Ending::Answered(Answer::Error(code)) = ending {
+            r.rpc_code = Some(code);
+        }
+        let (span, _) = spans(&r, None, None);
+        let want = want.map(|w| Value::from(w.to_owned()));
+        assert_eq!(
+            get(&span.attributes, "error.type"),
+            want.as_ref(),
+            "{ending:?}"
+        );
+        assert_eq!(
+            matches!(span.status, Status::Error(_)),
+            want.is_some(),
+            "{ending:?}"
+        );
+        let exception = span
+            .events
+            .first()
+            .map(|e| get(&e.attributes, "exception.message").cloned());
+        assert_eq!(
+            exception,
+            want.map(|_| Some(Value::from("it broke: password=***"))),
+            "{ending:?}"
+        );
+    }
+
+    #[test]
+    fn failures_have_a_type_and_an_exception() {
+        check_error(Ending::Answered(Answer::Complete), None);
+        check_error(Ending::Answered(Answer::InputRequired), None);
+        check_error(Ending::Answered(Answer::ToolError), Some("tool_error"));
+        check_error(Ending::Answered(Answer::Error(-32603)), Some("-32603"));
+        check_error(Ending::Deadline, Some("timeout"));
+        check_error(Ending::ClientGone, Some("client_gone"));
+        check_error(Ending::HttpError(502), Some("protocol_error"));
+    }
+
+    #[test]
+    fn what_never_left_has_no_client_span() {
+        let mut r = record(&server(), Ending::Overload);
+        r.upstream_start_ns = None;
+        assert_eq!(spans(&r, None, None).1, None);
+    }
+
+    #[test]
+    fn names_that_anybody_can_send_stay_out_of_the_name() {
+        let mut r = record(&server(), Ending::Answered(Answer::Error(-32602)));
+        r.tool = ToolIdx::OTHER;
+        r.target = Some("made up".into());
+        let (span, _) = spans(&r, None, None);
+        assert_eq!(span.name, "tools/call");
+        check(&span, "gen_ai.tool.name", "made up");
+        r.method = Method::Other;
+        r.method_text = Some("made/up".into());
+        let (span, _) = spans(&r, None, None);
+        assert_eq!(span.name, "_OTHER");
+        check(&span, "mcp.method.name", "made/up");
+    }
+
+    #[test]
+    fn a_servers_own_request_comes_by_its_pipe() {
+        let mut r = record(&server(), Ending::Answered(Answer::Complete));
+        (r.method, r.direction, r.transport) = (
+            Method::ElicitationCreate,
+            Direction::ToClient,
+            Transport::Stdio,
+        );
+        r.peer = Some("127.0.0.1:1".parse().unwrap());
+        let (received, sent) = spans(&r, None, None);
+        assert_eq!(
+            (received.kind, sent.as_ref().unwrap().kind),
+            (Kind::Server, Kind::Client)
+        );
+        check(&received, "network.transport", "pipe");
+        check(&sent.unwrap(), "network.transport", "tcp");
+        assert_eq!(get(&received.attributes, "client.address"), None);
+    }
+
+    #[test]
+    fn arguments_are_shown_redacted_and_by_choice() {
+        let mut r = record(&server(), Ending::Answered(Answer::Complete));
+        r.params = Some(r#"{"password":"p","n":1}"#.into());
+        let redaction = Redaction::new(&["password".to_owned()], 100);
+        let shown = |arguments| spans(&r, None, arguments).0;
+        assert_eq!(
+            get(&shown(None).attributes, "gen_ai.tool.call.arguments"),
+            None
+        );
+        check(
+            &shown(Some(&redaction)),
+            "gen_ai.tool.call.arguments",
+            r#"{"n":1,"password":"***"}"#,
+        );
+    }
+}

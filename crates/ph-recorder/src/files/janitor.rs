@@ -119,3 +119,87 @@ fn stamp_of(name: &str) -> Option<(&str, &str)> {
 }
 
 const STAMP_LEN: usize = "20261122T174708123Z".len();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::FaultyDir;
+
+    fn listed(names: &[&str]) -> Vec<Listed> {
+        names
+            .iter()
+            .map(|name| Listed {
+                name: (*name).to_owned(),
+                bytes: 10,
+            })
+            .collect()
+    }
+
+    #[track_caller]
+    fn check(files: usize, bytes: u64, want: &[&str]) {
+        let all = listed(&[
+            "combined.log",
+            "combined-20260101T000000000Z.log.zst",
+            "combined-20260103T000000000Z.log.zst",
+            "combined-20260102T000000000Z.log",
+            "error-20250101T000000000Z.log.zst",
+            "combined-notes.txt",
+            "combined-20260101T0000000000.log",
+        ]);
+        let retention = Retention {
+            files,
+            bytes,
+            compress: true,
+        };
+        assert_eq!(
+            beyond(&all, COMBINED, retention),
+            want,
+            "{files} files, {bytes} bytes"
+        );
+    }
+
+    #[test]
+    fn the_newest_are_kept() {
+        let [oldest, middle, newest] = [
+            "combined-20260101T000000000Z.log.zst",
+            "combined-20260102T000000000Z.log",
+            "combined-20260103T000000000Z.log.zst",
+        ];
+        check(3, 30, &[]);
+        check(2, 30, &[oldest]);
+        check(3, 29, &[oldest]);
+        check(3, 10, &[middle, oldest]);
+        check(0, 30, &[newest, middle, oldest]);
+    }
+
+    #[test]
+    fn a_pass_compresses_and_clears_what_an_earlier_one_left() {
+        let dir = FaultyDir::new(1, 0);
+        let unfinished = "error-20260101T000000000Z.log.zst.tmp";
+        for name in [
+            "combined-20260101T000000000Z.log",
+            unfinished,
+            "combined.log",
+            "others.log",
+        ] {
+            dir.open(name).unwrap();
+        }
+        tidy(
+            &dir,
+            Retention {
+                files: 9,
+                bytes: 9,
+                compress: true,
+            },
+        )
+        .unwrap();
+        assert_eq!(
+            dir.names(),
+            [
+                "combined-20260101T000000000Z.log.zst",
+                "combined.log",
+                "others.log"
+            ]
+        );
+    }
+}

@@ -58,3 +58,40 @@ impl Rates {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::record;
+    use ph_base::ServerName;
+    use ph_record::{Answer, Ending, ServerTable};
+    use std::sync::Arc;
+
+    #[test]
+    fn rates_are_of_the_last_minute() {
+        let table = Arc::new(ServerTable::default());
+        let server = table.intern(&ServerName::parse("s").unwrap()).unwrap();
+        let registry = Registry::new(Arc::clone(&table));
+        let began = Instant::now();
+        let mut rates = Rates::new(began);
+        let mut second = |at: u64, calls: u64| {
+            for _ in 0..calls {
+                registry.call(&record(&server, Ending::Answered(Answer::Complete)));
+            }
+            rates.sample(&registry, began + Duration::from_secs(at));
+            let cells = registry.seen(server.idx);
+            cells.map(|c| f64::from_bits(c.calls_per_second.load(Relaxed)))
+        };
+        assert_eq!(second(1, 0), None);
+        assert_eq!(second(2, 10), Some(10.0));
+        assert_eq!(second(3, 20), Some(15.0));
+        for at in 4..=61 {
+            second(at, 30);
+        }
+        assert_eq!(second(62, 30), Some((20 + 59 * 30) as f64 / 60.0));
+        for at in 63..=121 {
+            second(at, 0);
+        }
+        assert_eq!(second(122, 0), Some(0.0));
+    }
+}
