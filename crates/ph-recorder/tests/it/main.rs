@@ -9,3 +9,4 @@ mod balance;
 mod given;
 mod lines;
 mod metrics;
+mod spans;
