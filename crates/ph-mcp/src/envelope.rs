@@ -50,6 +50,8 @@ pub struct Envelope<'a> {
     pub client_info: Option<Range<usize>>,
     /// `params._meta` has an object of client capabilities.
     pub has_client_capabilities: bool,
+    /// `params._meta["io.modelcontextprotocol/logLevel"]` is there.
+    pub has_log_level: bool,
     /// `params.protocolVersion` of `initialize`.
     pub initialize_version: Option<Cow<'a, str>>,
 }
@@ -145,6 +147,7 @@ fn utf8(bytes: &[u8]) -> Result<&str, EnvelopeError> {
 
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
+const LOG_LEVEL_KEY: &str = "io.modelcontextprotocol/logLevel";
 const CLIENT_INFO_KEY: &str = "io.modelcontextprotocol/clientInfo";
 
 impl<'a> Envelope<'a> {
@@ -223,8 +226,8 @@ impl<'a> Envelope<'a> {
     }
 
     fn read_meta(&mut self, text: &'a str, meta: &Value) -> Result<(), EnvelopeError> {
-        let (mut parent, mut state, mut token, mut version, mut capabilities, mut info) =
-            (None, None, None, None, None, None);
+        let (mut parent, mut state, mut token, mut version, mut capabilities, mut info, mut level) =
+            (None, None, None, None, None, None, None);
         let mut twice = None;
         Cursor::within(text, &meta.range).object(|key, v| {
             let slot = match &*key {
@@ -234,6 +237,7 @@ impl<'a> Envelope<'a> {
                 VERSION_KEY => &mut version,
                 CAPABILITIES_KEY => &mut capabilities,
                 CLIENT_INFO_KEY => &mut info,
+                LOG_LEVEL_KEY => &mut level,
                 _ => return Ok(()),
             };
             keep(slot, v, &key, &mut twice);
@@ -247,6 +251,7 @@ impl<'a> Envelope<'a> {
         self.traceparent = string(parent);
         self.tracestate = string(state);
         self.progress_token = token.map(|v| v.range);
+        self.has_log_level = level.is_some();
         self.meta_version = version.and_then(|v| text_of(text, &v));
         self.has_client_capabilities = capabilities.is_some_and(|v| v.kind == ValueKind::Object);
         if let Some(info) = info.filter(|v| v.kind == ValueKind::Object) {
@@ -374,6 +379,7 @@ impl Root {
             meta_version: None,
             client_info: None,
             has_client_capabilities: false,
+            has_log_level: false,
             initialize_version: None,
         })
     }

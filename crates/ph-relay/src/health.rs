@@ -53,6 +53,12 @@ async fn check_for_ever(upstream: &Upstream, shared: &Shared) {
             Way::Stdio(stdio) => stdio.check(health.timeout).await,
         };
         let ok = result == HealthResult::Ok;
+        if let (false, Way::Stdio(stdio)) = (ok, &upstream.way) {
+            if stdio.is_starting() {
+                tokio::time::sleep(pause).await;
+                continue;
+            }
+        }
         upstream.server.live.up.store(i64::from(ok), Relaxed);
         let duration_ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let kind = EventKind::Health { result, duration_ns, error: error.map(Into::into) };

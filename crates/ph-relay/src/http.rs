@@ -13,6 +13,7 @@ use crate::shared::Shared;
 use crate::call::Call;
 use bytes::Bytes;
 use exchange::Exchange;
+pub(crate) use forward::chain;
 use forward::Target;
 use http::{Method as HttpMethod, Response, StatusCode};
 use http_body_util::BodyExt;

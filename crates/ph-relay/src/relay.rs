@@ -83,6 +83,7 @@ impl Relay {
     /// [`ApplyError`]; then the old plan runs on.
     pub fn apply(self: &Arc<Self>, plan: &Plan) -> Result<(), ApplyError> {
         let old = self.running.load_full();
+        self.shared.set_children_max(plan.children.max as usize);
         let mut servers = BTreeMap::new();
         let mut fresh = Vec::new();
         for (name, server_plan) in &plan.servers {
@@ -130,11 +131,15 @@ impl Relay {
         self.unready().is_empty()
     }
 
-    /// The servers that have not answered a health check yet.
+    /// The servers that stand in the way of readiness: those that have not had
+    /// their first health check; or all of them, when not one is up.
     pub fn unready(&self) -> Vec<ServerName> {
         let running = self.running.load();
-        let waiting = running.servers.iter().filter(|(_, u)| u.plan.health.enabled && u.server.live.up.load(Relaxed) < 0);
-        waiting.map(|(name, _)| name.clone()).collect()
+        let checked = running.servers.iter().filter(|(_, u)| u.plan.health.enabled);
+        let level = |u: &Upstream| u.server.live.up.load(Relaxed);
+        let waiting: Vec<_> = checked.clone().filter(|(_, u)| level(u) < 0).map(|(n, _)| n.clone()).collect();
+        let all_down = checked.clone().count() == running.servers.len() && checked.clone().all(|(_, u)| level(u) == 0);
+        if waiting.is_empty() && all_down { checked.map(|(n, _)| n.clone()).collect() } else { waiting }
     }
 
     /// Ends all children; returns when they are gone.

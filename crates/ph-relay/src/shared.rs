@@ -2,7 +2,7 @@
 
 use ph_record::{EventKind, Observation, RecordSink, Replica, Server, ServerEvent, ServerTable};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,19 +35,61 @@ pub struct Shared {
     /// Spans are recorded: the trace context is passed on as ours.
     traced: AtomicBool,
     /// `params` are kept on records, at most this many bytes; 0 is off.
-    params_bytes_max: std::sync::atomic::AtomicUsize,
+    params_bytes_max: AtomicUsize,
+    /// Child processes of all servers, running or being ended.
+    children: AtomicUsize,
+    children_max: AtomicUsize,
+    started: AtomicUsize,
+}
+
+/// One of the `children.max`, until dropped.
+pub(crate) struct ChildSlot {
+    shared: Arc<Shared>,
+    number: usize,
+}
+
+impl ChildSlot {
+    /// Rises with every child, to spread them over the workers.
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+}
+
+impl Drop for ChildSlot {
+    fn drop(&mut self) {
+        self.shared.children.fetch_sub(1, Relaxed);
+    }
 }
 
 impl Shared {
     /// Shares `parts`.
     pub fn new(parts: SharedParts) -> Arc<Self> {
-        Arc::new(Self { parts, traced: AtomicBool::new(false), params_bytes_max: 0.into() })
+        Arc::new(Self {
+            parts,
+            traced: AtomicBool::new(false),
+            params_bytes_max: 0.into(),
+            children: 0.into(),
+            children_max: usize::MAX.into(),
+            started: 0.into(),
+        })
     }
 
     /// Says whether spans are recorded, and how many bytes of params are kept.
     pub fn configure(&self, traced: bool, params_bytes_max: usize) {
         self.traced.store(traced, Relaxed);
         self.params_bytes_max.store(params_bytes_max, Relaxed);
+    }
+
+    pub(crate) fn set_children_max(&self, max: usize) {
+        self.children_max.store(max, Relaxed);
+    }
+
+    /// A slot for one more child; `None` when there are `children.max`.
+    pub(crate) fn child_slot(self: &Arc<Self>) -> Option<ChildSlot> {
+        let max = self.children_max.load(Relaxed);
+        let taken = self.children.fetch_update(Relaxed, Relaxed, |n| (n < max).then_some(n + 1));
+        taken.ok()?;
+        Some(ChildSlot { shared: Arc::clone(self), number: self.started.fetch_add(1, Relaxed) })
     }
 
     pub(crate) fn is_traced(&self) -> bool {

@@ -1,21 +1,228 @@
-//! placeholder
+//! A server that is a child process: Pilothouse is its HTTP server.
+//!
+//! A child is of one era for its whole life, and its first request decides which.
+//! So one command can need two kinds of children at once: one shared child that
+//! was asked `server/discover` first, for stateless clients, and one child for
+//! each legacy session, whose first request is the client's `initialize`.
+
+mod backoff;
+mod events;
+mod exchange;
+mod inbox;
+mod legacy;
+mod link;
+mod modern;
+mod session;
+mod supervise;
+
+use crate::call::Call;
+use crate::health::Finding;
 use crate::inbound::Client;
+use crate::permits::Permits;
+use crate::reply::OwnError;
 use crate::shared::Shared;
 use bytes::Bytes;
 use http::Response;
+use http::header::{ACCEPT, ALLOW, HeaderValue};
+use link::{Ladder, Link};
+use ph_base::Era;
 use ph_mcp::envelope::Body as RpcBody;
-use ph_record::Server;
+use ph_mcp::error::code;
+use ph_plan::Timeouts;
+use ph_record::{Ending, HealthResult, RefusedReason, Server};
 use ph_wire::body::Body;
-use std::sync::Arc;
-pub(crate) struct StdioServer;
+use ph_wire::child::ChildSpec;
+use session::StdioSession;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use supervise::Shared as SharedChild;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// A server that is a child process.
+pub(crate) struct StdioServer {
+    shared: Arc<Shared>,
+    server: Arc<Server>,
+    spec: ChildSpec,
+    ladder: Ladder,
+    plan: ph_plan::Stdio,
+    timeouts: Timeouts,
+    keep_alive: Duration,
+    permits: Arc<Permits>,
+    sessions_max: usize,
+    state: Mutex<State>,
+    /// What became of the child that stateless clients share.
+    modern: watch::Sender<SharedChild>,
+    /// A spare child was taken, or ended.
+    spare_wanted: Notify,
+    retired: CancellationToken,
+    /// Children and their supervision.
+    tasks: TaskTracker,
+}
+
+#[derive(Default)]
+struct State {
+    sessions: HashMap<Box<str>, Arc<StdioSession>>,
+    /// Children that no session has yet.
+    spares: VecDeque<Arc<Link>>,
+    /// Sessions that are being opened.
+    opening: usize,
+}
+
 impl StdioServer {
-    pub(crate) fn new(_s: Arc<Shared>, _server: Arc<Server>, _p: &ph_plan::Server, _x: &ph_plan::Stdio, _w: &ph_plan::Plan) -> Arc<Self> { Arc::new(Self) }
-    pub(crate) fn start(self: &Arc<Self>) {}
-    pub(crate) fn sweep(&self, _i: std::time::Duration) {}
-    pub(crate) async fn check(&self, _l: std::time::Duration) -> crate::health::Finding { (ph_record::HealthResult::Ok, None) }
-    pub(crate) fn retire(&self) {}
-    pub(crate) async fn stopped(&self) {}
-    pub(crate) async fn post(self: Arc<Self>, _c: Client, _b: Bytes, _r: RpcBody<'_>) -> Response<Body> { Response::new(Body::Empty) }
-    pub(crate) async fn get(self: Arc<Self>, _c: Client) -> Response<Body> { Response::new(Body::Empty) }
-    pub(crate) async fn delete(self: Arc<Self>, _c: Client) -> Response<Body> { Response::new(Body::Empty) }
+    /// Prepares the server; nothing is started yet.
+    pub(crate) fn new(shared: Arc<Shared>, server: Arc<Server>, plan: &ph_plan::Server, stdio: &ph_plan::Stdio, whole: &ph_plan::Plan) -> Arc<Self> {
+        let ladder = Ladder { stdin_grace: stdio.stop.stdin_grace, term_grace: stdio.stop.term_grace };
+        Arc::new(Self {
+            spec: supervise::spec(&shared, &server, plan, stdio),
+            ladder,
+            plan: stdio.clone(),
+            timeouts: plan.timeouts.clone(),
+            keep_alive: whole.http.keep_alive_comment,
+            permits: Arc::new(Permits::new(plan.limits.in_flight_max, plan.limits.queue_max)),
+            sessions_max: whole.sessions.max as usize,
+            state: Mutex::default(),
+            modern: watch::Sender::new(SharedChild::Starting),
+            spare_wanted: Notify::new(),
+            retired: shared.parts.end_children.child_token(),
+            tasks: TaskTracker::new(),
+            shared,
+            server,
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Carries one body that a client posted.
+    pub(crate) async fn post(self: Arc<Self>, client: Client, body: Bytes, read: RpcBody<'_>) -> Response<Body> {
+        match &read {
+            RpcBody::One(envelope) if client.era(envelope) == Era::Modern => self.post_modern(client, body, envelope).await,
+            RpcBody::One(envelope) => self.post_legacy(client, body, envelope).await,
+            RpcBody::Batch(messages) => self.post_batch(client, body, messages).await,
+        }
+    }
+
+    /// Takes up or opens an event stream of a legacy session.
+    pub(crate) async fn get(self: Arc<Self>, client: Client) -> Response<Body> {
+        if client.era_of_head() == Era::Modern {
+            return self.only_post(&client);
+        }
+        self.get_legacy(client)
+    }
+
+    /// Ends a legacy session.
+    pub(crate) async fn delete(self: Arc<Self>, client: Client) -> Response<Body> {
+        if client.era_of_head() == Era::Modern {
+            return self.only_post(&client);
+        }
+        self.delete_legacy(&client)
+    }
+
+    fn only_post(&self, client: &Client) -> Response<Body> {
+        self.shared.refused(&self.server, RefusedReason::HttpMethod, client.peer);
+        let mut response = OwnError::new(405, code::REFUSED, "stateless MCP takes POST only").response(None);
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        response
+    }
+
+    /// Ends a call that is refused before the child has seen it.
+    fn refuse(&self, mut call: Call, reason: RefusedReason, error: &OwnError) -> Response<Body> {
+        call.set_transport(ph_record::Transport::Stdio);
+        call.set_error(&error.message);
+        call.record().rpc_code = Some(error.code);
+        let id = call.id_raw.clone();
+        call.finish(Ending::Refused(reason), error.status, true);
+        error.response(id.as_deref())
+    }
+
+    /// Ends a call for which there is no child.
+    fn unavailable(&self, mut call: Call, ending: Ending, error: &OwnError) -> Response<Body> {
+        call.set_transport(ph_record::Transport::Stdio);
+        call.set_error(&error.message);
+        let id = call.id_raw.clone();
+        call.finish(ending, error.status, true);
+        error.response(id.as_deref())
+    }
+
+    /// Ends sessions that were quiet for longer than `idle`.
+    pub(crate) fn sweep(&self, idle: Duration) {
+        let quiet: Vec<_> = self.state().sessions.values().filter(|s| s.is_idle(idle)).map(Arc::clone).collect();
+        for session in quiet {
+            self.end_session(&session.id);
+        }
+    }
+
+    /// One health check, bounded by `limit`: the shared child is asked `server/discover`,
+    /// a spare or a session's child `ping`.
+    pub(crate) async fn check(&self, limit: Duration) -> Finding {
+        let shared = self.modern.borrow().clone();
+        let (link, method) = match &shared {
+            SharedChild::Starting => return self.check_start(limit).await,
+            SharedChild::Down { why, .. } => return (HealthResult::Unreachable, Some(why.to_string())),
+            SharedChild::Up(link) => (Some(Arc::clone(link)), "server/discover"),
+            SharedChild::No => {
+                let state = self.state();
+                let any = state.spares.front().cloned().or_else(|| state.sessions.values().next().map(|s| Arc::clone(&s.link)));
+                (any, "ping")
+            }
+        };
+        let Some(link) = link else { return (HealthResult::Unreachable, Some("no child is running".into())) };
+        let params = if method == "ping" { "{}" } else { supervise::DISCOVER_PARAMS };
+        match link.ask(method, params, limit).await {
+            Ok(_) => (HealthResult::Ok, None),
+            Err(Some(why)) => (HealthResult::Unreachable, Some(why.to_string())),
+            Err(None) => (HealthResult::Timeout, Some(format!("no answer within {limit:?}"))),
+        }
+    }
+
+    /// A server that is starting is neither up nor down; its first answer is the check.
+    async fn check_start(&self, limit: Duration) -> Finding {
+        let mut watched = self.modern.subscribe();
+        let settled = watched.wait_for(|s| !matches!(s, SharedChild::Starting));
+        match tokio::time::timeout(limit, settled).await {
+            Ok(Ok(state)) => match &*state {
+                SharedChild::Down { why, .. } => (HealthResult::Unreachable, Some(why.to_string())),
+                _ => (HealthResult::Ok, None),
+            },
+            _ => (HealthResult::Timeout, Some("the server is starting".into())),
+        }
+    }
+
+    /// The server is starting: a failed check says nothing yet.
+    pub(crate) fn is_starting(&self) -> bool {
+        matches!(*self.modern.borrow(), SharedChild::Starting)
+    }
+
+    /// No new work; children end when their sessions do, at the latest with Pilothouse.
+    pub(crate) fn retire(&self) {
+        self.retired.cancel();
+        let mut state = self.state();
+        let spares = std::mem::take(&mut state.spares);
+        let sessions = std::mem::take(&mut state.sessions);
+        drop(state);
+        spares.iter().for_each(|link| link.close());
+        sessions.values().for_each(|session| session.end());
+        if let SharedChild::Up(link) = &*self.modern.borrow() {
+            link.close();
+        }
+    }
+
+    /// Returns when all children are gone. Call after `retire`.
+    pub(crate) async fn stopped(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// What the client's `Accept` allows: `(json, events, events before json)`.
+fn accepts(client: &Client) -> (bool, bool, bool) {
+    let Some(accept) = client.headers.get(ACCEPT).and_then(|v| v.to_str().ok()) else { return (true, true, false) };
+    let place = |kinds: [&str; 3]| kinds.iter().filter_map(|k| accept.find(k)).min();
+    let json = place(["application/json", "application/*", "*/*"]);
+    let events = place(["text/event-stream", "text/*", "*/*"]);
+    (json.is_some(), events.is_some(), matches!((json, events), (Some(j), Some(e)) if e < j) || json.is_none())
 }

@@ -542,10 +542,13 @@ impl Exchange {
             match word {
                 Signal::Cancelled(id) => self.finish_one(&id, |call| {
                     call.answered();
-                    Ending::Cancelled
+                    on_cancel(call.era, CancelCause::Cancelled).ending.unwrap_or(Ending::Cancelled)
                 }),
                 Signal::Answered(id, message, bytes) => self.finish_one(&id, |call| call.answer(&message, bytes)),
-                Signal::SessionEnded => self.end_all(Ending::SessionEnded),
+                Signal::SessionEnded => {
+                    let ended = on_cancel(self.era, CancelCause::SessionEnded);
+                    self.end_all(ended.ending.unwrap_or(Ending::SessionEnded));
+                }
             }
         }
         // The stream of a cancelled call stays open as the server leaves it.

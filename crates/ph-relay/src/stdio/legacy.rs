@@ -1,0 +1,396 @@
+//! Legacy sessions over HTTP, each on a child of its own.
+
+use super::events::STANDING;
+use super::exchange::Exchange;
+use super::session::{Standing, StdioSession};
+use super::{StdioServer, accepts};
+use crate::call::{Call, Context};
+use crate::inbound::{Client, tag};
+use crate::reply::{OwnError, Reply};
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use ph_base::{Method, Revision};
+use ph_mcp::error::code;
+use ph_mcp::splice::{self, Edit};
+use ph_mcp::{AnswerScan, Envelope, Kind, MessageId, headers};
+use ph_record::{Answer, Ending, RefusedReason, Transport};
+use ph_wire::body::{Body, Piece};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+impl StdioServer {
+    pub(super) async fn post_legacy(self: Arc<Self>, client: Client, body: Bytes, envelope: &Envelope<'_>) -> Response<Body> {
+        // The text was checked to be UTF-8 when it was read.
+        let text = std::str::from_utf8(&body).unwrap_or("");
+        let is_request = envelope.kind == Kind::Request;
+        if is_request && envelope.method == Method::Initialize && client.session_id().is_none() {
+            return self.initialize(client, text, envelope).await;
+        }
+        let session = match self.session_of(&client) {
+            Ok(session) => session,
+            Err((reason, error)) if is_request => {
+                let call = Call::of_client(&self.shared, &self.server, &client, text, envelope);
+                return self.refuse(call, reason, &error);
+            }
+            Err((reason, error)) => {
+                self.shared.refused(&self.server, reason, client.peer);
+                return error.response(None);
+            }
+        };
+        session.touch();
+        if is_request {
+            let call = self.call_in(&session, &client, text, envelope);
+            return self.exchange(&client, &session, call, text, envelope, HeaderMap::new()).await;
+        }
+        self.hear(&session, text, envelope, body.len());
+        let sent = session.link.send(body.clone()).await;
+        match sent {
+            Ok(()) => accepted(),
+            Err(_) => gone().response(None),
+        }
+    }
+
+    /// A batch of 2025-03-26: each message on its own, the answers together.
+    pub(super) async fn post_batch(self: Arc<Self>, client: Client, body: Bytes, messages: &[(Range<usize>, Envelope<'_>)]) -> Response<Body> {
+        let text = std::str::from_utf8(&body).unwrap_or("");
+        let calls = || messages.iter().filter(|(_, e)| e.kind == Kind::Request);
+        let refused = match self.session_of(&client) {
+            Ok(session) if session.revision.get() == Some(&Revision::V2025_03_26) => {
+                session.touch();
+                return self.batch_in(&session, &client, text, messages).await;
+            }
+            Ok(_) => (RefusedReason::Era, OwnError::new(400, code::INVALID_REQUEST, "batches exist in protocol version 2025-03-26 only")),
+            Err(refused) => refused,
+        };
+        let (reason, error) = refused;
+        for (_, envelope) in calls() {
+            let call = Call::of_client(&self.shared, &self.server, &client, text, envelope);
+            self.refuse(call, reason, &error);
+        }
+        error.response(None)
+    }
+
+    async fn batch_in(self: &Arc<Self>, session: &Arc<StdioSession>, client: &Client, text: &str, messages: &[(Range<usize>, Envelope<'_>)]) -> Response<Body> {
+        let mut answers = Vec::new();
+        for (range, envelope) in messages {
+            let part = &text[range.clone()];
+            // The ranges of the envelope are those of the whole body: read the part again on its own.
+            let Ok(alone) = Envelope::read(part) else { continue };
+            if envelope.kind == Kind::Request {
+                let call = self.call_in(session, client, part, &alone);
+                answers.push(self.answer_text(session, call, part, &alone).await);
+            } else {
+                self.hear(session, part, &alone, part.len());
+                if session.link.send(Bytes::copy_from_slice(part.as_bytes())).await.is_err() {
+                    return gone().response(None);
+                }
+            }
+        }
+        if answers.is_empty() {
+            return accepted();
+        }
+        let mut whole = vec![b'['];
+        for (i, answer) in answers.iter().enumerate() {
+            if i > 0 {
+                whole.push(b',');
+            }
+            whole.extend_from_slice(answer);
+        }
+        whole.push(b']');
+        let mut response = Response::new(Body::Full(whole.into()));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+
+    /// One call of a batch; its answer as text.
+    async fn answer_text(self: &Arc<Self>, session: &Arc<StdioSession>, mut call: Call, text: &str, envelope: &Envelope<'_>) -> Bytes {
+        use http_body_util::BodyExt;
+        let (reply, response) = Reply::new();
+        let line = self.line_in(&mut call, text, envelope);
+        let exchange = Exchange { takes_events: false, prefers_events: false, ..self.prepared(session, call, envelope, text, line, HeaderMap::new(), reply) };
+        self.shared.parts.calls.spawn(exchange.run());
+        match response.await {
+            Ok(response) => response.into_body().collect().await.map(|b| b.to_bytes()).unwrap_or_default(),
+            Err(_) => Bytes::new(),
+        }
+    }
+
+    /// Opens a session: a child, an id, and the client's own `initialize` on it.
+    async fn initialize(self: Arc<Self>, client: Client, text: &str, envelope: &Envelope<'_>) -> Response<Body> {
+        let mut call = Call::of_client(&self.shared, &self.server, &client, text, envelope);
+        call.set_transport(Transport::Stdio);
+        let Some(opening) = Opening::begin(&self) else {
+            let error = OwnError::new(503, code::OVERLOAD, "there are `sessions.max` sessions already").retry_after(30);
+            return self.unavailable(call, Ending::Overload, &error);
+        };
+        // While the server crashes at every start, no client is to start one more.
+        if let super::SharedChild::Down { why, retry_at } = &*self.modern.borrow() {
+            let seconds = retry_at.saturating_duration_since(std::time::Instant::now()).as_secs() + 1;
+            let error = OwnError::new(502, code::UNAVAILABLE, format!("server `{}`: {why}", self.server.name)).retry_after(seconds);
+            return self.unavailable(call, Ending::Unreachable, &error);
+        }
+        let link = match self.child_for_session() {
+            Ok(link) => link,
+            Err(why) if self.shared.child_slot().is_none() => {
+                let error = OwnError::new(503, code::OVERLOAD, why.to_string()).retry_after(30);
+                return self.unavailable(call, Ending::Overload, &error);
+            }
+            Err(why) => {
+                let error = OwnError::new(502, code::UNAVAILABLE, format!("server `{}`: {why}", self.server.name)).retry_after(5);
+                return self.unavailable(call, Ending::Unreachable, &error);
+            }
+        };
+        let Some(id) = session_id() else {
+            link.close();
+            let error = OwnError::new(503, code::UNAVAILABLE, "the system gives no randomness for a session id");
+            return self.unavailable(call, Ending::Unreachable, &error);
+        };
+        let session = StdioSession::new(&self.shared, &self.server, id, link);
+        if let Some(name) = call.record().client.clone() {
+            let _ = session.client.set(name);
+        }
+        call.record().session = Some(tag(&session.id));
+        opening.done(&session);
+        let mut headers = HeaderMap::new();
+        if let Ok(value) = HeaderValue::from_str(&session.id) {
+            headers.insert(headers::SESSION_ID, value);
+        }
+        self.exchange(&client, &session, call, text, envelope, headers).await
+    }
+
+    fn call_in(&self, session: &StdioSession, client: &Client, text: &str, envelope: &Envelope<'_>) -> Call {
+        let mut call = Call::of_client(&self.shared, &self.server, client, text, envelope);
+        call.set_transport(Transport::Stdio);
+        let record = call.record();
+        record.client = record.client.take().or_else(|| session.client.get().cloned());
+        record.revision = record.revision.or_else(|| session.revision.get().copied());
+        call
+    }
+
+    /// The message for the child: as it came, but for our trace context.
+    fn line_in(&self, call: &mut Call, text: &str, envelope: &Envelope<'_>) -> Bytes {
+        let t = call.trace();
+        let edit = self.shared.is_traced().then(|| {
+            splice::traceparent(text, envelope, &Context::outgoing(t.trace_id, t.client_span, t.flags))
+        });
+        match edit.flatten() {
+            Some(edit) => splice::apply(text.as_bytes(), &mut [edit] as &mut [Edit]).into(),
+            None => Bytes::copy_from_slice(text.as_bytes()),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what a call is made of, gathered in one place")]
+    fn prepared(&self, session: &Arc<StdioSession>, mut call: Call, envelope: &Envelope<'_>, text: &str, line: Bytes, headers: HeaderMap, reply: Reply) -> Exchange {
+        call.record().replica = session.link.replica;
+        Exchange {
+            shared: Arc::clone(&self.shared),
+            server: Arc::clone(&self.server),
+            link: Arc::clone(&session.link),
+            permits: Arc::clone(&self.permits),
+            timeouts: self.timeouts.clone(),
+            keep_alive: self.keep_alive,
+            line,
+            id: call.id.clone().unwrap_or_else(|| MessageId::canonical("null")),
+            restore: None,
+            token: envelope.progress_token.clone().map(|r| MessageId::canonical(&text[r])),
+            wants_log: true,
+            takes_events: true,
+            prefers_events: false,
+            session: Some(Arc::clone(session)),
+            headers,
+            call,
+            reply,
+        }
+    }
+
+    async fn exchange(self: &Arc<Self>, client: &Client, session: &Arc<StdioSession>, mut call: Call, text: &str, envelope: &Envelope<'_>, headers: HeaderMap) -> Response<Body> {
+        let (json, takes_events, prefers_events) = accepts(client);
+        if !json && !takes_events {
+            let error = OwnError::new(406, code::REFUSED, "`Accept` must allow application/json or text/event-stream");
+            return self.refuse(call, RefusedReason::MediaType, &error);
+        }
+        let (reply, response) = Reply::new();
+        let line = self.line_in(&mut call, text, envelope);
+        let is_initialize = envelope.method == Method::Initialize && !headers.is_empty();
+        let exchange = Exchange { takes_events, prefers_events, ..self.prepared(session, call, envelope, text, line, headers, reply) };
+        let (this, session) = (Arc::clone(self), Arc::clone(session));
+        self.shared.parts.calls.spawn(async move {
+            let ending = exchange.run().await;
+            let is_answered = matches!(ending, Ending::Answered(a) if !matches!(a, Answer::Error(_)));
+            if is_initialize && !is_answered {
+                this.end_session(&session.id);
+            }
+            session.touch();
+        });
+        response.await.unwrap_or_else(|_| OwnError::new(500, code::UNAVAILABLE, "the call ended without an answer").response(None))
+    }
+
+    /// The session that a request names.
+    fn session_of(&self, client: &Client) -> Result<Arc<StdioSession>, (RefusedReason, OwnError)> {
+        let Some(id) = client.session_id() else {
+            let error = OwnError::new(400, code::BAD_REQUEST, "Bad Request: header `Mcp-Session-Id` is missing");
+            return Err((RefusedReason::SessionMissing, error));
+        };
+        let session = self.state().sessions.get(id).cloned();
+        let Some(session) = session else {
+            return Err((RefusedReason::SessionUnknown, gone()));
+        };
+        match client.header(headers::PROTOCOL_VERSION).map(str::trim) {
+            Some(version) if Revision::parse(version).is_none() => {
+                let error = OwnError::new(400, code::BAD_REQUEST, format!("Bad Request: unsupported protocol version; this session speaks {}", spoken(&session)));
+                Err((RefusedReason::Era, error))
+            }
+            _ => Ok(session),
+        }
+    }
+
+    /// Takes note of a notification or an answer of the client.
+    fn hear(&self, session: &StdioSession, text: &str, envelope: &Envelope<'_>, bytes: usize) {
+        match envelope.kind {
+            Kind::Notification => {
+                self.server.live.notifications_to_server.fetch_add(1, Relaxed);
+                if let Some(id) = envelope.cancelled_id.clone() {
+                    session.cancelled(&MessageId::canonical(&text[id]));
+                }
+            }
+            Kind::Response => {
+                for message in AnswerScan::read(text.as_bytes()) {
+                    session.replied(&message, bytes as u64);
+                }
+            }
+            Kind::Request => {}
+        }
+    }
+
+    pub(super) fn delete_legacy(&self, client: &Client) -> Response<Body> {
+        match self.session_of(client) {
+            Ok(session) => {
+                self.end_session(&session.id);
+                Response::new(Body::Empty)
+            }
+            Err((reason, error)) => {
+                self.shared.refused(&self.server, reason, client.peer);
+                error.response(None)
+            }
+        }
+    }
+
+    pub(super) fn get_legacy(self: Arc<Self>, client: Client) -> Response<Body> {
+        let refused = |reason, error: OwnError| {
+            self.shared.refused(&self.server, reason, client.peer);
+            error.response(None)
+        };
+        let session = match self.session_of(&client) {
+            Ok(session) => session,
+            Err((reason, error)) => return refused(reason, error),
+        };
+        if !accepts(&client).1 {
+            return refused(RefusedReason::MediaType, OwnError::new(406, code::REFUSED, "`Accept` must allow text/event-stream"));
+        }
+        session.touch();
+        let place = match client.header(headers::LAST_EVENT_ID) {
+            Some(last) => match session.events.place(last) {
+                Some(place) => Some(place),
+                None => return refused(RefusedReason::Head, OwnError::new(400, code::BAD_REQUEST, "Bad Request: this `Last-Event-ID` is not known here")),
+            },
+            None => None,
+        };
+        let stream = place.map_or(STANDING, |(stream, _)| stream);
+        let standing = if stream == STANDING { session.listen() } else { None };
+        if stream == STANDING && standing.is_none() {
+            return refused(RefusedReason::DuplicateId, OwnError::new(409, code::BAD_REQUEST, "Conflict: this session has a standing stream already"));
+        }
+        let from = place.map_or_else(|| session.events.standing_place(), |(_, from)| from);
+        let (mut reply, mut response) = Reply::new();
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+        headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+        reply.begin(StatusCode::OK, headers, None);
+        let tracker = self.shared.parts.calls.clone();
+        tracker.spawn(self.listen(session, stream, from, standing, reply));
+        response.try_recv().unwrap_or_else(|_| gone().response(None))
+    }
+
+    /// Hands the events of one stream to a client until one of them is over.
+    async fn listen(self: Arc<Self>, session: Arc<StdioSession>, stream: u64, mut from: u64, _standing: Option<Standing>, mut reply: Reply) {
+        let end = self.shared.parts.end_streams.clone();
+        let abort = self.shared.parts.abort.clone();
+        let mut quiet = Duration::from_secs(1);
+        loop {
+            let reading = tokio::select! {
+                reading = session.events.read(stream, from) => reading,
+                () = reply.closed() => return,
+                () = end.cancelled() => return reply.last_words(Bytes::new()),
+                () = abort.cancelled() => return,
+                () = tokio::time::sleep(quiet) => {
+                    if let Some(room) = reply.room_now() {
+                        room.send(Piece::Data(Bytes::from_static(ph_wire::sse::KEEP_ALIVE)));
+                    }
+                    quiet = self.keep_alive;
+                    continue;
+                }
+            };
+            for event in reading.events {
+                if !reply.piece(event).await {
+                    return;
+                }
+            }
+            from = reading.next;
+            if reading.over {
+                return reply.end().await;
+            }
+            quiet = self.keep_alive;
+        }
+    }
+}
+
+fn accepted() -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::ACCEPTED;
+    response
+}
+
+fn gone() -> OwnError {
+    OwnError::new(404, code::SESSION_NOT_FOUND, "Session not found")
+}
+
+fn spoken(session: &StdioSession) -> &'static str {
+    session.revision.get().map_or("a legacy version", |r| r.as_str())
+}
+
+/// 128 bits that nobody can guess, as hex.
+fn session_id() -> Option<Box<str>> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes.iter().map(|b| format!("{b:02x}")).collect::<String>().into())
+}
+
+/// A place among the `sessions.max`, until the session is there or is not to be.
+struct Opening<'a> {
+    server: &'a Arc<StdioServer>,
+}
+
+impl<'a> Opening<'a> {
+    fn begin(server: &'a Arc<StdioServer>) -> Option<Self> {
+        let mut state = server.state();
+        if state.sessions.len() + state.opening >= server.sessions_max {
+            return None;
+        }
+        state.opening += 1;
+        Some(Self { server })
+    }
+
+    fn done(self, session: &Arc<StdioSession>) {
+        self.server.state().sessions.insert(session.id.clone(), Arc::clone(session));
+    }
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.server.state().opening -= 1;
+    }
+}

@@ -1,0 +1,442 @@
+//! One child as its users see it: lines go in, and every line that comes out finds
+//! the call, the session or the stream it belongs to.
+
+use super::inbox::{Frame, Inbox, Item};
+use super::session::StdioSession;
+use crate::shared::{ChildSlot, Shared, unix_ns};
+use bytes::Bytes;
+use ph_base::trace::{SpanId, TraceId};
+use ph_mcp::splice::{self, Edit};
+use ph_mcp::{AnswerScan, Kind, MessageId, ServerMessage};
+use ph_record::{EventKind, Observation, Replica, Server, ServerLine};
+use ph_wire::child::{self, Child, ChildSpec, ChildWriter, End, SpawnError};
+use ph_wire::lines::Frame as Line;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// One running child.
+pub(crate) struct Link {
+    shared: Arc<Shared>,
+    server: Arc<Server>,
+    writer: OnceLock<ChildWriter>,
+    pub replica: Replica,
+    pub pid: OnceLock<u32>,
+    table: Mutex<Table>,
+    /// The session it belongs to, once it does.
+    session: OnceLock<Weak<StdioSession>>,
+    /// Cancelled to end the child.
+    close: CancellationToken,
+    /// Cancelled when the child is gone.
+    pub gone: CancellationToken,
+    /// Why it is gone; with the last words of its stderr.
+    obituary: OnceLock<Arc<str>>,
+    next_id: AtomicU64,
+}
+
+#[derive(Default)]
+struct Table {
+    calls: HashMap<MessageId, Waiter>,
+    order: u64,
+    closed: bool,
+}
+
+/// A call that waits for what the child says.
+pub(crate) struct Waiter {
+    pub inbox: Arc<Inbox>,
+    /// Ids were replaced on the way in; this is how they go back.
+    pub restore: Option<Restore>,
+    /// Progress tokens as the child knows them.
+    pub token: Option<MessageId>,
+    /// It asked for log messages (modern).
+    pub wants_log: bool,
+    pub trace: Option<(TraceId, SpanId)>,
+    /// When it came, in order.
+    pub(super) order: u64,
+}
+
+/// JSON texts as the client wrote them.
+#[derive(Clone, Debug)]
+pub(crate) struct Restore {
+    pub id: Box<str>,
+    pub token: Option<Box<str>>,
+}
+
+impl Waiter {
+    pub(crate) fn new(inbox: &Arc<Inbox>) -> Self {
+        Self { inbox: Arc::clone(inbox), restore: None, token: None, wants_log: false, trace: None, order: 0 }
+    }
+}
+
+/// Why a call cannot wait on a link.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NoWait {
+    /// The child is gone.
+    Gone,
+    /// The id is in flight already.
+    Duplicate,
+}
+
+/// How long each rung of the ladder takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ladder {
+    pub stdin_grace: Duration,
+    pub term_grace: Duration,
+}
+
+impl Link {
+    /// Starts a child on one of the workers and listens to it.
+    ///
+    /// `ended`: told once, when it is gone, whether that was asked for.
+    pub(crate) fn start(
+        shared: &Arc<Shared>,
+        server: &Arc<Server>,
+        spec: &ChildSpec,
+        replica: Replica,
+        slot: ChildSlot,
+        ladder: Ladder,
+        ended: impl FnOnce(&Arc<Link>, bool) + Send + 'static,
+    ) -> Result<Arc<Self>, SpawnError> {
+        let link = Arc::new(Self {
+            shared: Arc::clone(shared),
+            server: Arc::clone(server),
+            writer: OnceLock::new(),
+            replica,
+            pid: OnceLock::new(),
+            table: Mutex::default(),
+            session: OnceLock::new(),
+            close: shared.parts.end_children.child_token(),
+            gone: CancellationToken::new(),
+            obituary: OnceLock::new(),
+            next_id: AtomicU64::new(1),
+        });
+        let heard = Arc::downgrade(&link);
+        let on_stderr = Arc::new(move |line: &str| {
+            if let Some(link) = Weak::upgrade(&heard) {
+                link.stderr(line);
+            }
+        });
+        let handle = shared.parts.workers.handle(slot.number());
+        let child = {
+            let _on_worker = handle.enter();
+            child::spawn(spec, &shared.parts.reaper, on_stderr)?
+        };
+        let pid = child.pgid();
+        // Set once, here: the link is new.
+        let _ = (link.writer.set(child.writer().clone()), link.pid.set(pid));
+        server.live.children.fetch_add(1, Relaxed);
+        shared.event(Some(server), replica, EventKind::ChildStarted { pid });
+        let attended = Arc::clone(&link);
+        handle.spawn(async move {
+            let expected = attended.attend(child, ladder).await;
+            drop(slot);
+            attended.server.live.children.fetch_sub(1, Relaxed);
+            ended(&attended, expected);
+        });
+        Ok(link)
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on, what is nobody's in particular belongs to `session`.
+    pub(crate) fn belong_to(&self, session: &Arc<StdioSession>) {
+        let _ = self.session.set(Arc::downgrade(session));
+    }
+
+    /// Asks the child to end; see [`Link::gone`].
+    pub(crate) fn close(&self) {
+        self.close.cancel();
+    }
+
+    /// Why the child is gone.
+    pub(crate) fn obituary(&self) -> Arc<str> {
+        self.obituary.get().cloned().unwrap_or_else(|| "the server process ended".into())
+    }
+
+    /// An id that no client uses, for requests of our own and for shared children.
+    pub(crate) fn fresh_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Relaxed)
+    }
+
+    /// Registers a call under the id that the child will know it by.
+    pub(crate) fn wait(&self, id: &MessageId, mut waiter: Waiter) -> Result<(), NoWait> {
+        let mut table = self.table();
+        if table.closed {
+            return Err(NoWait::Gone);
+        }
+        if table.calls.contains_key(id) {
+            return Err(NoWait::Duplicate);
+        }
+        table.order += 1;
+        waiter.order = table.order;
+        table.calls.insert(id.clone(), waiter);
+        Ok(())
+    }
+
+    /// The call is over. `true` when the child had not answered it.
+    pub(crate) fn forget(&self, id: &MessageId) -> bool {
+        self.table().calls.remove(id).is_some()
+    }
+
+    /// Gives `item` to the call `id`, if it is still open.
+    pub(crate) fn tell(&self, id: &MessageId, item: Item) {
+        if let Some(waiter) = self.table().calls.get(id) {
+            waiter.inbox.put(item);
+        }
+    }
+
+    /// Every call that waits learns that its session is over.
+    pub(crate) fn tell_all_ended(&self) {
+        for waiter in self.table().calls.values() {
+            waiter.inbox.put(Item::SessionEnded);
+        }
+    }
+
+    pub(crate) fn has_calls(&self) -> bool {
+        !self.table().calls.is_empty()
+    }
+
+    /// Writes one message. `Err` when the child takes no more.
+    pub(crate) async fn send(&self, message: Bytes) -> Result<(), child::ChildGone> {
+        match self.writer.get() {
+            Some(writer) => writer.send(one_line(message)).await,
+            None => Err(child::ChildGone),
+        }
+    }
+
+    /// Sends a request of our own and waits for its answer.
+    pub(crate) async fn ask(&self, method: &str, params: &str, limit: Duration) -> Result<ServerMessage, Option<Arc<str>>> {
+        let raw = format!("\"pilothouse-{}\"", self.fresh_id());
+        let id = MessageId::canonical(&raw);
+        let inbox = Inbox::new();
+        let text = format!("{{\"jsonrpc\":\"2.0\",\"id\":{raw},\"method\":\"{method}\",\"params\":{params}}}");
+        self.wait(&id, Waiter::new(&inbox)).map_err(|_| Some(self.obituary()))?;
+        let asked = async {
+            self.send(text.into()).await.map_err(|_| Some(self.obituary()))?;
+            loop {
+                match inbox.next().await {
+                    Item::Frame(frame) if frame.is_answer => return Ok(frame.message),
+                    Item::Died(why) => return Err(Some(why)),
+                    Item::Frame(_) | Item::Cancelled | Item::SessionEnded => {}
+                }
+            }
+        };
+        let answer = tokio::time::timeout(limit, asked).await.unwrap_or(Err(None));
+        self.forget(&id);
+        answer
+    }
+
+    /// Listens until the child is gone; returns whether its end was asked for.
+    async fn attend(&self, mut child: Child, ladder: Ladder) -> bool {
+        let mut lines = Vec::new();
+        let end = loop {
+            tokio::select! {
+                biased;
+                read = child.next_frames(&mut lines) => {
+                    lines.drain(..).for_each(|line| self.hear(line));
+                    if let Err(end) = read {
+                        break Some(end);
+                    }
+                }
+                () = self.close.cancelled() => break None,
+            }
+        };
+        let expected = end.is_none();
+        let how = match end {
+            Some(End::Exited(exit)) => exit.to_string(),
+            Some(End::OutputClosed | End::OutputBroken(_)) => {
+                self.fail_calls("the server closed its standard output");
+                child.stop_and_hear(Duration::ZERO, ladder.term_grace, &mut |_| {}).await;
+                "standard output closed".into()
+            }
+            None => {
+                let stopped = child.stop_and_hear(ladder.stdin_grace, ladder.term_grace, &mut |line| self.hear(line)).await;
+                stopped.exit.map_or_else(|| "cannot be killed".to_owned(), |exit| exit.to_string())
+            }
+        };
+        let tail = child.stderr_tail();
+        let pid = self.pid.get().copied().unwrap_or(0);
+        self.fail_calls(&obituary(&how, &tail, expected));
+        let kind = EventKind::ChildExited { pid, how: how.into(), stderr_tail: tail.into(), expected };
+        self.shared.event(Some(&self.server), self.replica, kind);
+        self.gone.cancel();
+        expected
+    }
+
+    /// Every call that waits learns that nothing more will come.
+    fn fail_calls(&self, why: &str) {
+        let why: Arc<str> = why.into();
+        let why = self.obituary.get_or_init(|| why);
+        let mut table = self.table();
+        table.closed = true;
+        for (_, waiter) in table.calls.drain() {
+            waiter.inbox.put(Item::Died(Arc::clone(why)));
+        }
+    }
+
+    fn hear(&self, line: Line) {
+        match line {
+            Line::Line(bytes) => {
+                for message in AnswerScan::read(&bytes) {
+                    self.route(&bytes, message);
+                }
+            }
+            Line::TooLong { bytes } => {
+                let text = format!("a message of {bytes} bytes is longer than `limits.line_bytes_max` and was thrown away");
+                self.drop_message(&text);
+            }
+        }
+    }
+
+    fn route(&self, bytes: &Bytes, message: ServerMessage) {
+        match message.kind() {
+            Some(Kind::Response) => self.answer(bytes, message),
+            Some(Kind::Notification) => self.notification(bytes, message),
+            Some(Kind::Request) => match self.session.get().and_then(Weak::upgrade) {
+                Some(session) => session.asked(self, bytes.clone(), message),
+                None => self.drop_message("a request of the server came outside of any session"),
+            },
+            None => self.drop_message("a line on standard output is no JSON-RPC message"),
+        }
+    }
+
+    fn answer(&self, bytes: &Bytes, message: ServerMessage) {
+        let waiter = message.message_id().and_then(|id| self.table().calls.remove(&id));
+        let Some(waiter) = waiter else {
+            // The answer to a call that was given up is what it is: too late.
+            return;
+        };
+        waiter.give(bytes, message, true);
+    }
+
+    fn notification(&self, bytes: &Bytes, message: ServerMessage) {
+        self.server.live.notifications_to_client.fetch_add(1, Relaxed);
+        if let Some(session) = self.session.get().and_then(Weak::upgrade) {
+            return session.notified(self, bytes.clone(), message);
+        }
+        // A shared child: only what names a call can find it.
+        let table = self.table();
+        let key = message.subscription_id.as_ref().or(message.progress_token.as_ref());
+        let waiter = match key {
+            Some(key) => table.calls.get(&MessageId::canonical(&key.raw)),
+            None if message.method.as_deref() == Some("notifications/message") => table.only_logger(),
+            None => None,
+        };
+        let taken = waiter.is_some_and(|w| w.give(bytes, message, false));
+        drop(table);
+        if !taken {
+            self.server.live.messages_dropped.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Gives a message to the call that named `token`, else to the latest call if
+    /// `any`; gives it back when there is none.
+    pub(crate) fn give_to_call(&self, bytes: &Bytes, message: ServerMessage, any: bool) -> Result<(), ServerMessage> {
+        let table = self.table();
+        let token = message.progress_token.as_ref().map(|t| MessageId::canonical(&t.raw));
+        let of_token = token.and_then(|t| table.calls.values().find(|w| w.token.as_ref() == Some(&t)));
+        let waiter = of_token.or_else(|| if any { table.calls.values().max_by_key(|w| w.order) } else { None });
+        match waiter {
+            Some(waiter) => {
+                if !waiter.give(bytes, message, false) {
+                    self.server.live.messages_dropped.fetch_add(1, Relaxed);
+                }
+                Ok(())
+            }
+            None => Err(message),
+        }
+    }
+
+    /// The trace of the call that a message on this child most likely belongs to.
+    pub(crate) fn latest_trace(&self) -> Option<(TraceId, SpanId)> {
+        self.table().calls.values().max_by_key(|w| w.order).and_then(|w| w.trace)
+    }
+
+    fn drop_message(&self, why: &str) {
+        self.server.live.messages_dropped.fetch_add(1, Relaxed);
+        self.shared.event(Some(&self.server), self.replica, EventKind::Note { warning: true, text: why.into() });
+    }
+
+    /// A line on stderr: the only call in flight is the one it belongs to, or the
+    /// one whose trace id it holds.
+    fn stderr(&self, line: &str) {
+        let trace = {
+            let table = self.table();
+            let mut traces = table.calls.values().filter_map(|w| w.trace);
+            match (traces.next(), traces.next()) {
+                (Some(only), None) => Some(only),
+                (None, _) => None,
+                (Some(_), Some(_)) => {
+                    table.calls.values().filter_map(|w| w.trace).find(|(id, _)| line.contains(&id.to_string()))
+                }
+            }
+        };
+        self.shared.parts.sink.observe(Observation::Line(ServerLine {
+            server: self.server.idx,
+            replica: self.replica,
+            at_unix_ns: unix_ns(),
+            text: line.into(),
+            trace: trace.map(|(id, span)| (id, Some(span))),
+        }));
+    }
+}
+
+impl Table {
+    /// The only call that asked for log messages: with more, a message of a shared
+    /// child could go to the wrong client.
+    fn only_logger(&self) -> Option<&Waiter> {
+        let mut loggers = self.calls.values().filter(|w| w.wants_log);
+        loggers.next().filter(|_| loggers.next().is_none())
+    }
+}
+
+impl Waiter {
+    /// Puts a message of the child in the call's box, with the client's own ids in it.
+    fn give(&self, bytes: &Bytes, message: ServerMessage, is_answer: bool) -> bool {
+        let bytes = match &self.restore {
+            None => bytes.clone(),
+            Some(restore) => restore.apply(bytes, &message, is_answer),
+        };
+        self.inbox.put(Item::Frame(Box::new(Frame { bytes, message, is_answer })))
+    }
+}
+
+impl Restore {
+    fn apply(&self, bytes: &Bytes, message: &ServerMessage, is_answer: bool) -> Bytes {
+        let mut edits = Vec::with_capacity(2);
+        if let (true, Some(id)) = (is_answer, &message.id) {
+            edits.push(Edit { range: id.range.clone(), text: self.id.as_ref().into() });
+        }
+        if let Some(subscription) = &message.subscription_id {
+            edits.push(Edit { range: subscription.range.clone(), text: self.id.as_ref().into() });
+        }
+        if let (Some(token), Some(own)) = (&message.progress_token, &self.token) {
+            edits.push(Edit { range: token.range.clone(), text: own.as_ref().into() });
+        }
+        splice::apply(bytes, &mut edits).into()
+    }
+}
+
+/// What a call is told of a dead child.
+fn obituary(how: &str, tail: &str, expected: bool) -> String {
+    if expected {
+        return "the server process was stopped".into();
+    }
+    match tail.trim() {
+        "" => format!("the server process ended ({how})"),
+        tail => format!("the server process ended ({how}); its last words on stderr:\n{tail}"),
+    }
+}
+
+/// A message on one line. Outside of strings a line end is white space, and
+/// inside of them JSON has none.
+fn one_line(message: Bytes) -> Bytes {
+    if memchr::memchr2(b'\n', b'\r', &message).is_none() {
+        return message;
+    }
+    message.iter().map(|b| if matches!(b, b'\n' | b'\r') { b' ' } else { *b }).collect()
+}

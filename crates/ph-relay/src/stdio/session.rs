@@ -1,0 +1,189 @@
+//! A legacy session on a child of its own.
+
+use super::events::{Events, STANDING};
+use super::inbox::Item;
+use super::link::Link;
+use crate::call::Call;
+use crate::inbound::tag;
+use crate::shared::Shared;
+use bytes::Bytes;
+use ph_base::Revision;
+use ph_mcp::{MessageId, ServerMessage};
+use ph_record::{CallTrace, Ending, Server};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Most questions of a server that may be open in one session.
+const QUESTIONS_MAX: usize = 256;
+
+/// A legacy session on a child of its own.
+pub(crate) struct StdioSession {
+    shared: Arc<Shared>,
+    server: Arc<Server>,
+    pub id: Box<str>,
+    pub link: Arc<Link>,
+    pub events: Events,
+    pub client: OnceLock<Arc<str>>,
+    pub revision: OnceLock<Revision>,
+    born: Instant,
+    used_ns: AtomicU64,
+    /// A client listens on the standing stream.
+    standing: AtomicBool,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    questions: HashMap<MessageId, (Call, Instant)>,
+    ended: bool,
+}
+
+/// The standing stream, taken by one client until dropped.
+pub(crate) struct Standing(Arc<StdioSession>);
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        self.0.standing.store(false, Relaxed);
+        self.0.server.live.active_connections.fetch_sub(1, Relaxed);
+        self.0.touch();
+    }
+}
+
+impl StdioSession {
+    pub(crate) fn new(shared: &Arc<Shared>, server: &Arc<Server>, id: Box<str>, link: Arc<Link>) -> Arc<Self> {
+        server.live.active_connections.fetch_add(1, Relaxed);
+        let session = Arc::new(Self {
+            shared: Arc::clone(shared),
+            server: Arc::clone(server),
+            id,
+            link,
+            events: Events::default(),
+            client: OnceLock::new(),
+            revision: OnceLock::new(),
+            born: Instant::now(),
+            used_ns: AtomicU64::new(0),
+            standing: AtomicBool::new(false),
+            open: Mutex::default(),
+        });
+        session.link.belong_to(&session);
+        session
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn touch(&self) {
+        self.used_ns.store(u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    pub(crate) fn is_idle(&self, limit: Duration) -> bool {
+        let quiet = self.born.elapsed().saturating_sub(Duration::from_nanos(self.used_ns.load(Relaxed)));
+        quiet > limit && !self.standing.load(Relaxed) && !self.link.has_calls()
+    }
+
+    /// The server's answer to `initialize` named this version.
+    pub(crate) fn negotiated(&self, version: Option<&str>) {
+        if let Some(revision) = version.and_then(Revision::parse) {
+            let _ = self.revision.set(revision);
+        }
+    }
+
+    /// Takes the standing stream; `None` when a client has it.
+    pub(crate) fn listen(self: &Arc<Self>) -> Option<Standing> {
+        if self.standing.swap(true, Relaxed) {
+            return None;
+        }
+        self.server.live.active_connections.fetch_add(1, Relaxed);
+        Some(Standing(Arc::clone(self)))
+    }
+
+    /// A notification of the child: to the call it names, else to a call if it is
+    /// about one, else to the standing stream.
+    pub(crate) fn notified(&self, link: &Link, bytes: Bytes, message: ServerMessage) {
+        let about_a_call = matches!(message.method.as_deref(), Some("notifications/message" | "notifications/progress" | "notifications/cancelled"));
+        let any = about_a_call || !self.standing.load(Relaxed);
+        if link.give_to_call(&bytes, message, any).is_err() {
+            self.to_standing(&bytes);
+        }
+    }
+
+    /// A request of the child to the client: a call of its own.
+    pub(crate) fn asked(&self, link: &Link, bytes: Bytes, message: ServerMessage) {
+        let parent = link.latest_trace().map(|(trace_id, client_span)| CallTrace {
+            trace_id,
+            client_span,
+            server_span: client_span,
+            parent: None,
+            link: None,
+            flags: u8::from(self.shared.is_traced()),
+        });
+        let mut call = Call::of_server(&self.shared, &self.server, &message, bytes.len() as u64, parent);
+        let record = call.record();
+        record.session = Some(tag(&self.id));
+        record.client = self.client.get().cloned();
+        record.replica = link.replica;
+        record.transport = ph_record::Transport::Stdio;
+        record.revision = self.revision.get().copied();
+        call.sent();
+        self.question(call);
+        if link.give_to_call(&bytes, message, true).is_err() {
+            self.to_standing(&bytes);
+        }
+    }
+
+    fn question(&self, call: Call) {
+        let Some(id) = call.id.clone() else { return call.finish(Ending::BadAnswer, 0, false) };
+        let mut open = self.open();
+        if open.ended || open.questions.len() >= QUESTIONS_MAX {
+            drop(open);
+            return call.finish(Ending::SessionEnded, 0, false);
+        }
+        let old = open.questions.insert(id, (call, Instant::now()));
+        drop(open);
+        if let Some((old, _)) = old {
+            old.finish(Ending::SessionEnded, 0, true);
+        }
+    }
+
+    /// The client answered a question of the child.
+    pub(crate) fn replied(&self, message: &ServerMessage, bytes: u64) {
+        let question = message.message_id().and_then(|id| self.open().questions.remove(&id));
+        let Some((mut call, asked)) = question else { return };
+        call.waited_ns.store(u64::try_from(asked.elapsed().as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        let ending = call.answer(message, bytes);
+        call.finish(ending, 202, true);
+    }
+
+    /// The client takes the call `id` back.
+    pub(crate) fn cancelled(&self, id: &MessageId) {
+        self.link.tell(id, Item::Cancelled);
+    }
+
+    fn to_standing(&self, bytes: &[u8]) {
+        self.events.add(STANDING, bytes);
+        let dropped = self.events.take_dropped();
+        if dropped > 0 {
+            self.server.live.messages_dropped.fetch_add(dropped, Relaxed);
+        }
+    }
+
+    /// Ends the session and its child. Without effect the second time.
+    pub(crate) fn end(&self) {
+        let mut open = self.open();
+        if std::mem::replace(&mut open.ended, true) {
+            return;
+        }
+        let questions = std::mem::take(&mut open.questions);
+        drop(open);
+        self.server.live.active_connections.fetch_sub(1, Relaxed);
+        for (call, _) in questions.into_values() {
+            call.finish(Ending::SessionEnded, 0, true);
+        }
+        self.link.tell_all_ended();
+        self.events.end();
+        self.link.close();
+    }
+}

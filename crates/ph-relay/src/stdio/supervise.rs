@@ -1,0 +1,236 @@
+//! Keeps children running: the shared one, and the spares for legacy sessions.
+
+use super::StdioServer;
+use super::backoff::{Backoff, Next};
+use super::link::Link;
+use crate::shared::Shared as Common;
+use ph_plan::Isolation;
+use ph_record::{EventKind, Replica, RestartReason, Server};
+use ph_wire::child::ChildSpec;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The child that stateless clients share.
+#[derive(Clone)]
+pub(super) enum Shared {
+    /// Not known yet.
+    Starting,
+    /// It runs.
+    Up(Arc<Link>),
+    /// The server speaks the legacy era only.
+    No,
+    /// It does not run; it is started again at `retry_at`.
+    Down {
+        why: Arc<str>,
+        retry_at: Instant,
+    },
+}
+
+/// How long a child may take to answer `server/discover` before it is taken for
+/// one that does not know it.
+const DISCOVER_WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// Params of our own `server/discover`.
+pub(super) const DISCOVER_PARAMS: &str = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"pilothouse","version":"1"}}}"#;
+
+/// How children of a server are started.
+pub(super) fn spec(shared: &Common, server: &Server, plan: &ph_plan::Server, stdio: &ph_plan::Stdio) -> ChildSpec {
+    let mut spec = ChildSpec::new(stdio.command.as_str(), stdio.args.iter().map(|a| a.as_str()));
+    if stdio.otel {
+        spec.env.extend(shared.parts.otel_env.iter().cloned());
+        spec.env.push(("OTEL_SERVICE_NAME".into(), server.name.to_string()));
+    }
+    spec.env.extend(stdio.env.iter().map(|(k, v)| (k.as_str().to_owned(), v.expose().to_owned())));
+    spec.cwd = stdio.cwd.as_ref().map(|d| d.as_path().to_owned());
+    spec.memory_bytes_max = stdio.resources.memory_max.map(ph_plan::ByteSize::bytes);
+    spec.open_files_max = stdio.resources.open_files_max.map(u64::from);
+    spec.line_bytes_max = plan.limits.line_bytes_max.as_usize();
+    spec
+}
+
+impl StdioServer {
+    /// Starts supervision.
+    pub(crate) fn start(self: &Arc<Self>) {
+        let this = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let retired = this.retired.clone();
+            retired.run_until_cancelled(this.tend_shared()).await;
+        });
+        let this = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let retired = this.retired.clone();
+            retired.run_until_cancelled(this.tend_spares()).await;
+        });
+    }
+
+    /// Starts one child.
+    ///
+    /// # Errors
+    /// Why there is none, for the client and the log.
+    pub(super) fn child(self: &Arc<Self>, replica: Replica) -> Result<Arc<Link>, Arc<str>> {
+        let Some(slot) = self.shared.child_slot() else {
+            return Err("there are `children.max` child processes already".into());
+        };
+        let this = Arc::clone(self);
+        // Supervision waits for every child before it is stopped.
+        let token = self.tasks.token();
+        let started = Link::start(&self.shared, &self.server, &self.spec, replica, slot, self.ladder, move |link, expected| {
+            this.ended(link, expected);
+            drop(token);
+        });
+        started.map_err(|e| {
+            let hint = e.hint().map(|h| format!(" (hint: {h})")).unwrap_or_default();
+            let text = format!("{}{hint}", crate::http::chain(&e));
+            self.shared.event(Some(&self.server), replica, EventKind::Note { warning: true, text: text.as_str().into() });
+            text.into()
+        })
+    }
+
+    /// A child is gone: its session with it, and a spare is replaced.
+    fn ended(&self, link: &Arc<Link>, _expected: bool) {
+        let mut state = self.state();
+        state.spares.retain(|spare| !Arc::ptr_eq(spare, link));
+        let session = state.sessions.values().find(|s| Arc::ptr_eq(&s.link, link)).map(|s| s.id.clone());
+        drop(state);
+        if let Some(id) = session {
+            self.end_session(&id);
+        }
+        self.spare_wanted.notify_one();
+    }
+
+    /// Keeps one child for stateless clients, if the server can serve them.
+    async fn tend_shared(self: &Arc<Self>) {
+        if self.plan.isolation == Isolation::Session {
+            self.modern.send_replace(Shared::No);
+            return;
+        }
+        let mut backoff = Backoff::new(self.plan.restart.clone());
+        loop {
+            let begun = Instant::now();
+            let why = match self.child(Replica::Slot(0)) {
+                Err(why) => why,
+                Ok(link) => match self.probe(&link).await {
+                    Probed::Modern => {
+                        self.modern.send_replace(Shared::Up(Arc::clone(&link)));
+                        link.gone.cancelled().await;
+                        link.obituary()
+                    }
+                    Probed::Legacy => {
+                        // Its first request was one of ours and did not count: a session can have it.
+                        self.state().spares.push_back(link);
+                        self.modern.send_replace(Shared::No);
+                        return;
+                    }
+                    Probed::Died => link.obituary(),
+                },
+            };
+            self.pause(&mut backoff, begun, why).await;
+        }
+    }
+
+    /// Finds out which era a new child speaks, as clients do.
+    async fn probe(&self, link: &Link) -> Probed {
+        let limit = self.timeouts.initialize.min(DISCOVER_WAIT_MAX);
+        match link.ask("server/discover", DISCOVER_PARAMS, limit).await {
+            Ok(m) if m.has_result || matches!(m.error_code, Some(-32022..=-32020)) => Probed::Modern,
+            Ok(_) | Err(None) => Probed::Legacy,
+            Err(Some(_)) => Probed::Died,
+        }
+    }
+
+    /// Says that the shared child is down, and waits until it may be started again.
+    async fn pause(&self, backoff: &mut Backoff, begun: Instant, why: Arc<str>) {
+        let now = Instant::now();
+        let (wait, kind) = match backoff.ended(now, now.saturating_duration_since(begun)) {
+            Next::Restart(wait) => {
+                let backoff_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                (wait, EventKind::Restart { reason: reason(&why), backoff_ms })
+            }
+            Next::CrashLoop(wait) => {
+                let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                (wait, EventKind::CrashLoop { restarts: backoff.recent(), retry_in_ms })
+            }
+        };
+        self.modern.send_replace(Shared::Down { why, retry_at: now + wait });
+        self.shared.event(Some(&self.server), Replica::Slot(0), kind);
+        tokio::time::sleep(wait).await;
+    }
+
+    /// Keeps `prewarm` children ready for legacy sessions.
+    async fn tend_spares(self: &Arc<Self>) {
+        let mut backoff = Backoff::new(self.plan.restart.clone());
+        let mut watched = self.modern.subscribe();
+        // One start at a time: whether it starts at all shows in the first.
+        if watched.wait_for(|s| matches!(s, Shared::Up(_) | Shared::No)).await.is_err() {
+            return;
+        }
+        loop {
+            while self.state().spares.len() < self.plan.prewarm as usize {
+                let begun = Instant::now();
+                let Ok(link) = self.child(Replica::Session) else { break };
+                self.state().spares.push_back(Arc::clone(&link));
+                // A child that cannot live ends soon; the next is not started before that shows.
+                let settled = tokio::time::timeout(Duration::from_millis(200), link.gone.cancelled()).await;
+                if settled.is_ok() {
+                    let now = Instant::now();
+                    let (Next::Restart(wait) | Next::CrashLoop(wait)) = backoff.ended(now, now.saturating_duration_since(begun));
+                    tokio::time::sleep(wait).await;
+                }
+            }
+            self.spare_wanted.notified().await;
+            // A child that lives only a little longer than that must not make this a busy loop.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// A spare that lives, or a new child.
+    pub(super) fn child_for_session(self: &Arc<Self>) -> Result<Arc<Link>, Arc<str>> {
+        let spare = loop {
+            match self.state().spares.pop_front() {
+                Some(link) if link.gone.is_cancelled() => {}
+                other => break other,
+            }
+        };
+        match spare {
+            Some(link) => {
+                self.spare_wanted.notify_one();
+                Ok(link)
+            }
+            None => self.child(Replica::Session),
+        }
+    }
+
+    /// The shared child, once it is known whether there is one; `Err` says why there is none.
+    pub(super) async fn shared_child(&self) -> Result<Option<Arc<Link>>, (Arc<str>, Instant)> {
+        let mut watched = self.modern.subscribe();
+        let settled = watched.wait_for(|s| !matches!(s, Shared::Starting));
+        let state = match tokio::time::timeout(self.timeouts.initialize, settled).await {
+            Ok(Ok(state)) => state.clone(),
+            _ => return Err(("the server did not start in time".into(), Instant::now() + Duration::from_secs(5))),
+        };
+        match state {
+            Shared::Up(link) => Ok(Some(link)),
+            Shared::No | Shared::Starting => Ok(None),
+            Shared::Down { why, retry_at } => Err((why, retry_at)),
+        }
+    }
+
+    /// Ends the session `id`.
+    pub(super) fn end_session(&self, id: &str) {
+        let session = self.state.lock().unwrap_or_else(PoisonError::into_inner).sessions.remove(id);
+        if let Some(session) = session {
+            session.end();
+        }
+    }
+}
+
+/// What a new child turned out to speak.
+enum Probed {
+    Modern,
+    Legacy,
+    Died,
+}
+
+fn reason(why: &str) -> RestartReason {
+    if why.contains("(signal ") { RestartReason::Signal } else { RestartReason::Exit }
+}
