@@ -49,7 +49,7 @@ def call(name, args=None, want=None, outcome=None):
 def progress(client):
     """Five reports, the first one well before the answer: nothing held them back."""
     # The TypeScript clients lose a report that is read together with the answer, without us as well.
-    every = {"progress": [1, 2, 3, 4, 5]} if client in ("py", "fastmcp") else {"progress^": [1, 2, 3, 4]}
+    every = {"progress": [1, 2, 3, 4, 5]} if client in ("py", "fastmcp", "rmcp") else {"progress^": [1, 2, 3, 4]}
     return every | {"progress_ahead_ms>=": 250}
 
 
@@ -156,7 +156,7 @@ def dual(client, era):
 
 def workbench(client, era):
     """Our own server, on rmcp."""
-    every = {"progress": [100, 200, 300, 400, 500]} if client in ("py", "fastmcp") else {"progress^": [100, 200, 300, 400]}
+    every = {"progress": [100, 200, 300, 400, 500]} if client in ("py", "fastmcp", "rmcp") else {"progress^": [100, 200, 300, 400]}
     return [
         step("list_tools", {"names~": "searchFiles"}),
         call("echo", {"text": TEXT}, {"text": TEXT, "structured": {"text": TEXT}}),
@@ -275,6 +275,9 @@ CLIENTS = [
     ("py", "py", "auto"),
     ("py", "py", "modern"),
     ("py", "fastmcp", "auto"),
+    ("rmcp", "rmcp", "legacy"),
+    ("rmcp", "rmcp", "auto"),
+    ("rmcp", "rmcp", "modern"),
 ]
 INSPECTOR = ["legacy", "auto", "modern"]
 
@@ -287,4 +290,9 @@ def era_of(server, mode):
 
 
 def steps_for(server, client, era):
-    return server.steps(client, era) if callable(server.steps) else server.steps
+    steps = server.steps(client, era) if callable(server.steps) else server.steps
+    names = [step["do"] for step in steps]
+    if client == "rmcp" and "wait_stream" in names:
+        # It does not say when its event stream is open, so nothing that depends on it can be awaited.
+        steps = steps[: names.index("wait_stream")]
+    return steps
