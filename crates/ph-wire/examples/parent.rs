@@ -1,8 +1,8 @@
 //! A parent to be killed: runs the command of its arguments as a child under a reaper, and joins
-//! its own standard streams to it. Its first line on standard error is the id of the reaper's run.
+//! its own standard streams to it. It takes in orphans, as the first process of a container does. Its first line on standard error is the id of the reaper's run.
 
 use bytes::Bytes;
-use ph_wire::child::{ChildSpec, spawn};
+use ph_wire::child::{Adopted, ChildSpec, spawn};
 use ph_wire::lines::Frame;
 use ph_wire::reaper::{REAPER_ARGUMENT, Reaper, reaper_main};
 use std::io::{BufRead, Write};
@@ -41,6 +41,9 @@ async fn carry(spec: &ChildSpec) -> ExitCode {
             }
         }
     });
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("Linux 3.4");
+    let mut adopted = Adopted::default();
+    let mut look = tokio::time::interval(Duration::from_millis(20));
     let mut frames = Vec::new();
     loop {
         tokio::select! {
@@ -48,6 +51,9 @@ async fn carry(spec: &ChildSpec) -> ExitCode {
                 Some(line) if writer.send(line.clone()).await.is_ok() => {}
                 _ => break,
             },
+            _ = look.tick() => {
+                adopted.reap(&reaper);
+            }
             heard = child.next_frames(&mut frames) => {
                 if heard.is_err() {
                     break;

@@ -3,7 +3,7 @@
 //! A child leads a process group of its own. However its leader ends, the rest of the group is
 //! killed before the leader is reaped: until then its number cannot have been given to another
 //! process, so the signal cannot hit a stranger. What left the group (a `setsid` of a grandchild)
-//! is found by the marker in its environment when Pilothouse ends; see [`crate::reaper`].
+//! is found by the marker in its environment; see [`crate::reaper`].
 //!
 //! One task owns a [`Child`] and awaits [`Child::next_frames`]; it reads the pipe itself, so that a
 //! frame costs no further task switch. Writing goes through a bounded queue and a task that takes
@@ -13,17 +13,18 @@ mod limits;
 mod process;
 mod spawn_error;
 mod stderr;
+mod strays;
 mod writer;
 
 pub use process::{Exit, Rung, Stopped};
 pub use spawn_error::SpawnError;
 pub use stderr::{OnStderr, STDERR_LINE_BYTES_MAX, STDERR_TAIL_BYTES_MAX};
+pub use strays::Adopted;
 pub use writer::{ChildGone, ChildWriter};
 
 use crate::lines::{Frame, LineSplitter};
 use crate::reaper::{MARKER_VARIABLE, Reaper};
 use process::Process;
-use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -81,7 +82,7 @@ impl ChildSpec {
         }
     }
 
-    fn command(&self, marker: Option<&OsStr>) -> Command {
+    fn command(&self, marker: Option<&str>) -> Command {
         let mut command = Command::new(&self.command);
         command.args(&self.args);
         if !self.env_inherit {
@@ -147,11 +148,12 @@ pub fn spawn(spec: &ChildSpec, reaper: &Reaper, on_stderr: OnStderr) -> Result<C
     let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
         unreachable!("a child started with three pipes has three pipes");
     };
-    let process =
-        Process::new(process, stderr, on_stderr, reaper).map_err(|source| SpawnError::Start {
+    let process = Process::new(process, stderr, on_stderr, reaper, marker).map_err(|source| {
+        SpawnError::Start {
             command: spec.command.clone(),
             source,
-        })?;
+        }
+    })?;
     limits::apply(spec, process.leader())?;
     Ok(Child {
         writer: ChildWriter::start(stdin),

@@ -14,7 +14,7 @@
 mod process;
 
 use process::{Process, io_of, open_fds_of};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -103,7 +103,7 @@ impl Sampler {
     ///
     /// Groups that are not asked for any more are forgotten.
     pub fn sample_groups(&mut self, groups: &[u32]) -> Vec<(u32, GroupUsage)> {
-        let processes = self.processes();
+        let processes: HashMap<u32, Process> = processes_in(&self.proc).collect();
         let mut sums: HashMap<u32, Sum> = HashMap::new();
         for (pid, process) in &processes {
             if let Some(group) = group_of(process, &processes, groups) {
@@ -130,16 +130,6 @@ impl Sampler {
             open_fds: sum.open_fds,
             processes: sum.processes,
         }
-    }
-
-    fn processes(&self) -> HashMap<u32, Process> {
-        pids(&self.proc)
-            .filter_map(|pid| {
-                // A process that ended since the listing is simply not there.
-                let stat = std::fs::read(self.proc.join(pid.to_string()).join("stat")).ok()?;
-                Some((pid, Process::parse(&stat)?))
-            })
-            .collect()
     }
 }
 
@@ -194,6 +184,22 @@ fn marked_in(proc: &Path, run: &str) -> Vec<u32> {
             })
         })
         .collect()
+}
+
+/// The ids of the children of `parent` that have ended and wait to be reaped.
+pub(crate) fn zombies_of(parent: u32) -> HashSet<u32> {
+    processes_in(Path::new("/proc"))
+        .filter(|(_, process)| process.parent == parent && !process.is_alive)
+        .map(|(pid, _)| pid)
+        .collect()
+}
+
+fn processes_in(proc: &Path) -> impl Iterator<Item = (u32, Process)> {
+    pids(proc).filter_map(|pid| {
+        // A process that ended since the listing is simply not there.
+        let stat = std::fs::read(proc.join(pid.to_string()).join("stat")).ok()?;
+        Some((pid, Process::parse(&stat)?))
+    })
 }
 
 fn pids(proc: &Path) -> impl Iterator<Item = u32> {

@@ -20,7 +20,6 @@ pub use main::reaper_main;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt;
@@ -60,8 +59,8 @@ struct State {
 impl Reaper {
     /// Starts the reaper process.
     ///
-    /// `executable` is our own (`/proc/self/exe` also works after an upgrade on disk); its `main`
-    /// must call [`reaper_main`] when its first argument is [`REAPER_ARGUMENT`].
+    /// `executable` is the absolute path of our own (`/proc/self/exe` also works after an upgrade on
+    /// disk); its `main` must call [`reaper_main`] when its first argument is [`REAPER_ARGUMENT`].
     ///
     /// # Errors
     /// When the process cannot be started, or the system has no random numbers.
@@ -90,10 +89,22 @@ impl Reaper {
     }
 
     /// The value of [`MARKER_VARIABLE`] for the next child.
-    pub(crate) fn next_marker(&self) -> Option<OsString> {
+    pub(crate) fn next_marker(&self) -> Option<String> {
         let shared = self.0.as_deref()?;
         let number = shared.children.fetch_add(1, Ordering::Relaxed);
-        Some(format!("{}-{number}", shared.run).into())
+        Some(format!("{}-{number}", shared.run))
+    }
+
+    /// Whether a process is the leader of a registered group or the reaper; without a reaper, which
+    /// knows of none, true.
+    pub(crate) fn has_made(&self, pid: u32) -> bool {
+        let Some(shared) = &self.0 else { return true };
+        let state = shared.lock();
+        let is_reaper = state
+            .process
+            .as_ref()
+            .is_some_and(|(process, _)| process.id() == pid);
+        is_reaper || state.groups.contains(&pid)
     }
 
     /// Tells the reaper of a process group, until the returned value is dropped.

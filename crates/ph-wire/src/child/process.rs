@@ -1,6 +1,7 @@
 //! The process behind a child: its group, its exit, its standard error.
 
 use super::stderr::{self, OnStderr, StderrTail};
+use super::strays;
 use crate::reaper::{Reaper, Registration};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use std::fmt;
@@ -103,6 +104,8 @@ pub(super) struct Process {
     tail: StderrTail,
     /// Undone only once the group is dead.
     registration: Option<Registration>,
+    /// By which what left the group is found.
+    marker: Option<String>,
 }
 
 impl Process {
@@ -111,6 +114,7 @@ impl Process {
         stderr: ChildStderr,
         on_stderr: OnStderr,
         reaper: &Reaper,
+        marker: Option<String>,
     ) -> io::Result<Self> {
         let leader = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let leader =
@@ -127,6 +131,7 @@ impl Process {
             stderr: Some(stderr),
             tail,
             registration,
+            marker,
         })
     }
 
@@ -160,8 +165,16 @@ impl Process {
         let exit = status.map_or(Exit::Signal(0), Exit::of);
         self.exit = Some(exit);
         self.ended = None;
-        self.registration = None;
+        self.let_go();
         exit
+    }
+
+    /// The group is dead: what left it follows.
+    fn let_go(&mut self) {
+        self.registration = None;
+        if let Some(marker) = self.marker.take() {
+            strays::end(marker);
+        }
     }
 
     /// Lets the last lines of standard error come in. Cancel safe.
@@ -185,6 +198,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.signal_group(Signal::KILL);
+        self.let_go();
         if let Some(task) = &self.stderr {
             task.abort();
         }

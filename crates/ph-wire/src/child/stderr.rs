@@ -19,7 +19,7 @@ pub const STDERR_LINE_BYTES_MAX: usize = 8 * 1024;
 /// What is kept for [`super::Child::stderr_tail`].
 pub const STDERR_TAIL_BYTES_MAX: usize = 2 * 1024;
 
-const READ_BYTES: usize = 8 * 1024;
+const READ_BYTES: usize = 4 * 1024;
 const LINES_PER_SECOND: f64 = 1_000.0;
 const LINES_AT_ONCE: f64 = 2_000.0;
 const BYTES_PER_SECOND: f64 = 4.0 * 1024.0 * 1024.0;

@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 const QUEUED_MESSAGES_MAX: usize = 64;
 /// Up to this many bytes are copied together into one write; more is written from where it lies.
 const COALESCED_BYTES_MAX: usize = 32 * 1024;
+/// What an idle writer keeps for the next write.
+const JOINED_BYTES_KEPT: usize = 4 * 1024;
 
 /// The child takes no more messages: it ended, closed its input, or is being stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,7 +102,9 @@ async fn write_batch(
             joined.extend_from_slice(message);
             joined.push(b'\n');
         }
-        return stdin.write_all(joined).await;
+        stdin.write_all(joined).await?;
+        joined.shrink_to(JOINED_BYTES_KEPT);
+        return Ok(());
     }
     let mut slices = Vec::with_capacity(batch.len() * 2);
     for message in batch {

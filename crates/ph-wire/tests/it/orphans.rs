@@ -1,13 +1,20 @@
 //! Nothing is left when the parent is killed.
 
-use crate::support::{is_dead, until};
+use crate::support::{is_dead, kill, process, until};
+use ph_wire::child::{ChildSpec, spawn};
+use ph_wire::lines::Frame;
 use ph_wire::procfs;
 use ph_wire::reaper::{MARKER_VARIABLE, Reaper};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// Taken by a test that has a reaper in this process and counts it.
+static ONE_REAPER: Mutex<()> = Mutex::const_new(());
 
 fn parent() -> PathBuf {
     ph_sim::example(env!("CARGO_MANIFEST_DIR"), "parent")
@@ -23,9 +30,13 @@ struct Killable {
 
 impl Killable {
     fn start(flags: &[&str]) -> Self {
+        Self::of(ph_sim::fake_stdio_server(), flags)
+    }
+
+    fn of(command: &Path, args: &[&str]) -> Self {
         let mut process = Command::new(parent())
-            .arg(ph_sim::fake_stdio_server())
-            .args(flags)
+            .arg(command)
+            .args(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -63,10 +74,8 @@ impl Killable {
         let all = std::fs::read_dir("/proc")
             .unwrap()
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        all.filter(|pid| {
-            crate::support::process(*pid).is_some_and(|(_, parent)| parent == self.process.id())
-        })
-        .collect()
+        all.filter(|pid| process(*pid).is_some_and(|(_, parent)| parent == self.process.id()))
+            .collect()
     }
 }
 
@@ -127,6 +136,47 @@ async fn the_reaper_outlives_the_signals_that_ask_for_an_end() {
     until("the death of all", || all.iter().all(|pid| is_dead(*pid))).await;
 }
 
+#[tokio::test]
+async fn a_process_that_becomes_ours_is_reaped() {
+    let script = "(sleep 1000 & echo $!); exec cat";
+    let mut parent = Killable::of(Path::new("sh"), &["-c", script]);
+    let mut line = String::new();
+    parent.from.read_line(&mut line).unwrap();
+    let orphan: u32 = line.trim().parse().unwrap();
+    let of_parent = |pid: u32| process(pid).is_some_and(|(_, of)| of == parent.process.id());
+    until("the adoption", || of_parent(orphan)).await;
+    kill(orphan);
+    until("the reaping", || process(orphan).is_none()).await;
+    // The children it made itself are not touched.
+    writeln!(parent.to, "still here").unwrap();
+    line.clear();
+    parent.from.read_line(&mut line).unwrap();
+    assert_eq!(line, "still here\n");
+    drop(parent.to);
+    assert!(parent.process.wait().unwrap().success());
+}
+
+#[tokio::test]
+async fn what_left_the_group_of_a_child_follows_it() {
+    let _turn = ONE_REAPER.lock().await;
+    let reaper = Reaper::start(&parent()).unwrap();
+    let script = "setsid sleep 1000 & echo $!; wait";
+    let spec = ChildSpec::new("sh", ["-c", script]);
+    let mut child = spawn(&spec, &reaper, Arc::new(|_| {})).unwrap();
+    let mut frames = Vec::new();
+    child.next_frames(&mut frames).await.unwrap();
+    let Frame::Line(line) = &frames[0] else {
+        panic!("{frames:?}")
+    };
+    let stray: u32 = std::str::from_utf8(line).unwrap().parse().unwrap();
+    let group_of = |pid: u32| rustix::process::getpgid(Pid::from_raw(pid.cast_signed())).ok();
+    let own_group = Pid::from_raw(stray.cast_signed());
+    until("the leaving", || group_of(stray) == own_group).await;
+    child.kill_group();
+    child.wait().await;
+    until("the stray's death", || is_dead(stray)).await;
+}
+
 /// Whether a process has a handler for SIGTERM.
 fn takes_term(pid: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -139,9 +189,7 @@ fn takes_term(pid: u32) -> bool {
 
 #[tokio::test]
 async fn a_reaper_that_died_is_started_again_with_the_next_child() {
-    use ph_wire::child::{ChildSpec, spawn};
-    use std::sync::Arc;
-
+    let _turn = ONE_REAPER.lock().await;
     let reaper = Reaper::start(&parent()).unwrap();
     let run = reaper.run().unwrap().to_owned();
     let reapers = || {
@@ -149,7 +197,7 @@ async fn a_reaper_that_died_is_started_again_with_the_next_child() {
             .unwrap()
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         let ours = |pid: &u32| {
-            let of_us = crate::support::process(*pid)
+            let of_us = process(*pid)
                 .is_some_and(|(state, parent)| parent == std::process::id() && state != 'Z');
             of_us
                 && std::fs::read(format!("/proc/{pid}/cmdline"))
