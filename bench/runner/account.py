@@ -5,17 +5,27 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from runner import probe
 from runner.targets import Started
 
-SAMPLE = re.compile(r"^mcp_requests_total\{([^}]*)\} (\S+)$")
+SAMPLE = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 
 
-def problems(gateway: Started) -> list[str]:
-    """Ends the gateway and compares; empty when every number is equal.
+@dataclass
+class Account:
+    """What the books say about the calls of one gateway."""
+
+    problems: list[str]  # empty when every number is equal
+    records_dropped: int  # lines that were never written, as the gateway says
+    spans_dropped: int  # spans that were never exported, as the gateway says
+
+
+def close(gateway: Started) -> Account:
+    """Ends the gateway and compares.
 
     What the generator sent must be what `mcp_requests_total` counts and what
     the log has lines for, in total and by method.
@@ -29,26 +39,37 @@ def problems(gateway: Started) -> list[str]:
     except RuntimeError:
         pass
     counted = metric_counts(base)
+    dropped = {name: total(base, f"pilothouse_{name}_dropped_total") for name in ("records", "spans")}
     code = gateway.stop()
     logged = log_counts(gateway.directory / "data" / "logs")
     found = [] if code == 0 else [f"exit code {code} after SIGTERM"]
     for name, got in (("mcp_requests_total", counted), ("log lines", logged)):
         if got != want:
             found.append(f"{name} {got}, sent {want}")
-    return found
+    if dropped["records"]:
+        found.append(f"{dropped['records']:,} records dropped")
+    return Account(found, dropped["records"], dropped["spans"])
 
 
 def metric_counts(base: str) -> dict[str, int]:
     """`mcp_requests_total` by method."""
+    counts: dict[str, int] = {}
+    for labels, value in samples(base, "mcp_requests_total"):
+        counts[labels["method"]] = counts.get(labels["method"], 0) + value
+    return counts
+
+
+def total(base: str, name: str) -> int:
+    """A counter, added up over its labels."""
+    return sum(value for _, value in samples(base, name))
+
+
+def samples(base: str, name: str) -> list[tuple[dict[str, str], int]]:
     status, text = probe.get(f"{base}/metrics")
     if status != 200:
         raise RuntimeError(f"/metrics answered {status}")
-    counts: dict[str, int] = {}
-    for line in text.splitlines():
-        if sample := SAMPLE.match(line):
-            method = dict(LABEL.findall(sample[1]))["method"]
-            counts[method] = counts.get(method, 0) + int(float(sample[2]))
-    return counts
+    matches = filter(None, map(SAMPLE.match, text.splitlines()))
+    return [(dict(LABEL.findall(m[2] or "")), int(float(m[3]))) for m in matches if m[1] == name]
 
 
 def log_counts(logs: Path) -> dict[str, int]:

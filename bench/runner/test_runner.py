@@ -19,6 +19,7 @@ METRICS = """# TYPE mcp_requests_total counter
 mcp_requests_total{server="bench",method="initialize",tool="",status="200"} 16
 mcp_requests_total{server="bench",method="tools/call",tool="echo",status="200"} 1.5e+03
 mcp_requests_total{server="bench",method="tools/call",tool="a \\"b\\"",status="404"} 2
+pilothouse_records_dropped_total 3
 mcp_tool_calls_total{server="bench",tool="echo",outcome="ok"} 9
 """
 
@@ -43,6 +44,11 @@ def serve_metrics(test: unittest.TestCase) -> str:
 class Account(unittest.TestCase):
     def test_requests_are_added_up_by_method(self):
         self.assertEqual(account.metric_counts(serve_metrics(self)), {"initialize": 16, "tools/call": 1502})
+
+    def test_a_counter_without_labels_and_one_that_is_missing(self):
+        base = serve_metrics(self)
+        self.assertEqual(account.total(base, "pilothouse_records_dropped_total"), 3)
+        self.assertEqual(account.total(base, "pilothouse_spans_dropped_total"), 0)
 
     def test_only_lines_of_calls_count_and_rotated_files_too(self):
         with tempfile.TemporaryDirectory() as directory:
