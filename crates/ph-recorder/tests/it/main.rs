@@ -4,6 +4,10 @@
     clippy::disallowed_methods,
     reason = "a golden file is re-blessed by an environment variable"
 )]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something unexpected happens"
+)]
 
 mod balance;
 mod given;
