@@ -7,6 +7,8 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use ph_sim::{Eras, FakeHttpUpstream};
 use serde_json::{Value, json};
+use std::error::Error;
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
@@ -180,10 +182,24 @@ async fn plain_answers_and_their_counts() {
 async fn resets_come_before_and_after_the_first_byte() {
     let client = Client::start().await;
     let call = tool_call("reset_early", &json!({})).to_string();
-    assert!(client.exchange(Method::POST, &[], call).await.is_err());
+    let early = client
+        .exchange(Method::POST, &[], call)
+        .await
+        .err()
+        .unwrap();
+    assert!(is_reset(&early), "{early:?}");
     let late = client.call("reset_late", json!({})).await;
     assert_eq!(late.events().len(), 1);
-    assert!(late.error.is_some());
+    let late = late.error.unwrap();
+    assert!(is_reset(&late), "{late:?}");
+}
+
+/// A reset by the peer, not an end of the connection in good order.
+fn is_reset(error: &hyper::Error) -> bool {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == ErrorKind::ConnectionReset)
 }
 
 #[tokio::test]

@@ -207,6 +207,57 @@ fn what_is_written_is_read() {
     );
 }
 
+/// The grammar by the shortest code that can be trusted: one string, whole lines, no bound.
+fn model(stream: &str) -> Vec<Item> {
+    let text = stream.strip_prefix('\u{feff}').unwrap_or(stream);
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    // What follows the last line end is an unfinished line.
+    let lines = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
+    let (mut items, mut event, mut lines_of_data) = (Vec::new(), None, Vec::new());
+    for line in lines
+        .split('\n')
+        .take(if text.contains('\n') { usize::MAX } else { 0 })
+    {
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value).to_owned();
+        let fields = |event: &mut Option<(_, _, _)>| event.take().unwrap_or((None, None, None));
+        match name {
+            "" if line.is_empty() => {
+                if let Some((id, kind, retry_ms)) = event.take() {
+                    let data = std::mem::take(&mut lines_of_data).join("\n");
+                    items.push(Item::Event {
+                        id,
+                        event: kind,
+                        data,
+                        retry_ms,
+                    });
+                }
+            }
+            "" => items.push(Item::Comment(value)),
+            "data" => {
+                event = Some(fields(&mut event));
+                lines_of_data.push(value);
+            }
+            "id" => {
+                let (_, kind, retry) = fields(&mut event);
+                event = Some((Some(value), kind, retry));
+            }
+            "event" => {
+                let (id, _, retry) = fields(&mut event);
+                event = Some((id, Some(value), retry));
+            }
+            "retry" => {
+                if let Ok(retry) = value.parse() {
+                    let (id, kind, _) = fields(&mut event);
+                    event = Some((id, kind, Some(retry)));
+                }
+            }
+            _ => {}
+        }
+    }
+    items
+}
+
 /// Pieces that meet all branches of the grammar.
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop::sample::select(vec![
@@ -242,6 +293,11 @@ proptest! {
         cuts.sort_unstable();
         let chunks: Vec<&[u8]> = cuts.windows(2).map(|cut| &stream[cut[0]..cut[1]]).collect();
         prop_assert_eq!(parse(&chunks, 24), parse(&[&stream], 24));
+    }
+
+    #[test]
+    fn items_are_those_of_the_model(stream in pieces()) {
+        prop_assert_eq!(parse(&[&stream], 4096), model(std::str::from_utf8(&stream).unwrap()));
     }
 
     #[test]
