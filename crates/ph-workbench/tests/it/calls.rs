@@ -1,11 +1,12 @@
 //! Everything that is offered works, in each era, over each carrier.
 
+use ph_workbench::{Options, serve_stdio};
 use rmcp::model::{GetPromptRequestParams, ReadResourceRequestParams};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::fixture::{Carrier, Client, ERAS, Era, Fixture, text};
+use crate::fixture::{Carrier, Client, ERAS, Era, Fixture, is_server, text};
 
 #[tokio::test]
 async fn in_memory() {
@@ -21,8 +22,17 @@ async fn over_http() {
     }
 }
 
+/// The test is both ends: it starts its own binary again, where it serves.
 #[tokio::test]
 async fn in_a_child_process() {
+    if is_server() {
+        let options = Options {
+            access: Box::new(std::io::stderr()),
+            ..Options::default()
+        };
+        serve_stdio(options).await.unwrap();
+        return;
+    }
     for era in ERAS {
         check(Carrier::Child, era).await;
     }

@@ -181,15 +181,22 @@ fn lifecycle(era: Era) -> ClientLifecycleMode {
 
 type ChildStreams = (DuplexStream, ChildStdin);
 
+/// Set in a child process: the test `calls::in_a_child_process` is the server there.
+const IS_SERVER: &str = "PH_WORKBENCH_TEST_IS_SERVER";
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "set by `child` for the process that it starts, not by an operator"
+)]
+pub(crate) fn is_server() -> bool {
+    std::env::var_os(IS_SERVER).is_some()
+}
+
 /// Starts this test binary again, as a server on its standard streams.
 async fn child(root: &Path) -> (Child, ChildStreams) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "child::serve_this_directory",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", "calls::in_a_child_process", "--nocapture"])
+        .env(IS_SERVER, "1")
         .current_dir(root)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

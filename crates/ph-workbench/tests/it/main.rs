@@ -6,7 +6,6 @@
 )]
 
 mod calls;
-mod child;
 #[path = "../../../ph-otlp/tests/it/collector.rs"]
 mod collector;
 mod ending;
