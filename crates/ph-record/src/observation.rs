@@ -152,7 +152,8 @@ pub enum EventKind {
         /// Why it failed.
         error: Option<Box<str>>,
     },
-    /// A request was refused before it was a call.
+    /// A request was refused before it was a call. Where a server is known, whoever refuses also counts
+    /// it in [`crate::Live::refused`]; else the sink counts this event.
     Refused {
         /// Why.
         reason: crate::RefusedReason,

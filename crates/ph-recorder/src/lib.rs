@@ -17,6 +17,7 @@ mod registry;
 mod intake;
 mod worker;
 
+mod complaints;
 mod files;
 mod line;
 mod sinks;

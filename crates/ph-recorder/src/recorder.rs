@@ -1,11 +1,11 @@
 //! The handle that everybody else holds.
 
+use crate::complaints::Complain;
 use crate::exposition::{Format, RecordTotals, Scrape, render};
 use crate::intake::Intake;
 use crate::process::ProcessUse;
 use crate::registry::Registry;
 use crate::settings::Settings;
-use crate::sinks::{Complain, Sinks};
 use crate::tracer::Tracer;
 use crate::worker::{Command, Worker};
 use ph_record::{Observation, RecordSink, ServerTable};
@@ -110,11 +110,7 @@ impl Recorder {
             version,
             started_unix_s: since_epoch.as_secs_f64(),
         });
-        let worker = Worker::new(
-            Arc::clone(&shared),
-            settings.log,
-            Sinks::new(stdout, complain),
-        );
+        let worker = Worker::new(Arc::clone(&shared), settings.log, stdout, complain);
         let thread = thread::Builder::new().name("recorder".to_owned());
         thread
             .spawn(move || worker.run())

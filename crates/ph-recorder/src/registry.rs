@@ -108,9 +108,9 @@ impl Registry {
                 cells.health[*result as usize].fetch_add(1, Relaxed);
                 cells.health_seconds.observe(&HEALTH_NS, *duration_ns);
             }
-            (EventKind::Refused { reason, .. }, server) => {
-                let refused = server.map_or(&self.refused, |s| &self.server(s).refused);
-                refused[*reason as usize].fetch_add(1, Relaxed);
+            // Where a server is known, its `Live` has counted it already.
+            (EventKind::Refused { reason, .. }, None) => {
+                self.refused[*reason as usize].fetch_add(1, Relaxed);
             }
             (EventKind::PlanLoaded { .. }, _) => {
                 self.plans_loaded.fetch_add(1, Relaxed);
@@ -126,6 +126,7 @@ impl Registry {
                 | EventKind::CrashLoop { .. }
                 | EventKind::Restart { .. }
                 | EventKind::Health { .. }
+                | EventKind::Refused { .. }
                 | EventKind::Note { .. },
                 _,
             ) => {}

@@ -1,13 +1,11 @@
 //! Where lines go: two files and standard output, batch by batch.
 
+use crate::complaints::{Complain, Complaints};
 use crate::files::{COMBINED, ERROR, Janitor, Log, LogDir, Retention, Rotation};
 use crate::intake::Settled;
 use crate::line::Level;
 use std::io::{self, Write};
 use std::sync::Arc;
-
-/// Tells an operator what cannot be said in the logs themselves.
-pub(crate) type Complain = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Lines that are written together.
 #[derive(Debug, Default)]
@@ -100,11 +98,7 @@ impl Sinks {
         Self {
             files: None,
             stdout,
-            complaints: Complaints {
-                complain,
-                last_unix_ms: None,
-                silenced: 0,
-            },
+            complaints: Complaints::new(complain),
         }
     }
 
@@ -133,11 +127,11 @@ impl Sinks {
     ) {
         self.close();
         self.files = dir.map(|dir| {
-            let complain = Arc::clone(&self.complaints.complain);
+            let complain = Arc::clone(self.complaints.complain());
             // Without the thread files are rotated and kept: worth a word, not a stop.
             let janitor = Janitor::start(Arc::clone(&dir), move |text| complain(text));
             if let Err(error) = &janitor {
-                (self.complaints.complain)(&format!(
+                (self.complaints.complain())(&format!(
                     "rotated log files will not be tidied up: {error}"
                 ));
             }
@@ -284,32 +278,6 @@ impl Stdout {
             }
         }
         self.writer.flush()
-    }
-}
-
-/// One complaint a minute: a full disk must not fill another one.
-struct Complaints {
-    complain: Complain,
-    last_unix_ms: Option<u64>,
-    silenced: u64,
-}
-
-const QUIET_MS: u64 = 60_000;
-
-impl Complaints {
-    fn say(&mut self, now_unix_ms: u64, text: &str) {
-        if self
-            .last_unix_ms
-            .is_some_and(|last| now_unix_ms < last + QUIET_MS)
-        {
-            self.silenced += 1;
-            return;
-        }
-        self.last_unix_ms = Some(now_unix_ms);
-        match std::mem::take(&mut self.silenced) {
-            0 => (self.complain)(text),
-            n => (self.complain)(&format!("{text} ({n} more like it in the last minute)")),
-        }
     }
 }
 
@@ -470,24 +438,6 @@ mod tests {
                 "combined-19700101T000100000Z.log",
                 "combined-19700101T000100001Z.log"
             ]
-        );
-    }
-
-    #[test]
-    fn complaints_come_once_a_minute() {
-        let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
-        let ear = Arc::clone(&heard);
-        let mut complaints = Complaints {
-            complain: Arc::new(move |text: &str| ear.lock().unwrap().push(text.to_owned())),
-            last_unix_ms: None,
-            silenced: 0,
-        };
-        for second in 0..=60 {
-            complaints.say(second * 1000, "full");
-        }
-        assert_eq!(
-            *heard.lock().unwrap(),
-            ["full", "full (59 more like it in the last minute)"]
         );
     }
 }

@@ -9,6 +9,7 @@ use crate::spans::spans;
 use arc_swap::ArcSwapOption;
 use ph_otlp::{Exporter, SourceName, Tuning};
 use ph_record::{CallRecord, Server};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -26,6 +27,8 @@ struct Active {
     exporter: Arc<Exporter>,
     sampling: Sampling,
     arguments: Option<Redaction>,
+    /// Spans lost to the collector when that was last asked.
+    lost_seen: AtomicU64,
 }
 
 #[derive(Default)]
@@ -94,6 +97,7 @@ impl Tracer {
                 tuning,
                 &self.runtime,
             )?),
+            lost_seen: AtomicU64::new(0),
             sampling: Sampling::new(settings.sample_ratio, settings.slow),
             arguments: settings
                 .arguments
@@ -123,6 +127,15 @@ impl Tracer {
                     at_unix_ns: record.started_unix_ns.saturating_add(record.duration_ns),
                 });
         }
+    }
+
+    /// Why spans were lost, if any were since this was last asked.
+    pub(crate) fn new_failure(&self) -> Option<String> {
+        let active = self.active.load();
+        let active = active.as_deref()?;
+        let lost = active.exporter.counts().dropped_export;
+        let more = active.lost_seen.swap(lost, Relaxed) < lost;
+        more.then(|| active.exporter.last_failure().unwrap_or_default())
     }
 
     /// What became of all spans; `None` when none were ever exported.

@@ -1,5 +1,6 @@
 //! The recorder's thread: takes what was observed, batch by batch.
 
+use crate::complaints::{Complain, Complaints};
 use crate::files::{Directory, LogDir, Retention, Rotation};
 use crate::line::{Encoder, Redaction};
 use crate::recorder::Shared;
@@ -7,6 +8,7 @@ use crate::registry::Rates;
 use crate::settings::LogSettings;
 use crate::sinks::{Batch, Sinks};
 use ph_record::{Observation, Server};
+use std::io::Write;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -28,6 +30,7 @@ pub(crate) struct Worker {
     settings: LogSettings,
     encoder: Encoder,
     sinks: Sinks,
+    span_complaints: Complaints,
     batch: Batch,
     rates: Rates,
     next_tick: Instant,
@@ -41,12 +44,18 @@ const TICK: Duration = Duration::from_secs(1);
 const TAKE_MAX: usize = 16_384;
 
 impl Worker {
-    pub(crate) fn new(shared: Arc<Shared>, settings: LogSettings, sinks: Sinks) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        settings: LogSettings,
+        stdout: Option<Box<dyn Write + Send>>,
+        complain: Complain,
+    ) -> Self {
         let now = Instant::now();
         Self {
             encoder: encoder(&settings),
             settings,
-            sinks,
+            sinks: Sinks::new(stdout, Arc::clone(&complain)),
+            span_complaints: Complaints::new(complain),
             batch: Batch::default(),
             rates: Rates::new(now),
             next_tick: now,
@@ -173,7 +182,12 @@ impl Worker {
         if now >= self.next_tick {
             self.next_tick = now + TICK;
             self.rates.sample(&self.shared.registry, now);
-            self.sinks.tick(now_unix_ms());
+            let now_unix_ms = now_unix_ms();
+            self.sinks.tick(now_unix_ms);
+            if let Some(failure) = self.shared.tracer.new_failure() {
+                let text = format!("spans could not be exported and are lost: {failure}");
+                self.span_complaints.say(now_unix_ms, &text);
+            }
         }
     }
 

@@ -101,7 +101,7 @@ pub(crate) struct ServerCells {
     /// `tools/call` by tool.
     tools: [OnceLock<Box<Cell>>; TOOLS],
     shards: Sharded<ServerShard>,
-    /// Requests refused, calls or not, by reason.
+    /// Calls refused, by reason; what was refused before it was a call is in the server's `Live`.
     pub(crate) refused: [AtomicU64; RefusedReason::ALL.len()],
     /// Health checks by result.
     pub(crate) health: [AtomicU64; HealthResult::ALL.len()],

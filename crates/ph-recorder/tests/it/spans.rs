@@ -1,6 +1,6 @@
 //! Spans on their way to a collector, and what `/metrics` says of them.
 
-use crate::given::{AT_NS, Given, call, ok, quiet, recorder};
+use crate::given::{AT_NS, Given, LIMIT, call, ok, quiet, recorder};
 use ph_base::Method;
 use ph_base::trace::{SpanId, TraceId};
 use ph_record::{Answer, Ending};
@@ -11,18 +11,27 @@ use std::time::Duration;
 
 /// A collector that takes everything.
 fn collector() -> SocketAddr {
+    answering("200 OK")
+}
+
+/// A collector that takes nothing, for good.
+fn refuser() -> SocketAddr {
+    answering("400 Bad Request")
+}
+
+fn answering(status: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            std::thread::spawn(move || accept(stream.unwrap()));
+            std::thread::spawn(move || accept(stream.unwrap(), status));
         }
     });
     at
 }
 
 /// Answers requests until the other end has had enough.
-fn accept(stream: TcpStream) -> Option<()> {
+fn accept(stream: TcpStream, status: &str) -> Option<()> {
     let mut to = stream.try_clone().ok()?;
     let mut from = BufReader::new(stream);
     loop {
@@ -40,15 +49,16 @@ fn accept(stream: TcpStream) -> Option<()> {
             }
         }
         std::io::copy(&mut (&mut from).take(body), &mut std::io::sink()).ok()?;
-        to.write_all(
-            b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n",
-        )
-        .ok()?;
+        to.write_all(format!("HTTP/1.1 {status}\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n").as_bytes()).ok()?;
     }
 }
 
 fn exporting(ratio: f64) -> Settings {
-    let endpoint = format!("http://{}", collector());
+    exporting_to(collector(), ratio)
+}
+
+fn exporting_to(at: SocketAddr, ratio: f64) -> Settings {
+    let endpoint = format!("http://{at}");
     let collector =
         ph_otlp::Settings::at("otlp.endpoint", &endpoint, ph_otlp::Protocol::HttpProtobuf).unwrap();
     let slow = Duration::from_secs(1);
@@ -125,6 +135,25 @@ fn exemplars_show_kept_traces_and_no_others() {
         "the plain text has no exemplars"
     );
     assert_eq!(given.metric("pilothouse_spans_offered_total"), "2");
+}
+
+#[test]
+fn a_collector_that_refuses_is_complained_of() {
+    let given = recorder(exporting_to(refuser(), 1.0));
+    let server = given.server("s");
+    given.observe(ok(&server));
+    given.flush();
+    assert_eq!(
+        given.metric(r#"pilothouse_spans_dropped_total{reason="export"}"#),
+        "2"
+    );
+    let began = std::time::Instant::now();
+    while given.complaints.lock().unwrap().is_empty() {
+        assert!(began.elapsed() < LIMIT);
+        std::thread::yield_now();
+    }
+    let said = given.complaints.lock().unwrap().clone();
+    assert!(said[0].contains("spans could not be exported"), "{said:?}");
 }
 
 #[test]
