@@ -13,6 +13,7 @@ HERE = Path(__file__).resolve().parent
 DEPS = HERE.parents[1] / ".deps/clients"
 NODE = str(DEPS / "node_modules/.bin/node")
 NPM = DEPS / "node_modules/@modelcontextprotocol"
+MANY = 40
 TEXT = "Plain sailing: ünïcödé, \"quotes\" and a 🚢"
 
 
@@ -30,6 +31,8 @@ class Server:
     steps: list
     http: str | None = None
     http_command: list = field(default_factory=list)
+    # All clients also come at once.
+    busy: bool = False
     # The clients are asked for their roots as soon as they are connected.
     roots: bool = False
     # Only these (client/mode); empty: all.
@@ -46,11 +49,16 @@ def call(name, args=None, want=None, outcome=None):
     return step("call", want, outcome, name=name, args=args or {})
 
 
-def progress(client):
-    """Five reports, the first one well before the answer: nothing held them back."""
-    # The TypeScript clients lose a report that is read together with the answer, without us as well.
-    every = {"progress": [1, 2, 3, 4, 5]} if client in ("py", "fastmcp", "rmcp") else {"progress^": [1, 2, 3, 4]}
+def progress(client, reports=(1, 2, 3, 4, 5)):
+    """These reports, the first one well before the answer: nothing held them back."""
+    # The TypeScript and Rust clients may lose a report that is read together with the answer, as they do without us.
+    every = {"progress": [*reports]} if client in ("py", "fastmcp") else {"progress^": [*reports[:-1]]}
     return every | {"progress_ahead_ms>=": 250}
+
+
+def many(tool, argument, prefix=""):
+    """Calls at the same time over one connection: each gets its own answer."""
+    return step("many", {"good": MANY, "bad": []}, ["ok"] * MANY, name=tool, argument=argument, prefix=prefix, count=MANY)
 
 
 def everything(client, era):
@@ -58,6 +66,7 @@ def everything(client, era):
     steps = [
         step("list_tools", {"names~": "trigger-long-running-operation"}),
         call("echo", {"message": TEXT}, {"text": f"Echo: {TEXT}", "is_error": False}),
+        many("echo", "message", "Echo: "),
         call("get-sum", {"a": 19, "b": 23}, {"text~": "42"}),
         call("get-structured-content", {"location": "Chicago"}, {"structured~": "temperature"}),
         call("trigger-long-running-operation", {"duration": 0.5, "steps": 5}, progress(client)),
@@ -125,6 +134,7 @@ def dual(client, era):
     steps = [
         step("list_tools", {"names": ["echo", "slow", "greet", "think", "grow", "touch"]}),
         call("echo", {"text": TEXT}, {"text": f"dual: {TEXT}"}),
+        many("echo", "text", "dual: "),
         call("slow", {"seconds": 0.5, "steps": 5}, progress(client)),
         call("greet", {}, {"text": "hello Ada Lovelace"}, asks),
         call("think", {"question": "why"}, {"text": "the model says: parrot says: why"}, asks),
@@ -156,11 +166,11 @@ def dual(client, era):
 
 def workbench(client, era):
     """Our own server, on rmcp."""
-    every = {"progress": [100, 200, 300, 400, 500]} if client in ("py", "fastmcp", "rmcp") else {"progress^": [100, 200, 300, 400]}
     return [
         step("list_tools", {"names~": "searchFiles"}),
         call("echo", {"text": TEXT}, {"text": TEXT, "structured": {"text": TEXT}}),
-        call("sleep", {"ms": 500}, every | {"progress_ahead_ms>=": 250}),
+        many("echo", "text"),
+        call("sleep", {"ms": 500}, progress(client, (0, 100, 200, 300, 400, 500))),
         call("fail", {"message": "man overboard"}, {"is_error": True, "text": "man overboard"}, ["tool_error"]),
         step("cancel", {"cancelled": True}, name="sleep", args={"ms": 60_000}, after_ms=300),
         step("list_prompts", {"names": ["investigate"]}),
@@ -174,6 +184,8 @@ def servers(scratch: Path, binary: str):
     harbour = scratch / "harbour"
     harbour.mkdir()
     (harbour / "log.txt").write_text(TEXT)
+    big = "".join(f"{line}: ünïcödé 🚢\n" for line in range(60_000))
+    (harbour / "big.txt").write_text(big)
     git = ["git", "-C", str(harbour), "-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
     for command in (["init", "-q", "-b", "main"], ["add", "log.txt"], ["commit", "-q", "-m", "Cast off"]):
         subprocess.run(git + command, check=True, env=os.environ | {"GIT_CONFIG_GLOBAL": "/dev/null"})
@@ -190,6 +202,7 @@ def servers(scratch: Path, binary: str):
             everything,
             http="/mcp",
             http_command=[NODE, everything_js, "streamableHttp"],
+            busy=True,
         ),
         Server(
             "server-everything roots",
@@ -199,8 +212,8 @@ def servers(scratch: Path, binary: str):
             roots=True,
             clients=("ts1/legacy", "ts2/default", "py/auto", "fastmcp/auto"),
         ),
-        Server("dual-server", [venv("clients", "python"), str(HERE / "dual_server.py")], True, dual),
-        Server("workbench", [binary, "workbench"], True, workbench),
+        Server("dual-server", [venv("clients", "python"), str(HERE / "dual_server.py")], True, dual, busy=True),
+        Server("workbench", [binary, "workbench"], True, workbench, busy=True),
         Server(
             "server-filesystem",
             [NODE, str(NPM / "server-filesystem/dist/index.js"), str(harbour)],
@@ -208,6 +221,8 @@ def servers(scratch: Path, binary: str):
             [
                 step("list_tools", {"names~": "read_text_file"}),
                 call("read_text_file", {"path": str(harbour / "log.txt")}, {"text": TEXT, "structured": {"content": TEXT}}),
+                # 1.4 MB, twice in one answer (content and structuredContent).
+                call("read_text_file", {"path": str(harbour / "big.txt")}, {"text": big}),
                 call("read_text_file", {"path": "/etc/hostname"}, {"is_error": True}, ["tool_error"]),
             ],
         ),

@@ -158,6 +158,13 @@ const steps = {
       progress_ahead_ms: first === undefined ? 0 : Math.round(rest),
     };
   },
+  /** Calls at the same time, each with a text of its own. */
+  async many({ client }, wire, { name, argument, prefix, count }) {
+    const texts = Array.from({ length: count }, (_, n) => `number ${n} of ${count}`);
+    const results = await Promise.all(texts.map((text) => client.callTool({ name, arguments: { [argument]: text } })));
+    const bad = results.map(textOf).filter((text, n) => text !== prefix + texts[n]);
+    return { good: count - bad.length, bad };
+  },
   /** Starts a call and aborts it, on its first progress if it reports any, else after a while. */
   async cancel({ client, kind }, wire, { name, args, after_ms }) {
     const abort = new AbortController();

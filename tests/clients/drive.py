@@ -180,6 +180,14 @@ class Steps:
             "progress_ahead_ms": round((time.monotonic() - first[0]) * 1000) if first else 0,
         }
 
+    async def many(self, step):
+        """Calls at the same time, each with a text of its own."""
+        texts = [f"number {n} of {step['count']}" for n in range(step["count"])]
+        calls = [self._call({"name": step["name"], "args": {step["argument"]: text}}, lambda _done: None) for text in texts]
+        answers = ["".join(item.text for item in result.content) for result in await asyncio.gather(*calls)]
+        bad = [answer for text, answer in zip(texts, answers) if answer != step["prefix"] + text]
+        return {"good": len(texts) - len(bad), "bad": bad}
+
     async def cancel(self, step):
         """Starts a call and cancels it, on its first progress if it reports any, else after a while."""
         reported = asyncio.Event()

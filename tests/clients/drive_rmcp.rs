@@ -194,6 +194,7 @@ impl Connection {
             "subscribe" => Ok(json!({ "result": self.ask("resources/subscribe", uri).await? })),
             "unsubscribe" => Ok(json!({ "result": self.ask("resources/unsubscribe", uri).await? })),
             "call" => self.call(step).await,
+            "many" => self.many(step).await,
             "cancel" => self.cancel(step).await,
             "listen" => self.listen(step).await,
             "unlisten" => {
@@ -246,6 +247,34 @@ impl Connection {
             "progress": seen.progress.iter().map(|(_, done)| done).collect::<Vec<_>>(),
             "progress_ahead_ms": first.unwrap_or_default(),
         }))
+    }
+
+    /// Calls at the same time, each with a text of its own.
+    async fn many(&self, step: &Value) -> Result<Value, Failure> {
+        let count = step["count"].as_u64().unwrap_or_default();
+        let mut calls = tokio::task::JoinSet::new();
+        for n in 0..count {
+            let (peer, said) = (
+                self.running.peer().clone(),
+                format!("number {n} of {count}"),
+            );
+            let arguments =
+                Map::from_iter([(text(step, "argument").to_owned(), said.clone().into())]);
+            let params =
+                CallToolRequestParams::new(text(step, "name").to_owned()).with_arguments(arguments);
+            let wanted = format!("{}{said}", text(step, "prefix"));
+            calls.spawn(async move { (peer.call_tool(params).await, wanted) });
+        }
+        let (mut good, mut bad) = (0, Vec::new());
+        for (result, wanted) in tokio::time::timeout(STEP, calls.join_all()).await? {
+            let answer = texts(&serde_json::to_value(result?)?["content"]);
+            if answer == wanted {
+                good += 1;
+            } else {
+                bad.push(answer);
+            }
+        }
+        Ok(json!({ "good": good, "bad": bad }))
     }
 
     /// Starts a call and cancels it, on its first progress if it reports any, else after a while.
