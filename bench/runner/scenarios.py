@@ -72,9 +72,9 @@ def catalogue(peer: bool) -> list[Scenario]:
     http = [Direct(), nginx, Pilothouse()]
     spans = [nginx, Pilothouse(), Pilothouse(spans=True)]
 
-    def stdio(era: str) -> list[Target]:
-        peers = [Supergateway()] if peer and era == "legacy" else []
-        return [Direct(), nginx, Pilothouse(upstream=f"stdio-{era}"), *peers]
+    def stdio(upstream: str) -> list[Target]:
+        peers = [Supergateway()] if peer and upstream == "stdio-sessions" else []
+        return [Direct(), nginx, Pilothouse(upstream), *peers]
 
     found = [
         Scenario(
@@ -95,19 +95,18 @@ def catalogue(peer: bool) -> list[Scenario]:
         Scenario("spans-16", "echo with spans exported, 16 connections", spans, Load(16), SPANS),
         Scenario("sessions-256", "256 sessions left open", http[1:], Load(256, keep_sessions=True), MEMORY),
     ]
-    found += [
-        Scenario(
-            f"stdio-{n}",
-            f"echo, one stdio child, {n} sessions",
-            stdio("legacy"),
-            Load(n),
-            STDIO + (BRIDGE if peer else []),
-        )
-        for n in (16, 64)
-    ]
-    found.append(
-        Scenario("stdio-modern-16", "echo, one stateless stdio child, 16 connections", stdio("modern"), Load(16, era="modern"))
-    )
+    for n in (16, 64):
+        shared, sessions = Load(n, era="modern"), Load(n)
+        found += [
+            Scenario(f"stdio-{n}", f"echo, one stateless stdio child, {n} connections", stdio("stdio-shared"), shared, STDIO),
+            Scenario(
+                f"stdio-sessions-{n}",
+                f"echo, {n} sessions with a stdio child each",
+                stdio("stdio-sessions"),
+                sessions,
+                STDIO + (BRIDGE if peer else []),
+            ),
+        ]
     return found
 
 

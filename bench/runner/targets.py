@@ -93,8 +93,8 @@ class Nginx(Target):
 class Pilothouse(Target):
     """Pilothouse with metrics and log lines on, as always.
 
-    `upstream`: `http`, `stdio-legacy` (one child that all sessions share) or
-    `stdio-modern` (one stateless child).
+    `upstream`: `http`, `stdio-sessions` (one child for each legacy session) or
+    `stdio-shared` (one stateless child).
     """
 
     def __init__(self, upstream: str = "http", spans: bool = False):
@@ -119,10 +119,10 @@ class Pilothouse(Target):
     def config(self, tools: Tools, upstream_port: int) -> str:
         if self.upstream == "http":
             return f"servers:\n  bench:\n    url: http://127.0.0.1:{upstream_port}/mcp\n"
-        eras = "modern" if self.upstream == "stdio-modern" else "legacy"
+        eras = "modern" if self.upstream == "stdio-shared" else "legacy"
         return (
             f"servers:\n  bench:\n    command: {json.dumps(str(tools.ends))}\n"
-            f"    args: {json.dumps(['upstream-stdio', '--eras', eras])}\n    isolation: shared\n"
+            f"    args: {json.dumps(['upstream-stdio', '--eras', eras])}\nchildren:\n  max: 128\n"
         )
 
     def wait(self, started: Started) -> None:
