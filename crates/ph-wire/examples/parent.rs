@@ -22,6 +22,7 @@ fn main() -> ExitCode {
 
 #[tokio::main(flavor = "current_thread")]
 async fn carry(spec: &ChildSpec) -> ExitCode {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("Linux 3.4");
     let reaper = std::env::current_exe()
         .and_then(|exe| Reaper::start(&exe))
         .expect("the reaper starts");
@@ -41,7 +42,6 @@ async fn carry(spec: &ChildSpec) -> ExitCode {
             }
         }
     });
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("Linux 3.4");
     let mut adopted = Adopted::default();
     let mut look = tokio::time::interval(Duration::from_millis(20));
     let mut frames = Vec::new();
