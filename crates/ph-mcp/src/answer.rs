@@ -288,19 +288,20 @@ impl AnswerScan {
             self.keep_bytes(&chunk[i..=i]);
             return i + 1;
         }
-        let rest = &chunk[i..];
-        let Some(n) = memchr::memchr2(b'"', b'\\', rest) else {
-            self.keep_bytes(rest);
-            return chunk.len();
-        };
-        if rest[n] == b'\\' {
-            self.keep_bytes(&rest[..=n]);
-            self.escaped = true;
-        } else {
-            self.keep_bytes(&rest[..n]);
-            self.string_ends(self.at + i + n + 1);
+        let end = string_end(chunk, i);
+        match chunk.get(end) {
+            Some(_) => {
+                self.keep_bytes(&chunk[i..end]);
+                self.string_ends(self.at + end + 1);
+                end + 1
+            }
+            None => {
+                self.keep_bytes(&chunk[i..]);
+                // A backslash as the very last byte escapes what the next chunk begins with.
+                self.escaped = end > chunk.len();
+                chunk.len()
+            }
         }
-        i + n + 1
     }
 
     fn string_ends(&mut self, end: usize) {
@@ -425,6 +426,33 @@ impl AnswerScan {
             open.key = Key::Unknown;
         }
     }
+}
+
+/// Where the string that `chunk[from]` is within ends: the index of its closing
+/// quote, `chunk.len()` when it goes on, one more when it goes on after a backslash.
+///
+/// Text that is full of escapes (JSON within JSON) has one every few bytes: a
+/// short way is gone by hand before `memchr` is worth its start.
+fn string_end(chunk: &[u8], from: usize) -> usize {
+    const BY_HAND: usize = 16;
+    let mut i = from;
+    while i < chunk.len() {
+        let near = &chunk[i..chunk.len().min(i + BY_HAND)];
+        let found = near.iter().position(|b| matches!(b, b'"' | b'\\'));
+        let step = match found {
+            Some(step) => step,
+            None => match memchr::memchr2(b'"', b'\\', &chunk[i + near.len()..]) {
+                Some(step) => near.len() + step,
+                None => return chunk.len(),
+            },
+        };
+        i += step;
+        if chunk[i] == b'"' {
+            return i;
+        }
+        i += 2;
+    }
+    i
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What a client sent: the envelope, read once and strictly; params stay raw bytes.
 
 use crate::json::{Cursor, Fault, Value, ValueKind, unquote};
-use ph_base::{Era, Method, is_modern_version};
+use ph_base::{Era, Method};
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
@@ -157,36 +157,31 @@ impl<'a> Envelope<'a> {
     /// [`EnvelopeError`], never `BatchTooLong`.
     pub fn read(text: &'a str) -> Result<Self, EnvelopeError> {
         let mut cursor = Cursor::new(text);
-        let value = cursor.value()?;
-        cursor.end()?;
-        Self::at(text, &value)
+        if cursor.peek() != Some(b'{') {
+            cursor.value()?;
+            cursor.end()?;
+            return Err(EnvelopeError::NotRpc("an object is expected"));
+        }
+        let root = Root::read(&mut cursor);
+        // What is not JSON at all is that first.
+        if !matches!(root, Err(EnvelopeError::NotJson { .. })) {
+            cursor.end()?;
+        }
+        Self::of(text, &root?)
     }
 
+    /// Reads the element `value` of a batch.
     fn at(text: &'a str, value: &Value) -> Result<Self, EnvelopeError> {
         if value.kind != ValueKind::Object {
             return Err(EnvelopeError::NotRpc("an object is expected"));
         }
-        let mut root = Root::default();
-        let mut twice = None;
-        Cursor::within(text, &value.range).object(|key, v| {
-            let slot = match &*key {
-                "jsonrpc" => &mut root.jsonrpc,
-                "id" => &mut root.id,
-                "method" => &mut root.method,
-                "params" => &mut root.params,
-                "result" => &mut root.result,
-                "error" => &mut root.error,
-                _ => return Ok(()),
-            };
-            keep(slot, v, &key, &mut twice);
-            Ok(())
-        })?;
-        if let Some(key) = twice {
-            return Err(EnvelopeError::Duplicate(key));
-        }
+        Self::of(text, &Root::read(&mut Cursor::within(text, &value.range))?)
+    }
+
+    fn of(text: &'a str, root: &Root) -> Result<Self, EnvelopeError> {
         let mut envelope = root.classify(text)?;
-        if let Some(params) = root.params.filter(|p| p.kind == ValueKind::Object) {
-            envelope.read_params(text, &params)?;
+        if let Some(params) = root.params.as_ref().filter(|p| p.kind == ValueKind::Object) {
+            envelope.read_params(text, params)?;
         }
         Ok(envelope)
     }
@@ -261,9 +256,11 @@ impl<'a> Envelope<'a> {
     }
 
     /// The era this message speaks, from its body alone; `None` when the body does not say.
+    ///
+    /// Only modern messages carry a version in `_meta`, be it one that nobody knows.
     pub fn era(&self) -> Option<Era> {
         match (&self.meta_version, self.method) {
-            (Some(v), _) if is_modern_version(v) => Some(Era::Modern),
+            (Some(_), _) => Some(Era::Modern),
             (_, Method::Initialize) => Some(Era::Legacy),
             _ => None,
         }
@@ -330,6 +327,26 @@ struct Root {
 }
 
 impl Root {
+    /// The members that say what a message is; each at most once.
+    fn read(cursor: &mut Cursor<'_>) -> Result<Self, EnvelopeError> {
+        let mut root = Self::default();
+        let mut twice = None;
+        cursor.object(|key, v| {
+            let slot = match &*key {
+                "jsonrpc" => &mut root.jsonrpc,
+                "id" => &mut root.id,
+                "method" => &mut root.method,
+                "params" => &mut root.params,
+                "result" => &mut root.result,
+                "error" => &mut root.error,
+                _ => return Ok(()),
+            };
+            keep(slot, v, &key, &mut twice);
+            Ok(())
+        })?;
+        twice.map_or(Ok(root), |key| Err(EnvelopeError::Duplicate(key)))
+    }
+
     fn classify<'a>(&self, text: &'a str) -> Result<Envelope<'a>, EnvelopeError> {
         let not = |what| Err(EnvelopeError::NotRpc(what));
         match &self.jsonrpc {

@@ -38,18 +38,20 @@ pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
     depth: usize,
+    /// The text is known to be JSON: values are skipped without looking into them.
+    checked: bool,
 }
 
 type Read<T> = Result<T, Fault>;
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, bytes: text.as_bytes(), at: 0, depth: 0 }
+        Self { text, bytes: text.as_bytes(), at: 0, depth: 0, checked: false }
     }
 
-    /// A cursor over the value at `range` of the same text.
+    /// A cursor over the value at `range`, which has been read before and is JSON.
     pub(crate) fn within(text: &'a str, range: &Range<usize>) -> Self {
-        Self { at: range.start, ..Self::new(&text[..range.end]) }
+        Self { at: range.start, checked: true, ..Self::new(&text[..range.end]) }
     }
 
     pub(crate) fn fault<T>(&self, what: &'static str) -> Read<T> {
@@ -190,6 +192,9 @@ impl<'a> Cursor<'a> {
 
     /// Skips a container without recursion; one bit per open container says object or array.
     fn skip_container(&mut self) -> Read<()> {
+        if self.checked {
+            return self.skip_checked_container();
+        }
         let floor = self.depth;
         let mut is_object = [false; DEPTH_MAX + 1];
         loop {
@@ -230,6 +235,39 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Skips a container that is known to be JSON: only brackets and strings matter.
+    fn skip_checked_container(&mut self) -> Read<()> {
+        let mut open = 0_usize;
+        while let Some(byte) = self.bytes.get(self.at) {
+            self.at += 1;
+            match byte {
+                b'{' | b'[' => open += 1,
+                b'}' | b']' => {
+                    open -= 1;
+                    if open == 0 {
+                        return Ok(());
+                    }
+                }
+                b'"' => self.skip_checked_string(),
+                _ => {}
+            }
+        }
+        self.fault("a container is not closed")
+    }
+
+    /// Skips a string whose opening quote has been read.
+    fn skip_checked_string(&mut self) {
+        while let Some(step) = memchr::memchr2(b'"', b'\\', &self.bytes[self.at..]) {
+            self.at += step;
+            if self.bytes[self.at] == b'"' {
+                self.at += 1;
+                return;
+            }
+            self.at = (self.at + 2).min(self.bytes.len());
+        }
+        self.at = self.bytes.len();
+    }
+
     fn key(&mut self) -> Read<()> {
         if self.peek() != Some(b'"') {
             return self.fault("a key is expected");
@@ -242,6 +280,10 @@ impl<'a> Cursor<'a> {
     fn string(&mut self) -> Read<Range<usize>> {
         self.at += 1;
         let start = self.at;
+        if self.checked {
+            self.skip_checked_string();
+            return Ok(start..self.at - 1);
+        }
         loop {
             let rest = &self.bytes[self.at..];
             let Some(step) = memchr::memchr2(b'"', b'\\', rest) else {

@@ -5,6 +5,7 @@ mod forward;
 mod probe;
 mod stream;
 
+use crate::drive::drive;
 use crate::inbound::Client;
 use crate::permits::Permits;
 use crate::reply::{OwnError, Reply};
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use exchange::Exchange;
 pub(crate) use forward::chain;
 use forward::Target;
+use http::header::HeaderValue;
 use http::{Method as HttpMethod, Response, StatusCode};
 use http_body_util::BodyExt;
 use ph_base::Era;
@@ -102,16 +104,11 @@ impl HttpServer {
         }
     }
 
-    /// Runs the exchange as a task of its own, so that a client that leaves is recorded.
-    async fn exchange(self: Arc<Self>, client: Client, body: Bytes, calls: Vec<Call>) -> Response<Body> {
+    /// Runs the exchange to its end, also when the client leaves.
+    async fn exchange(self: Arc<Self>, client: Client, body: Bytes, calls_of: Vec<Call>) -> Response<Body> {
         let (reply, response) = Reply::new();
-        let tracker = self.shared.parts.calls.clone();
-        let exchange = Exchange::new(self, client, body, calls, reply);
-        tracker.spawn(exchange.run());
-        response.await.unwrap_or_else(|_| {
-            // Only a bug ends an exchange without a head; the client must not wait for ever.
-            OwnError::new(500, code::UNAVAILABLE, "the exchange ended without an answer").response(None)
-        })
+        let calls = self.shared.parts.calls.clone();
+        drive(&calls, Exchange::new(self, client, body, calls_of, reply).run(), response).await
     }
 
     /// Carries what is no call: notifications and answers of the client.
@@ -123,7 +120,7 @@ impl HttpServer {
         // The text was checked to be UTF-8 when it was read.
         let text = std::str::from_utf8(body).unwrap_or("");
         self.hear_client(&client, text, messages, answer.head.status.as_u16());
-        self.mind_status(&client, answer.head.status);
+        self.mind_status(client.headers.get(headers::SESSION_ID), client.era_of_head(), answer.head.status);
         self.pass_short(answer).await
     }
 
@@ -135,7 +132,7 @@ impl HttpServer {
                 self.upstream.keep(answer.connection);
                 let mut response = Response::new(Body::Full(body.to_bytes()));
                 *response.status_mut() = answer.head.status;
-                *response.headers_mut() = forward::answer_headers(&answer.head.headers);
+                *response.headers_mut() = forward::end_to_end(answer.head.headers);
                 response
             }
             _ => OwnError::new(502, code::UNAVAILABLE, "the server's answer broke off").response(None),
@@ -168,8 +165,8 @@ impl HttpServer {
     }
 
     /// A session that the upstream does not know (any more) is over.
-    fn mind_status(&self, client: &Client, status: StatusCode) {
-        if let (StatusCode::NOT_FOUND, Era::Legacy, Some(id)) = (status, client.era_of_head(), client.session_id()) {
+    fn mind_status(&self, session_id: Option<&HeaderValue>, era: Era, status: StatusCode) {
+        if let (StatusCode::NOT_FOUND, Era::Legacy, Some(id)) = (status, era, session_id.and_then(|id| id.to_str().ok())) {
             self.sessions.end(id);
         }
     }
@@ -180,7 +177,7 @@ impl HttpServer {
             Ok(answer) => answer,
             Err(error) => return error.response(None),
         };
-        self.mind_status(&client, answer.head.status);
+        self.mind_status(client.headers.get(headers::SESSION_ID), client.era_of_head(), answer.head.status);
         if let Some(id) = client.session_id().filter(|_| answer.head.status.is_success()) {
             self.sessions.end(id);
         }

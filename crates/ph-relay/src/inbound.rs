@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, HeaderMap};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use ph_base::{Era, Revision, is_modern_version};
+use ph_base::{Era, Revision};
 use ph_mcp::{Envelope, headers};
 use ph_record::{CallRecord, SessionTag};
 use std::net::SocketAddr;
@@ -50,10 +50,9 @@ impl Client {
 
     /// The era that the head alone speaks.
     pub(crate) fn era_of_head(&self) -> Era {
-        match self.header(headers::PROTOCOL_VERSION) {
-            Some(v) if is_modern_version(v.trim()) => Era::Modern,
-            _ => Era::Legacy,
-        }
+        // A version that is no legacy one is for the modern side to accept or refuse.
+        let version = self.header(headers::PROTOCOL_VERSION).map(str::trim);
+        version.map_or(Era::Legacy, |v| Revision::parse(v).map_or(Era::Modern, Revision::era))
     }
 
     /// The revision spoken, as far as it is a published one.

@@ -11,6 +11,7 @@ mod inbound;
 mod call;
 mod cancel;
 mod reply;
+mod drive;
 mod permits;
 mod signal;
 mod session;

@@ -145,22 +145,22 @@ impl Upstream {
 
     /// Keeps a connection whose last answer has been read to its end.
     pub fn keep(&self, used: Used) {
-        if used.sender.is_closed() || used.idle_for.is_zero() {
-            return;
-        }
-        let mut idle = self.shard().lock().unwrap_or_else(PoisonError::into_inner);
+        // A connection made outside of the workers lives on another thread: using it
+        // from here would cost two wake-ups a call.
+        let Some(shard) = self.shard().filter(|_| !used.sender.is_closed() && !used.idle_for.is_zero()) else { return };
+        let mut idle = shard.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE_MAX {
             idle.push(Idle { sender: used.sender, until: Instant::now() + used.idle_for });
         }
     }
 
-    fn shard(&self) -> &Mutex<Vec<Idle>> {
-        &self.idle[workers::index() % self.idle.len()]
+    fn shard(&self) -> Option<&Mutex<Vec<Idle>>> {
+        self.idle.get(workers::index()?)
     }
 
     /// The connection used last, so that surplus ones grow old and go.
     fn take(&self) -> Option<Sender> {
-        let mut idle = self.shard().lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.shard()?.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         while let Some(last) = idle.pop() {
             if last.until > now && !last.sender.is_closed() {

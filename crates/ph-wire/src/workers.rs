@@ -14,11 +14,11 @@ use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
 
 thread_local! {
-    static INDEX: Cell<usize> = const { Cell::new(0) };
+    static INDEX: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// The index of the worker this runs on; 0 outside of workers.
-pub fn index() -> usize {
+/// The index of the worker this runs on; `None` outside of workers.
+pub fn index() -> Option<usize> {
     INDEX.with(Cell::get)
 }
 
@@ -94,7 +94,7 @@ impl Worker {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let thread = std::thread::Builder::new().name(format!("worker-{i}")).spawn(move || {
-            INDEX.with(|index| index.set(i));
+            INDEX.with(|index| index.set(Some(i)));
             runtime.block_on(stop.cancelled());
             runtime.shutdown_background();
         })?;

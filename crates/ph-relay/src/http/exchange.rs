@@ -1,6 +1,6 @@
 //! One POST with calls in it: to the upstream and back, and the end of every call.
 //!
-//! It runs as its own task. Whatever happens, each of its calls ends in exactly
+//! Its client's leaving does not end it (`drive`). Whatever happens, each of its calls ends in exactly
 //! one record, and none before its fate is known:
 //! - the answer is recorded just before its last byte is handed on, so that
 //!   whoever has seen an answer finds it counted;
@@ -8,16 +8,16 @@
 //!   another stream of the session (`Last-Event-ID`).
 
 use super::HttpServer;
-use super::forward::{answer_headers, chain, upstream_failure};
+use super::forward::{chain, end_to_end, upstream_failure};
 use crate::call::{Call, Context};
 use crate::cancel::{CancelCause, on_cancel};
 use crate::heard::{Heard, Tee};
-use crate::inbound::Client;
+use crate::inbound::{Client, tag};
 use crate::reply::{OwnError, Reply};
 use crate::signal::{Mailbox, Signal};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod};
+use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use ph_base::{Era, Method};
@@ -44,6 +44,8 @@ const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 pub(super) struct Exchange {
     server: Arc<HttpServer>,
     client: Client,
+    /// As the client named it.
+    session_id: Option<HeaderValue>,
     body: Bytes,
     calls: Vec<Call>,
     reply: Reply,
@@ -82,7 +84,8 @@ impl Exchange {
         let first_byte = if is_stream { FAR } else if is_initialize { t.initialize } else { t.first_byte };
         let deadline = started + total;
         let step = (started + first_byte).min(deadline);
-        Self { server, client, body, calls, reply, era, is_stream, in_events: false, mailbox: Mailbox::new(), deadline, step }
+        let session_id = client.headers.get(ph_mcp::headers::SESSION_ID).cloned();
+        Self { server, client, session_id, body, calls, reply, era, is_stream, in_events: false, mailbox: Mailbox::new(), deadline, step }
     }
 
     pub(super) async fn run(mut self) {
@@ -91,7 +94,8 @@ impl Exchange {
                 session.register(id, &self.mailbox);
             }
         }
-        let ids: Vec<MessageId> = match &self.client.session {
+        let session = self.client.session.clone();
+        let ids: Vec<MessageId> = match &session {
             Some(_) => self.calls.iter().filter_map(|c| c.id.clone()).collect(),
             None => Vec::new(),
         };
@@ -111,7 +115,7 @@ impl Exchange {
         let _permit = if self.is_stream { None } else { Some(self.permit(&server).await?) };
         let _open = self.is_stream.then(|| Open::new(&server));
         let answer = self.send(&server).await?;
-        server.mind_status(&self.client, answer.head.status);
+        server.mind_status(self.session_id.as_ref(), self.era, answer.head.status);
         if is_event_stream(&answer.head.headers) {
             self.events(&server, answer).await
         } else {
@@ -142,7 +146,8 @@ impl Exchange {
             _ => None,
         };
         let body = std::mem::take(&mut self.body);
-        let request = server.target.request(HttpMethod::POST, &self.client.headers, body, traceparent.as_deref());
+        let headers = std::mem::take(&mut self.client.headers);
+        let request = server.target.request(HttpMethod::POST, headers, body, traceparent.as_deref());
         self.calls.iter_mut().for_each(Call::sent);
         let mut send = pin!(server.upstream.send(request));
         loop {
@@ -169,11 +174,13 @@ impl Exchange {
 
     /// An answer that is no event stream: JSON, or whatever else, and it passes as it is.
     async fn whole(&mut self, server: &HttpServer, answer: upstream::Answer) -> Result<(), Over> {
-        let upstream::Answer { head, mut body, connection } = answer;
+        let upstream::Answer { mut head, mut body, connection } = answer;
         let mut scan = AnswerScan::default();
         let (mut held, mut length) = (Vec::new(), 0);
         let status = head.status;
-        let headers = answer_headers(&head.headers);
+        let known_length = head.headers.get(http::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+        self.opened(&head);
+        let headers = end_to_end(std::mem::take(&mut head.headers));
         loop {
             self.step_within(server.timeouts.idle);
             match self.frame(&mut body).await? {
@@ -187,14 +194,13 @@ impl Exchange {
                 }
                 Ok(None) => {
                     server.upstream.keep(connection);
-                    self.heard_all(&head, scan.finish(), length as u64);
+                    self.heard_all(status, scan.finish(), length as u64);
                     self.reply.whole(status, headers, Body::Full(joined(held)));
                     return Err(Over);
                 }
                 Err(error) => return Err(self.broke_off(&error)),
             }
         }
-        let known_length = head.headers.get(http::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
         self.reply.begin(status, headers, known_length);
         loop {
             for piece in held.drain(..) {
@@ -209,7 +215,7 @@ impl Exchange {
                 }
                 Ok(None) => {
                     server.upstream.keep(connection);
-                    self.heard_all(&head, scan.finish(), length as u64);
+                    self.heard_all(status, scan.finish(), length as u64);
                     self.reply.end().await;
                     return Err(Over);
                 }
@@ -220,11 +226,11 @@ impl Exchange {
 
     /// An event stream: passed on piece by piece, read on the side.
     async fn events(&mut self, server: &HttpServer, answer: upstream::Answer) -> Result<(), Over> {
-        let upstream::Answer { head, mut body, .. } = answer;
+        let upstream::Answer { mut head, mut body, .. } = answer;
         let mut tee = Tee::new();
-        let mut headers = answer_headers(&head.headers);
-        headers.entry(HeaderName::from_static("x-accel-buffering")).or_insert(HeaderValue::from_static("no"));
         self.opened(&head);
+        let mut headers = end_to_end(std::mem::take(&mut head.headers));
+        headers.entry(HeaderName::from_static("x-accel-buffering")).or_insert(HeaderValue::from_static("no"));
         self.reply.begin(head.status, headers, None);
         self.in_events = true;
         let mut quiet = FIRST_QUIET;
@@ -372,16 +378,15 @@ impl Exchange {
         let parent = self.calls.first_mut().map(|c| (c.trace(), Arc::clone(&c.waited_ns)));
         let (trace, waited) = parent.unzip();
         let mut call = Call::of_server(&self.server.shared, &self.server.server, message, bytes, trace);
-        call.record().session = self.client.session_tag();
+        call.record().session = self.session_id.as_ref().and_then(|id| id.to_str().ok()).map(tag);
         call.record().client = session.client();
         call.sent();
         session.asked(call, waited);
     }
 
     /// Takes note of a whole answer.
-    fn heard_all(&mut self, head: &http::response::Parts, messages: Vec<ServerMessage>, bytes: u64) {
-        self.opened(head);
-        let status = head.status.as_u16();
+    fn heard_all(&mut self, status: StatusCode, messages: Vec<ServerMessage>, bytes: u64) {
+        let status = status.as_u16();
         self.reply.status = status;
         let mut unmatched = None;
         for message in messages {

@@ -2,7 +2,7 @@
 
 use crate::reply::OwnError;
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::{Method, Request, Uri};
 use http_body_util::Full;
 use ph_mcp::error::code;
@@ -47,14 +47,11 @@ impl Target {
     }
 
     /// The request to send: the client's headers but those of its own hop, and ours.
-    pub(crate) fn request(&self, method: Method, from: &HeaderMap, body: Bytes, traceparent: Option<&str>) -> Request<Full<Bytes>> {
-        let mut headers = HeaderMap::with_capacity(from.len() + self.headers.len() + 2);
+    pub(crate) fn request(&self, method: Method, from: HeaderMap, body: Bytes, traceparent: Option<&str>) -> Request<Full<Bytes>> {
+        let mut headers = end_to_end(from);
+        // A compressed answer could not be read.
+        headers.remove(ACCEPT_ENCODING);
         headers.insert(HOST, self.host.clone());
-        for (name, value) in from {
-            if !is_of_hop(name, from) && *name != HOST && !self.headers.contains_key(name) {
-                headers.append(name.clone(), value.clone());
-            }
-        }
         for (name, value) in &self.headers {
             headers.insert(name.clone(), value.clone());
         }
@@ -69,36 +66,36 @@ impl Target {
     }
 }
 
-/// Headers that end at the next hop (RFC 9110 §7.6.1), and those that we set
-/// anew. `Accept-Encoding` is one of them: an answer that is compressed cannot be read.
-fn is_of_hop(name: &HeaderName, all: &HeaderMap) -> bool {
-    let always = *name == CONNECTION
-        || *name == CONTENT_LENGTH
-        || *name == TRANSFER_ENCODING
-        || *name == ACCEPT_ENCODING
-        || *name == TE
-        || *name == TRAILER
-        || *name == UPGRADE
-        || *name == EXPECT
-        || name.as_str() == "keep-alive"
-        || name.as_str().starts_with("proxy-");
-    always || named_by_connection(name, all)
-}
-
-fn named_by_connection(name: &HeaderName, all: &HeaderMap) -> bool {
-    let values = all.get_all(CONNECTION).iter().filter_map(|v| v.to_str().ok());
-    values.flat_map(|v| v.split(',')).any(|token| token.trim().eq_ignore_ascii_case(name.as_str()))
-}
-
-/// The headers of an answer that go on to the client.
-pub(crate) fn answer_headers(from: &HeaderMap) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(from.len());
-    for (name, value) in from {
-        if !is_of_hop(name, from) {
-            headers.append(name.clone(), value.clone());
-        }
+/// `headers` without those that end at the next hop (RFC 9110 §7.6.1), and
+/// without the length, which is set anew.
+pub(crate) fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
+    for named in connection_names(&headers) {
+        headers.remove(named);
+    }
+    for name in OF_HOP {
+        headers.remove(name);
     }
     headers
+}
+
+const OF_HOP: [HeaderName; 10] = [
+    CONNECTION,
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+    TE,
+    TRAILER,
+    UPGRADE,
+    EXPECT,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    HeaderName::from_static("keep-alive"),
+];
+
+/// The headers that `Connection` names; almost always none.
+fn connection_names(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(CONNECTION).iter().filter_map(|v| v.to_str().ok());
+    let tokens = values.flat_map(|v| v.split(',')).map(str::trim);
+    tokens.filter(|t| !t.eq_ignore_ascii_case("keep-alive") && !t.eq_ignore_ascii_case("close")).filter_map(|t| t.parse().ok()).collect()
 }
 
 /// What a client is told when the upstream gave no answer.

@@ -115,7 +115,7 @@ impl HttpServer {
         if let Some(session) = session {
             head.insert(headers::SESSION_ID, session);
         }
-        let request = self.target.request(HttpMethod::POST, &head, Bytes::from_static(body.as_bytes()), None);
+        let request = self.target.request(HttpMethod::POST, head, Bytes::from_static(body.as_bytes()), None);
         let answer = self.upstream.send(request).await.map_err(|e| {
             let result = match e {
                 SendError::ConnectTimeout { .. } => HealthResult::Timeout,

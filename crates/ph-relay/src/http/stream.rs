@@ -1,7 +1,7 @@
 //! A GET: the standing event stream of a legacy session, or whatever the upstream makes of it.
 
 use super::HttpServer;
-use super::forward::{answer_headers, chain, upstream_failure};
+use super::forward::{end_to_end, chain, upstream_failure};
 use crate::call::Call;
 use crate::heard::{Heard, Tee};
 use crate::inbound::Client;
@@ -27,10 +27,9 @@ impl HttpServer {
             Ok(answer) => answer,
             Err(error) => return error.response(None),
         };
-        self.mind_status(&client, answer.head.status);
+        self.mind_status(client.headers.get(ph_mcp::headers::SESSION_ID), client.era_of_head(), answer.head.status);
         let (mut reply, response) = Reply::new();
-        let headers = answer_headers(&answer.head.headers);
-        reply.begin(answer.head.status, headers, None);
+        reply.begin(answer.head.status, end_to_end(answer.head.headers.clone()), None);
         let tracker = self.shared.parts.calls.clone();
         let abort = self.shared.parts.abort.clone();
         let accept = self.shared.parts.end_streams.clone();
@@ -52,7 +51,7 @@ impl HttpServer {
 
     /// Sends a request without calls and waits for the answer's head.
     pub(super) async fn ask(&self, method: HttpMethod, client: &Client, body: Bytes) -> Result<Answer, OwnError> {
-        let request = self.target.request(method, &client.headers, body, None);
+        let request = self.target.request(method, client.headers.clone(), body, None);
         match timeout(self.timeouts.first_byte, self.upstream.send(request)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(e)) => {

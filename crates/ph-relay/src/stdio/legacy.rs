@@ -5,6 +5,7 @@ use super::exchange::Exchange;
 use super::session::{Standing, StdioSession};
 use super::{StdioServer, accepts};
 use crate::call::{Call, Context};
+use crate::drive::drive;
 use crate::inbound::{Client, tag};
 use crate::reply::{OwnError, Reply};
 use bytes::Bytes;
@@ -217,15 +218,15 @@ impl StdioServer {
         let is_initialize = envelope.method == Method::Initialize && !headers.is_empty();
         let exchange = Exchange { takes_events, prefers_events, ..self.prepared(session, call, envelope, text, line, headers, reply) };
         let (this, session) = (Arc::clone(self), Arc::clone(session));
-        self.shared.parts.calls.spawn(async move {
+        let run = async move {
             let ending = exchange.run().await;
             let is_answered = matches!(ending, Ending::Answered(a) if !matches!(a, Answer::Error(_)));
             if is_initialize && !is_answered {
                 this.end_session(&session.id);
             }
             session.touch();
-        });
-        response.await.unwrap_or_else(|_| OwnError::new(500, code::UNAVAILABLE, "the call ended without an answer").response(None))
+        };
+        drive(&self.shared.parts.calls, run, response).await
     }
 
     /// The session that a request names.

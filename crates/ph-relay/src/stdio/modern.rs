@@ -5,6 +5,7 @@ use super::exchange::Exchange;
 use super::link::{Link, Restore};
 use super::{StdioServer, accepts};
 use crate::call::{Call, Context};
+use crate::drive::drive;
 use crate::inbound::Client;
 use crate::reply::{OwnError, Reply};
 use bytes::Bytes;
@@ -83,8 +84,10 @@ impl StdioServer {
             call,
             reply,
         };
-        self.shared.parts.calls.spawn(exchange.run());
-        response.await.unwrap_or_else(|_| OwnError::new(500, code::UNAVAILABLE, "the call ended without an answer").response(None))
+        let run = async move {
+            exchange.run().await;
+        };
+        drive(&self.shared.parts.calls, run, response).await
     }
 
     /// The message with ids that are unique on the child, and our trace context.
