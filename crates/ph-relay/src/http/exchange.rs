@@ -387,7 +387,9 @@ impl Exchange {
     /// Takes note of a whole answer.
     fn heard_all(&mut self, status: StatusCode, messages: Vec<ServerMessage>, bytes: u64) {
         let status = status.as_u16();
-        self.reply.status = status;
+        if !self.reply.has_head() {
+            self.reply.status = if self.reply.gone { 0 } else { status };
+        }
         let mut unmatched = None;
         for message in messages {
             let id = message.message_id();
@@ -410,7 +412,7 @@ impl Exchange {
             call.answered();
             call.record().response_bytes = bytes;
             call.record().rpc_code = unmatched.as_ref().and_then(|m| m.error_code);
-            call.finish(ending, status, !self.reply.gone);
+            call.finish(ending, self.reply.status, !self.reply.gone);
         }
     }
 
@@ -426,7 +428,7 @@ impl Exchange {
             Ending::Answered(Answer::Error(c)) if status >= 400 && !has_meaning(c) => Ending::HttpError(status),
             ending => ending,
         };
-        call.finish(ending, status, !self.reply.gone);
+        call.finish(ending, self.reply.status, !self.reply.gone);
     }
 
     /// An answer's head is there: an initialize may have opened a session.
@@ -455,19 +457,24 @@ impl Exchange {
         let id = self.calls.first().and_then(|c| c.id_raw.clone());
         let body = Body::from(error.body(id.as_deref()));
         let status = error.status_code();
-        self.reply.status = status.as_u16();
+        let is_heard = !self.reply.gone;
+        self.reply.status = if is_heard { status.as_u16() } else { 0 };
         for call in &mut self.calls {
             if call.record().error.is_none() {
                 call.set_error(&error.message);
             }
         }
-        self.end_all(ending);
+        self.end_each(ending, is_heard);
         self.reply.whole(status, error.headers(), body);
         Over
     }
 
     fn end_all(&mut self, ending: Ending) {
-        let (status, delivered) = (self.reply.status, false);
+        self.end_each(ending, false);
+    }
+
+    fn end_each(&mut self, ending: Ending, delivered: bool) {
+        let status = self.reply.status;
         for call in self.calls.drain(..) {
             call.finish(ending, status, delivered);
         }

@@ -153,7 +153,7 @@ impl Exchange {
 
     /// Hears the child until the call is over.
     async fn listen(&mut self, inbox: &Arc<Inbox>, deadline: Instant, is_stream: bool, stream: &mut Stream) -> Fate {
-        if self.prefers_events || is_stream {
+        if self.prefers_events {
             self.begin(stream);
         }
         let abort = self.shared.parts.abort.clone();
@@ -262,7 +262,8 @@ impl Exchange {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
             let mut headers = std::mem::take(&mut self.headers);
             headers.extend(json_headers());
-            self.call.finish(ending, status.as_u16(), !self.reply.gone);
+            let told = if self.reply.gone { 0 } else { status.as_u16() };
+            self.call.finish(ending, told, !self.reply.gone);
             self.reply.whole(status, headers, Body::Full(bytes));
             return ending;
         }
@@ -298,7 +299,7 @@ impl Exchange {
         if !stream.begun {
             let mut headers = error.headers();
             headers.extend(std::mem::take(&mut self.headers));
-            self.call.finish(ending, if self.reply.gone { 0 } else { error.status }, false);
+            self.call.finish(ending, if self.reply.gone { 0 } else { error.status }, !self.reply.gone);
             self.reply.whole(error.status_code(), headers, Body::from(body));
             return ending;
         }
