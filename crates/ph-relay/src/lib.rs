@@ -20,6 +20,7 @@ mod heard;
 mod http;
 mod stdio;
 mod health;
+mod resources;
 
 pub use relay::{ApplyError, Relay};
 pub use shared::{Shared, SharedParts};

@@ -69,8 +69,10 @@ pub enum ApplyError {
 }
 
 impl Relay {
-    /// A relay without servers; see [`Relay::apply`].
+    /// A relay without servers; see [`Relay::apply`]. It samples its children's
+    /// resource use on the runtime that this is called within.
     pub fn new(shared: Arc<Shared>) -> Arc<Self> {
+        tokio::spawn(crate::resources::watch(Arc::clone(&shared)));
         Arc::new(Self { shared, running: ArcSwap::default() })
     }
 

@@ -1,7 +1,8 @@
 //! What every part of the relay holds on to.
 
-use ph_record::{EventKind, Observation, RecordSink, Replica, Server, ServerEvent, ServerTable};
-use std::sync::Arc;
+use ph_record::{EventKind, Observation, RecordSink, Replica, Server, ServerEvent, ServerIdx, ServerTable};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio_util::sync::CancellationToken;
@@ -40,6 +41,8 @@ pub struct Shared {
     children: AtomicUsize,
     children_max: AtomicUsize,
     started: AtomicUsize,
+    /// Running children by process group.
+    groups: Mutex<HashMap<u32, (ServerIdx, Replica)>>,
 }
 
 /// One of the `children.max`, until dropped.
@@ -71,6 +74,7 @@ impl Shared {
             children: 0.into(),
             children_max: usize::MAX.into(),
             started: 0.into(),
+            groups: Mutex::default(),
         })
     }
 
@@ -78,6 +82,20 @@ impl Shared {
     pub fn configure(&self, traced: bool, params_bytes_max: usize) {
         self.traced.store(traced, Relaxed);
         self.params_bytes_max.store(params_bytes_max, Relaxed);
+    }
+
+    /// A child runs in this process group now.
+    pub(crate) fn child_runs(&self, group: u32, server: ServerIdx, replica: Replica) {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).insert(group, (server, replica));
+    }
+
+    /// It does no longer.
+    pub(crate) fn child_gone(&self, group: u32) {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).remove(&group);
+    }
+
+    pub(crate) fn children_by_group(&self) -> HashMap<u32, (ServerIdx, Replica)> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn set_children_max(&self, max: usize) {

@@ -79,7 +79,7 @@ pub(crate) struct WorkbenchArgs {
     /// SQLite file for `query`; a small demonstration database without it.
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
-    /// A host that `httpGet` may ask besides loopback; can be given several times.
+    /// A host that `httpGet` may ask, instead of the loopback names; can be given several times.
     #[arg(long, value_name = "HOST")]
     pub allow_host: Vec<String>,
 }

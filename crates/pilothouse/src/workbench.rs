@@ -17,7 +17,9 @@ pub(crate) fn serve(args: WorkbenchArgs) -> Result<u8> {
         stop: stop.clone(),
         ..Options::default()
     };
-    options.allow_hosts.extend(args.allow_host);
+    if !args.allow_host.is_empty() {
+        options.allow_hosts = args.allow_host;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         tokio::spawn(async move {

@@ -127,11 +127,13 @@ impl Link {
         // Set once, here: the link is new.
         let _ = (link.writer.set(child.writer().clone()), link.pid.set(pid));
         server.live.children.fetch_add(1, Relaxed);
+        shared.child_runs(pid, server.idx, replica);
         shared.event(Some(server), replica, EventKind::ChildStarted { pid });
         let attended = Arc::clone(&link);
         handle.spawn(async move {
             let expected = attended.attend(child, ladder).await;
             drop(slot);
+            attended.shared.child_gone(pid);
             attended.server.live.children.fetch_sub(1, Relaxed);
             ended(&attended, expected);
         });
