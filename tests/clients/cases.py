@@ -29,6 +29,7 @@ class Server:
     command: list
     modern: bool
     steps: list
+    # The path of its HTTP form and how that is started.
     http: str | None = None
     http_command: list = field(default_factory=list)
     # All clients also come at once.
@@ -278,7 +279,16 @@ def servers(scratch: Path, binary: str):
     ]
 
 
-CRASHER = [venv("sqlite-mcp2", "mcp-server-sqlite"), "--db-path", "/dev/null"]
+# It says a secret before it dies, as programs do that print their settings.
+SECRET = "sk-live-0123456789abcdef"
+CRASHER = [
+    "sh",
+    "-c",
+    f"echo 'api_key={SECRET}' >&2; exec \"$0\" \"$@\"",
+    venv("sqlite-mcp2", "mcp-server-sqlite"),
+    "--db-path",
+    "/dev/null",
+]
 
 # Driver, client, mode. "default" is what a user gets who sets nothing.
 CLIENTS = [
