@@ -104,3 +104,26 @@ impl From<ph_plan::LogLevel> for Level {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_taken_over() {
+        let mut plan = ph_plan::Log::default();
+        let dir = Path::new("/logs");
+        let log = LogSettings::from_plan(&plan, dir);
+        assert_eq!((log.level, log.dir.as_deref()), (Level::Info, Some(dir)));
+        assert_eq!(
+            (log.rotate_bytes, log.keep_bytes),
+            (100 << 20, 2 << 30),
+            "the plan's defaults, in bytes"
+        );
+        assert!(log.redact_keys.iter().any(|k| k == "authorization"));
+        plan.files = false;
+        plan.level = ph_plan::LogLevel::Error;
+        let log = LogSettings::from_plan(&plan, dir);
+        assert_eq!((log.level, log.dir), (Level::Error, None));
+    }
+}
