@@ -64,7 +64,11 @@ impl Revision {
 
     /// The era this revision belongs to.
     pub fn era(self) -> Era {
-        if self >= Self::V2026_07_28 { Era::Modern } else { Era::Legacy }
+        if self >= Self::V2026_07_28 {
+            Era::Modern
+        } else {
+            Era::Legacy
+        }
     }
 }
 
@@ -75,7 +79,13 @@ impl Revision {
 pub fn is_modern_version(text: &str) -> bool {
     let b = text.as_bytes();
     b.len() == 10
-        && b.iter().enumerate().all(|(i, c)| if i == 4 || i == 7 { *c == b'-' } else { c.is_ascii_digit() })
+        && b.iter().enumerate().all(|(i, c)| {
+            if i == 4 || i == 7 {
+                *c == b'-'
+            } else {
+                c.is_ascii_digit()
+            }
+        })
         && text >= Revision::V2026_07_28.as_str()
 }
 

@@ -49,7 +49,11 @@ mod tests {
 
     #[test]
     fn ids_differ_within_and_across_threads() {
-        let many = || (0..1000).map(|_| (trace_id(), span_id())).collect::<Vec<_>>();
+        let many = || {
+            (0..1000)
+                .map(|_| (trace_id(), span_id()))
+                .collect::<Vec<_>>()
+        };
         let other = std::thread::spawn(many);
         let ids: HashSet<_> = many().into_iter().chain(other.join().unwrap()).collect();
         assert_eq!(ids.len(), 2000);

@@ -3,8 +3,8 @@
 //! Layer 0: no I/O, no clock, no async. What is here is vocabulary, not help:
 //! a function belongs here only when it is the one way to read or write a type of this crate.
 
-pub mod diagnostic;
 mod blame;
+pub mod diagnostic;
 mod era;
 pub mod ids;
 mod method;

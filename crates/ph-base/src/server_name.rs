@@ -44,7 +44,10 @@ impl ServerName {
         if text == "." || text == ".." {
             return Err(ServerNameError::Dots);
         }
-        match text.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '-')) {
+        match text
+            .chars()
+            .find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '-'))
+        {
             Some(got) => Err(ServerNameError::Character { got }),
             None => Ok(Self(text.into())),
         }
@@ -76,8 +79,14 @@ mod tests {
     fn names() {
         assert!(ServerName::parse("server-everything").is_ok());
         assert!(ServerName::parse("a.b_C-9").is_ok());
-        assert_eq!(ServerName::parse(""), Err(ServerNameError::Length { got: 0 }));
-        assert_eq!(ServerName::parse("a/b"), Err(ServerNameError::Character { got: '/' }));
+        assert_eq!(
+            ServerName::parse(""),
+            Err(ServerNameError::Length { got: 0 })
+        );
+        assert_eq!(
+            ServerName::parse("a/b"),
+            Err(ServerNameError::Character { got: '/' })
+        );
         assert_eq!(ServerName::parse(".."), Err(ServerNameError::Dots));
         assert!(ServerName::parse(&"x".repeat(65)).is_err());
     }

@@ -51,7 +51,11 @@ impl RemoteParent {
         if trace == [0; 16] || span == [0; 8] {
             return None;
         }
-        Some(Self { trace_id: TraceId(trace), span_id: SpanId(span), flags: flags[0] })
+        Some(Self {
+            trace_id: TraceId(trace),
+            span_id: SpanId(span),
+            flags: flags[0],
+        })
     }
 
     /// `true` when the caller says that it records this trace.
@@ -142,13 +146,34 @@ mod tests {
 
     #[test]
     fn traceparents() {
-        check("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", true);
-        check("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what", true);
-        check("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what", false);
-        check("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", false);
-        check("00-00000000000000000000000000000000-00f067aa0ba902b7-01", false);
-        check("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", false);
-        check("00-4BF92F3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", false);
+        check(
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            true,
+        );
+        check(
+            "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what",
+            true,
+        );
+        check(
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what",
+            false,
+        );
+        check(
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            false,
+        );
+        check(
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            false,
+        );
+        check(
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            false,
+        );
+        check(
+            "00-4BF92F3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            false,
+        );
         check("", false);
     }
 
@@ -157,7 +182,13 @@ mod tests {
         let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let p = RemoteParent::parse(text).unwrap();
         assert!(p.is_sampled());
-        assert_eq!(&traceparent(p.trace_id, p.span_id, p.flags), text.as_bytes());
-        assert_eq!(TraceId::parse("4bf92f3577b34da6a3ce929d0e0e4736"), Some(p.trace_id));
+        assert_eq!(
+            &traceparent(p.trace_id, p.span_id, p.flags),
+            text.as_bytes()
+        );
+        assert_eq!(
+            TraceId::parse("4bf92f3577b34da6a3ce929d0e0e4736"),
+            Some(p.trace_id)
+        );
     }
 }

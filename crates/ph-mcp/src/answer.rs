@@ -82,7 +82,10 @@ impl ServerMessage {
 
     /// Its id in a form that can be compared.
     pub fn message_id(&self) -> Option<MessageId> {
-        self.id.as_ref().filter(|c| !c.raw.is_empty() && c.raw != "null").map(|c| MessageId::canonical(&c.raw))
+        self.id
+            .as_ref()
+            .filter(|c| !c.raw.is_empty() && c.raw != "null")
+            .map(|c| MessageId::canonical(&c.raw))
     }
 
     /// Its method as a label.
@@ -199,7 +202,12 @@ pub struct AnswerScan {
 
 impl Default for AnswerScan {
     fn default() -> Self {
-        let none = Open { place: Place::Elsewhere, is_object: false, at_key: false, key: Key::Unknown };
+        let none = Open {
+            place: Place::Elsewhere,
+            is_object: false,
+            at_key: false,
+            key: Key::Unknown,
+        };
         Self {
             at: 0,
             depth: 0,
@@ -264,7 +272,9 @@ impl AnswerScan {
     /// The innermost open container, if it is tracked.
     fn top(&mut self) -> Option<&mut Open> {
         let depth = self.depth;
-        (1..=TRACKED).contains(&depth).then(|| &mut self.open[depth - 1])
+        (1..=TRACKED)
+            .contains(&depth)
+            .then(|| &mut self.open[depth - 1])
     }
 
     fn string_begins(&mut self, at: usize) {
@@ -327,7 +337,9 @@ impl AnswerScan {
     fn scalar_byte(&mut self, byte: u8, at: usize) {
         if !self.in_scalar {
             self.in_scalar = true;
-            let wanted = self.top().is_some_and(|open| open.key != Key::Unknown && !open.at_key);
+            let wanted = self
+                .top()
+                .is_some_and(|open| open.key != Key::Unknown && !open.at_key);
             self.keep(wanted, at);
         }
         if self.keeping {
@@ -376,7 +388,12 @@ impl AnswerScan {
         };
         self.depth += 1;
         if let Some(open) = self.top() {
-            *open = Open { place, is_object, at_key: is_object, key: Key::Unknown };
+            *open = Open {
+                place,
+                is_object,
+                at_key: is_object,
+                key: Key::Unknown,
+            };
         }
     }
 
@@ -397,7 +414,9 @@ impl AnswerScan {
     /// A wanted value is complete.
     fn value_ends(&mut self, end: usize) {
         self.keeping = false;
-        let Some(&mut Open { key, .. }) = self.top() else { return };
+        let Some(&mut Open { key, .. }) = self.top() else {
+            return;
+        };
         let range = self.kept_from..end;
         let raw = if self.kept.len() > CAPTURE_BYTES_MAX {
             String::new()
@@ -481,16 +500,25 @@ mod tests {
     #[test]
     fn a_tool_error_and_an_rpc_error() {
         assert!(one(r#"{"id":"a","result":{"isError":true}}"#).is_error);
-        let m = one(r#"{"id":"a","error":{"code":-32601,"message":"no \u00e9","data":{"code":1}}}"#);
-        assert_eq!((m.error_code, m.error_message.as_deref()), (Some(-32601), Some("no é")));
+        let m =
+            one(r#"{"id":"a","error":{"code":-32601,"message":"no \u00e9","data":{"code":1}}}"#);
+        assert_eq!(
+            (m.error_code, m.error_message.as_deref()),
+            (Some(-32601), Some("no é"))
+        );
         assert!(m.has_error);
         assert!(one(r#"{"id":1,"result":null}"#).has_result);
     }
 
     #[test]
     fn requests_and_notifications_of_servers() {
-        let m = one(r#"{"jsonrpc":"2.0","id":0,"method":"sampling/createMessage","params":{"_meta":{"progressToken":1}}}"#);
-        assert_eq!((m.kind(), m.method_label()), (Some(Kind::Request), Method::SamplingCreateMessage));
+        let m = one(
+            r#"{"jsonrpc":"2.0","id":0,"method":"sampling/createMessage","params":{"_meta":{"progressToken":1}}}"#,
+        );
+        assert_eq!(
+            (m.kind(), m.method_label()),
+            (Some(Kind::Request), Method::SamplingCreateMessage)
+        );
         assert_eq!(m.progress_token, None);
         let text = r#"{"method":"notifications/progress","params":{"progressToken":"t","progress":1,
             "_meta":{"io.modelcontextprotocol/subscriptionId":"s"}}}"#;
@@ -502,7 +530,9 @@ mod tests {
 
     #[test]
     fn tools_are_named_and_nested_names_are_not() {
-        let m = one(r#"{"id":1,"result":{"tools":[{"name":"a","inputSchema":{"name":"no"}},{"x":[{"name":"no"}],"name":"b"}]}}"#);
+        let m = one(
+            r#"{"id":1,"result":{"tools":[{"name":"a","inputSchema":{"name":"no"}},{"x":[{"name":"no"}],"name":"b"}]}}"#,
+        );
         assert_eq!(m.tools, ["a", "b"]);
     }
 

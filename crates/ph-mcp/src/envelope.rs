@@ -99,7 +99,10 @@ impl EnvelopeError {
 
 impl From<Fault> for EnvelopeError {
     fn from(f: Fault) -> Self {
-        Self::NotJson { at: f.at, what: f.what }
+        Self::NotJson {
+            at: f.at,
+            what: f.what,
+        }
     }
 }
 
@@ -134,15 +137,24 @@ pub fn read_body(bytes: &[u8]) -> Result<Body<'_>, EnvelopeError> {
     if ranges.len() > BATCH_MAX {
         return Err(EnvelopeError::BatchTooLong);
     }
-    let messages = ranges.into_iter().map(|v| Ok((v.range.clone(), Envelope::at(text, &v)?)));
-    messages.collect::<Result<_, EnvelopeError>>().map(Body::Batch)
+    let messages = ranges
+        .into_iter()
+        .map(|v| Ok((v.range.clone(), Envelope::at(text, &v)?)));
+    messages
+        .collect::<Result<_, EnvelopeError>>()
+        .map(Body::Batch)
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, EnvelopeError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").map_or(Ok(bytes), |_| {
-        Err(EnvelopeError::NotJson { at: 0, what: "a byte order mark" })
+        Err(EnvelopeError::NotJson {
+            at: 0,
+            what: "a byte order mark",
+        })
     })?;
-    std::str::from_utf8(bytes).map_err(|e| EnvelopeError::NotUtf8 { at: e.valid_up_to() })
+    std::str::from_utf8(bytes).map_err(|e| EnvelopeError::NotUtf8 {
+        at: e.valid_up_to(),
+    })
 }
 
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
@@ -191,8 +203,10 @@ impl<'a> Envelope<'a> {
             (None, None, None, None, None, None);
         let mut twice = None;
         let wanted = target_key(&self.method_text);
-        let (is_cancel, is_init) =
-            (self.method_text == "notifications/cancelled", self.method == Method::Initialize);
+        let (is_cancel, is_init) = (
+            self.method_text == "notifications/cancelled",
+            self.method == Method::Initialize,
+        );
         Cursor::within(text, &params.range).object(|key, v| {
             let slot = match &*key {
                 "_meta" => &mut meta,
@@ -213,7 +227,9 @@ impl<'a> Envelope<'a> {
         self.cancelled_id = cancelled.map(|v| v.range);
         self.arguments = arguments.map(|v| v.range);
         self.initialize_version = version.and_then(|v| text_of(text, &v));
-        self.client_info = info.filter(|v| v.kind == ValueKind::Object).map(|v| v.range);
+        self.client_info = info
+            .filter(|v| v.kind == ValueKind::Object)
+            .map(|v| v.range);
         if let Some(meta) = meta.filter(|m| m.kind == ValueKind::Object) {
             self.read_meta(text, &meta)?;
         }
@@ -305,15 +321,31 @@ fn target_key(method: &str) -> Option<&'static str> {
 fn keep(slot: &mut Option<Value>, value: Value, key: &str, twice: &mut Option<&'static str>) {
     if slot.replace(value).is_some() {
         const KEYS: [&str; 17] = [
-            "jsonrpc", "id", "method", "params", "result", "error", "name", "uri", "taskId", "_meta", "arguments",
-            "traceparent", "tracestate", "progressToken", VERSION_KEY, CAPABILITIES_KEY, CLIENT_INFO_KEY,
+            "jsonrpc",
+            "id",
+            "method",
+            "params",
+            "result",
+            "error",
+            "name",
+            "uri",
+            "taskId",
+            "_meta",
+            "arguments",
+            "traceparent",
+            "tracestate",
+            "progressToken",
+            VERSION_KEY,
+            CAPABILITIES_KEY,
+            CLIENT_INFO_KEY,
         ];
         *twice = Some(KEYS.into_iter().find(|k| *k == key).unwrap_or("a key"));
     }
 }
 
 fn text_of<'a>(text: &'a str, value: &Value) -> Option<Cow<'a, str>> {
-    (value.kind == ValueKind::String).then(|| unquote(&text[value.range.start + 1..value.range.end - 1]))
+    (value.kind == ValueKind::String)
+        .then(|| unquote(&text[value.range.start + 1..value.range.end - 1]))
 }
 
 #[derive(Default)]
@@ -360,7 +392,11 @@ impl Root {
                 return not("`id` must be a string or a number");
             }
         }
-        let kind = match (&self.method, &self.id, self.result.is_some() || self.error.is_some()) {
+        let kind = match (
+            &self.method,
+            &self.id,
+            self.result.is_some() || self.error.is_some(),
+        ) {
             (Some(_), _, true) => return not("`method` and an answer exclude each other"),
             (Some(_), Some(_), false) => Kind::Request,
             (Some(_), None, false) => Kind::Notification,
@@ -419,7 +455,9 @@ impl MessageId {
         }
         match raw.parse::<f64>() {
             // Beyond 2^53 a float no longer tells neighbours apart: keep the text.
-            Ok(f) if f.fract() == 0.0 && f.abs() < 9_007_199_254_740_992.0 => Self(format!("{f:.0}").into()),
+            Ok(f) if f.fract() == 0.0 && f.abs() < 9_007_199_254_740_992.0 => {
+                Self(format!("{f:.0}").into())
+            }
             _ => Self(raw.into()),
         }
     }
@@ -446,7 +484,10 @@ mod tests {
             "_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},
             "io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"progressToken":7,"traceparent":"00-x"}}}"#;
         let e = Envelope::read(text).unwrap();
-        assert_eq!((e.kind, e.method, e.era()), (Kind::Request, Method::ToolsCall, Some(Era::Modern)));
+        assert_eq!(
+            (e.kind, e.method, e.era()),
+            (Kind::Request, Method::ToolsCall, Some(Era::Modern))
+        );
         assert_eq!(e.target.as_deref(), Some("search"));
         assert_eq!(&text[e.progress_token.clone().unwrap()], "7");
         assert_eq!(&text[e.traceparent.clone().unwrap()], "\"00-x\"");
@@ -462,33 +503,63 @@ mod tests {
 
     #[test]
     fn what_two_parsers_could_read_differently_is_refused() {
-        refused(r#"{"jsonrpc":"2.0","id":1,"method":"a","m\u0065thod":"b"}"#, &EnvelopeError::Duplicate("method"));
+        refused(
+            r#"{"jsonrpc":"2.0","id":1,"method":"a","m\u0065thod":"b"}"#,
+            &EnvelopeError::Duplicate("method"),
+        );
         refused(
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","name":"b"}}"#,
             &EnvelopeError::Duplicate("name"),
         );
-        refused(r#"{"jsonrpc":"2.0","id":null,"method":"a"}"#, &EnvelopeError::NotRpc("`id` must be a string or a number"));
-        refused(r#"{"jsonrpc":"1.0","id":1,"method":"a"}"#, &EnvelopeError::NotRpc("`jsonrpc` must be \"2.0\""));
+        refused(
+            r#"{"jsonrpc":"2.0","id":null,"method":"a"}"#,
+            &EnvelopeError::NotRpc("`id` must be a string or a number"),
+        );
+        refused(
+            r#"{"jsonrpc":"1.0","id":1,"method":"a"}"#,
+            &EnvelopeError::NotRpc("`jsonrpc` must be \"2.0\""),
+        );
         refused(r#"[]"#, &EnvelopeError::NotRpc("an object is expected"));
-        assert!(matches!(Envelope::read("{"), Err(EnvelopeError::NotJson { .. })));
-        assert!(matches!(read_body(b"\xef\xbb\xbf{}"), Err(EnvelopeError::NotJson { at: 0, .. })));
+        assert!(matches!(
+            Envelope::read("{"),
+            Err(EnvelopeError::NotJson { .. })
+        ));
+        assert!(matches!(
+            read_body(b"\xef\xbb\xbf{}"),
+            Err(EnvelopeError::NotJson { at: 0, .. })
+        ));
         assert!(matches!(read_body(b"[]"), Err(EnvelopeError::NotRpc(_))));
     }
 
     #[test]
     fn kinds() {
         let kind = |t| Envelope::read(t).unwrap().kind;
-        assert_eq!(kind(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#), Kind::Notification);
-        assert_eq!(kind(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#), Kind::Response);
-        assert_eq!(kind(r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":""}}"#), Kind::Response);
+        assert_eq!(
+            kind(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#),
+            Kind::Notification
+        );
+        assert_eq!(
+            kind(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#),
+            Kind::Response
+        );
+        assert_eq!(
+            kind(r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":""}}"#),
+            Kind::Response
+        );
     }
 
     #[test]
     fn a_batch_keeps_the_places_of_its_messages() {
-        let text = r#" [{"jsonrpc":"2.0","id":1,"method":"ping"} , {"jsonrpc":"2.0","method":"n"}]"#;
-        let Body::Batch(messages) = read_body(text.as_bytes()).unwrap() else { panic!("a batch") };
+        let text =
+            r#" [{"jsonrpc":"2.0","id":1,"method":"ping"} , {"jsonrpc":"2.0","method":"n"}]"#;
+        let Body::Batch(messages) = read_body(text.as_bytes()).unwrap() else {
+            panic!("a batch")
+        };
         assert_eq!(messages.len(), 2);
-        assert_eq!(&text[messages[1].0.clone()], r#"{"jsonrpc":"2.0","method":"n"}"#);
+        assert_eq!(
+            &text[messages[1].0.clone()],
+            r#"{"jsonrpc":"2.0","method":"n"}"#
+        );
         assert_eq!(&text[messages[0].1.id.clone().unwrap()], "1");
     }
 
@@ -499,6 +570,9 @@ mod tests {
         same("-7", "-7e0");
         same(r#""a\u002fb""#, r#""a/b""#);
         assert_ne!(MessageId::canonical("7"), MessageId::canonical("\"7\""));
-        assert_ne!(MessageId::canonical("9007199254740993"), MessageId::canonical("9007199254740992"));
+        assert_ne!(
+            MessageId::canonical("9007199254740993"),
+            MessageId::canonical("9007199254740992")
+        );
     }
 }

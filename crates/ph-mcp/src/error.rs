@@ -82,7 +82,12 @@ mod tests {
 
     #[test]
     fn bodies_are_json() {
-        let text = body(Some("\"a\""), code::TIMEOUT, "line\n\"quoted\" \u{1}", Some("{\"limit\":1}"));
+        let text = body(
+            Some("\"a\""),
+            code::TIMEOUT,
+            "line\n\"quoted\" \u{1}",
+            Some("{\"limit\":1}"),
+        );
         let v: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(v["id"], "a");
         assert_eq!(v["error"]["message"], "line\n\"quoted\" \u{1}");
@@ -91,7 +96,12 @@ mod tests {
 
     #[test]
     fn own_codes_are_outside_the_reserved_range() {
-        for c in [code::UNAVAILABLE, code::OVERLOAD, code::TIMEOUT, code::REFUSED] {
+        for c in [
+            code::UNAVAILABLE,
+            code::OVERLOAD,
+            code::TIMEOUT,
+            code::REFUSED,
+        ] {
             assert!(!(-32768..=-32000).contains(&c));
         }
     }

@@ -66,8 +66,13 @@ impl ModernFault {
 
     /// The `data` member of the error, as JSON text.
     pub fn data(&self) -> Option<String> {
-        let Self::Version { requested } = self else { return None };
-        let mut out = format!("{{\"supported\":[\"{}\"],\"requested\":", Revision::V2026_07_28.as_str());
+        let Self::Version { requested } = self else {
+            return None;
+        };
+        let mut out = format!(
+            "{{\"supported\":[\"{}\"],\"requested\":",
+            Revision::V2026_07_28.as_str()
+        );
         crate::error::quote(requested, &mut out);
         out.push('}');
         Some(out)
@@ -89,8 +94,16 @@ pub fn check_modern<'h>(
     }
     let version = header(PROTOCOL_VERSION).map(str::trim);
     match (version, &envelope.meta_version) {
-        (None, _) => return Err(ModernFault::Missing { header: "MCP-Protocol-Version" }),
-        (Some(h), Some(b)) if h != b => return Err(ModernFault::Mismatch { header: "MCP-Protocol-Version" }),
+        (None, _) => {
+            return Err(ModernFault::Missing {
+                header: "MCP-Protocol-Version",
+            });
+        }
+        (Some(h), Some(b)) if h != b => {
+            return Err(ModernFault::Mismatch {
+                header: "MCP-Protocol-Version",
+            });
+        }
         (Some(h), _) => supported(h)?,
     }
     matches_body(header(METHOD), Some(&envelope.method_text), "Mcp-Method")?;
@@ -102,10 +115,14 @@ pub fn check_modern<'h>(
 
 fn check_meta(envelope: &Envelope<'_>) -> Result<(), ModernFault> {
     if envelope.meta_version.is_none() {
-        return Err(ModernFault::Meta { member: "io.modelcontextprotocol/protocolVersion" });
+        return Err(ModernFault::Meta {
+            member: "io.modelcontextprotocol/protocolVersion",
+        });
     }
     if !envelope.has_client_capabilities {
-        return Err(ModernFault::Meta { member: "io.modelcontextprotocol/clientCapabilities" });
+        return Err(ModernFault::Meta {
+            member: "io.modelcontextprotocol/clientCapabilities",
+        });
     }
     Ok(())
 }
@@ -114,26 +131,53 @@ fn supported(version: &str) -> Result<(), ModernFault> {
     if version == Revision::V2026_07_28.as_str() {
         return Ok(());
     }
-    Err(ModernFault::Version { requested: version.chars().take(64).collect() })
+    Err(ModernFault::Version {
+        requested: version.chars().take(64).collect(),
+    })
 }
 
 /// Methods whose target is repeated in `Mcp-Name`.
 fn has_name(method: &str) -> bool {
-    matches!(method, "tools/call" | "prompts/get" | "resources/read" | "tasks/get" | "tasks/update" | "tasks/cancel")
+    matches!(
+        method,
+        "tools/call"
+            | "prompts/get"
+            | "resources/read"
+            | "tasks/get"
+            | "tasks/update"
+            | "tasks/cancel"
+    )
 }
 
-fn matches_body(header: Option<&str>, body: Option<&str>, name: &'static str) -> Result<(), ModernFault> {
-    let Some(value) = header else { return Err(ModernFault::Missing { header: name }) };
-    let Some(value) = decode(value) else { return Err(ModernFault::Undecodable { header: name }) };
-    if Some(&*value) == body { Ok(()) } else { Err(ModernFault::Mismatch { header: name }) }
+fn matches_body(
+    header: Option<&str>,
+    body: Option<&str>,
+    name: &'static str,
+) -> Result<(), ModernFault> {
+    let Some(value) = header else {
+        return Err(ModernFault::Missing { header: name });
+    };
+    let Some(value) = decode(value) else {
+        return Err(ModernFault::Undecodable { header: name });
+    };
+    if Some(&*value) == body {
+        Ok(())
+    } else {
+        Err(ModernFault::Mismatch { header: name })
+    }
 }
 
 /// A header value as text: plain, or `=?base64?…?=`.
 pub fn decode(value: &str) -> Option<Cow<'_, str>> {
     let value = value.trim_matches([' ', '\t']);
-    match value.strip_prefix("=?base64?").and_then(|v| v.strip_suffix("?=")) {
+    match value
+        .strip_prefix("=?base64?")
+        .and_then(|v| v.strip_suffix("?="))
+    {
         None => Some(Cow::Borrowed(value)),
-        Some(encoded) => String::from_utf8(STANDARD.decode(encoded).ok()?).ok().map(Cow::Owned),
+        Some(encoded) => String::from_utf8(STANDARD.decode(encoded).ok()?)
+            .ok()
+            .map(Cow::Owned),
     }
 }
 
@@ -147,7 +191,9 @@ mod tests {
     #[track_caller]
     fn check(headers: &[(&str, &str)], want: Result<(), i64>) {
         let e = Envelope::read(BODY).unwrap();
-        let got = check_modern(&e, |n| headers.iter().find(|(k, _)| *k == n).map(|(_, v)| *v));
+        let got = check_modern(&e, |n| {
+            headers.iter().find(|(k, _)| *k == n).map(|(_, v)| *v)
+        });
         assert_eq!(got.map_err(|f| f.code()), want, "{headers:?}");
     }
 
@@ -159,7 +205,10 @@ mod tests {
         check(&[version, method, (NAME, " añb ")], Ok(()));
         check(&[version, method, (NAME, "=?base64?%%?=")], Err(-32020));
         check(&[version, method], Err(-32020));
-        check(&[version, (METHOD, "tools/list"), (NAME, "añb")], Err(-32020));
+        check(
+            &[version, (METHOD, "tools/list"), (NAME, "añb")],
+            Err(-32020),
+        );
         check(&[method], Err(-32020));
         check(&[(PROTOCOL_VERSION, "2025-11-25"), method], Err(-32020));
     }
@@ -168,14 +217,22 @@ mod tests {
     fn an_unknown_version_names_the_known_ones() {
         let body = BODY.replace("2026-07-28", "2099-01-01");
         let e = Envelope::read(&body).unwrap();
-        let fault = check_modern(&e, |n| (n == PROTOCOL_VERSION).then_some("2099-01-01")).unwrap_err();
+        let fault =
+            check_modern(&e, |n| (n == PROTOCOL_VERSION).then_some("2099-01-01")).unwrap_err();
         assert_eq!(fault.code(), -32022);
-        assert_eq!(fault.data().unwrap(), r#"{"supported":["2026-07-28"],"requested":"2099-01-01"}"#);
+        assert_eq!(
+            fault.data().unwrap(),
+            r#"{"supported":["2026-07-28"],"requested":"2099-01-01"}"#
+        );
     }
 
     #[test]
     fn missing_metadata_is_a_parameter_error() {
-        let e = Envelope::read(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#).unwrap();
-        assert_eq!(check_modern(&e, |_| Some("2026-07-28")).unwrap_err().code(), -32602);
+        let e = Envelope::read(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#)
+            .unwrap();
+        assert_eq!(
+            check_modern(&e, |_| Some("2026-07-28")).unwrap_err().code(),
+            -32602
+        );
     }
 }

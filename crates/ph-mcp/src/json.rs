@@ -46,12 +46,22 @@ type Read<T> = Result<T, Fault>;
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, bytes: text.as_bytes(), at: 0, depth: 0, checked: false }
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+            depth: 0,
+            checked: false,
+        }
     }
 
     /// A cursor over the value at `range`, which has been read before and is JSON.
     pub(crate) fn within(text: &'a str, range: &Range<usize>) -> Self {
-        Self { at: range.start, checked: true, ..Self::new(&text[..range.end]) }
+        Self {
+            at: range.start,
+            checked: true,
+            ..Self::new(&text[..range.end])
+        }
     }
 
     pub(crate) fn fault<T>(&self, what: &'static str) -> Read<T> {
@@ -84,7 +94,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// Visits the members of an object: `visit(key, value)`, the value already checked.
-    pub(crate) fn object(&mut self, mut visit: impl FnMut(Cow<'a, str>, Value) -> Read<()>) -> Read<()> {
+    pub(crate) fn object(
+        &mut self,
+        mut visit: impl FnMut(Cow<'a, str>, Value) -> Read<()>,
+    ) -> Read<()> {
         self.take(b'{', "an object is expected")?;
         self.enter()?;
         if self.peek() == Some(b'}') {
@@ -127,7 +140,11 @@ impl<'a> Cursor<'a> {
 
     fn enter(&mut self) -> Read<()> {
         self.depth += 1;
-        if self.depth > DEPTH_MAX { self.fault("nested too deeply") } else { Ok(()) }
+        if self.depth > DEPTH_MAX {
+            self.fault("nested too deeply")
+        } else {
+            Ok(())
+        }
     }
 
     /// After an element: `true` at the end of the container.
@@ -161,7 +178,10 @@ impl<'a> Cursor<'a> {
             }
             _ => self.scalar()?,
         };
-        Ok(Value { kind, range: start..self.at })
+        Ok(Value {
+            kind,
+            range: start..self.at,
+        })
     }
 
     fn scalar(&mut self) -> Read<ValueKind> {
@@ -390,14 +410,19 @@ pub(crate) fn unquote(raw: &str) -> Cow<'_, str> {
 /// The character of `XXXX` or `XXXX\uYYYY`, and how many bytes it took.
 fn code_point(rest: &str) -> (char, usize) {
     let unit = |text: Option<&str>| text.and_then(|t| u32::from_str_radix(t, 16).ok());
-    let Some(first) = unit(rest.get(..4)) else { return (char::REPLACEMENT_CHARACTER, rest.len().min(4)) };
+    let Some(first) = unit(rest.get(..4)) else {
+        return (char::REPLACEMENT_CHARACTER, rest.len().min(4));
+    };
     if (0xd800..0xdc00).contains(&first) && rest.get(4..6) == Some("\\u") {
         if let Some(second @ 0xdc00..=0xdfff) = unit(rest.get(6..10)) {
             let c = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
             return (char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER), 10);
         }
     }
-    (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 4)
+    (
+        char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER),
+        4,
+    )
 }
 
 #[cfg(test)]
@@ -419,20 +444,50 @@ mod tests {
     #[test]
     fn agrees_with_serde_json_on_corner_cases() {
         for text in [
-            "{}", "[]", "[1,]", "{\"a\":1,}", "01", "-", "-0", "1.", "1.5e+3", "1e", "\"\\u12g4\"", "\"\\ud800\"",
-            "\"\u{1}\"", "nul", "true false", " {\"a\" : [ {} , [ ] ] } ", "{\"a\"}", "[}", "", "\"", "{\"a\":{}}x",
+            "{}",
+            "[]",
+            "[1,]",
+            "{\"a\":1,}",
+            "01",
+            "-",
+            "-0",
+            "1.",
+            "1.5e+3",
+            "1e",
+            "\"\\u12g4\"",
+            "\"\\ud800\"",
+            "\"\u{1}\"",
+            "nul",
+            "true false",
+            " {\"a\" : [ {} , [ ] ] } ",
+            "{\"a\"}",
+            "[}",
+            "",
+            "\"",
+            "{\"a\":{}}x",
         ] {
             check(text);
         }
         assert!(!is_valid(&"[".repeat(10_000)));
-        assert!(is_valid(&format!("{}{}", "[".repeat(DEPTH_MAX), "]".repeat(DEPTH_MAX))));
-        assert!(!is_valid(&format!("{}{}", "[".repeat(DEPTH_MAX + 1), "]".repeat(DEPTH_MAX + 1))));
+        assert!(is_valid(&format!(
+            "{}{}",
+            "[".repeat(DEPTH_MAX),
+            "]".repeat(DEPTH_MAX)
+        )));
+        assert!(!is_valid(&format!(
+            "{}{}",
+            "[".repeat(DEPTH_MAX + 1),
+            "]".repeat(DEPTH_MAX + 1)
+        )));
     }
 
     #[test]
     fn strings_are_unquoted() {
         assert_eq!(unquote("plain"), "plain");
-        assert_eq!(unquote(r#"a\"\\\/\n\u00e9\ud83d\ude00\ud800"#), "a\"\\/\né😀\u{fffd}");
+        assert_eq!(
+            unquote(r#"a\"\\\/\n\u00e9\ud83d\ude00\ud800"#),
+            "a\"\\/\né😀\u{fffd}"
+        );
     }
 
     proptest! {

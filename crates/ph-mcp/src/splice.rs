@@ -39,18 +39,28 @@ pub fn apply(body: &[u8], edits: &mut [Edit]) -> Vec<u8> {
 /// that every server accepts, and the HTTP header has to do.
 pub fn traceparent(body: &str, envelope: &Envelope<'_>, traceparent: &str) -> Option<Edit> {
     if let Some(range) = &envelope.traceparent {
-        return Some(Edit { range: range.clone(), text: format!("\"{traceparent}\"") });
+        return Some(Edit {
+            range: range.clone(),
+            text: format!("\"{traceparent}\""),
+        });
     }
     let member = format!("\"traceparent\":\"{traceparent}\"");
     if let Some(meta) = &envelope.meta {
         return Some(insert_first(body, meta, member));
     }
-    let params = envelope.params.as_ref().filter(|r| body[(*r).clone()].starts_with('{'))?;
+    let params = envelope
+        .params
+        .as_ref()
+        .filter(|r| body[(*r).clone()].starts_with('{'))?;
     // `_meta` may be there and be no object; then it is not ours to mend.
     if body[params.clone()].contains("_meta") && has_member(body, params, "_meta") {
         return None;
     }
-    Some(insert_first(body, params, format!("\"_meta\":{{{member}}}")))
+    Some(insert_first(
+        body,
+        params,
+        format!("\"_meta\":{{{member}}}"),
+    ))
 }
 
 fn has_member(body: &str, object: &Range<usize>, name: &str) -> bool {
@@ -67,7 +77,10 @@ fn insert_first(body: &str, object: &Range<usize>, member: String) -> Edit {
     let at = object.start + 1;
     let is_empty = body[at..object.end].trim_start().starts_with('}');
     let text = if is_empty { member } else { member + "," };
-    Edit { range: at..at, text }
+    Edit {
+        range: at..at,
+        text,
+    }
 }
 
 #[cfg(test)]
@@ -78,7 +91,10 @@ mod tests {
     fn check(body: &str, want: Option<&str>) {
         let e = Envelope::read(body).unwrap();
         let got = traceparent(body, &e, "T").map(|edit| apply(body.as_bytes(), &mut [edit]));
-        assert_eq!(got.as_deref().map(|b| std::str::from_utf8(b).unwrap()), want);
+        assert_eq!(
+            got.as_deref().map(|b| std::str::from_utf8(b).unwrap()),
+            want
+        );
         if let Some(text) = want {
             serde_json::from_str::<serde_json::Value>(text).unwrap();
         }
@@ -88,27 +104,45 @@ mod tests {
     fn the_trace_context_is_put_in_place() {
         check(
             r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"traceparent" : "old","x":1}}}"#,
-            Some(r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"traceparent" : "T","x":1}}}"#),
+            Some(
+                r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"traceparent" : "T","x":1}}}"#,
+            ),
         );
         check(
             r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":1}}"#,
-            Some(r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"traceparent":"T"},"a":1}}"#),
+            Some(
+                r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"traceparent":"T"},"a":1}}"#,
+            ),
         );
         check(
             r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{ }}"#,
-            Some(r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"traceparent":"T"} }}"#),
+            Some(
+                r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"traceparent":"T"} }}"#,
+            ),
         );
         check(
             r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{}}}"#,
             Some(r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"traceparent":"T"}}}"#),
         );
         check(r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#, None);
-        check(r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":7}}"#, None);
+        check(
+            r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":7}}"#,
+            None,
+        );
     }
 
     #[test]
     fn edits_come_in_any_order() {
-        let mut edits = [Edit { range: 4..5, text: "X".into() }, Edit { range: 0..1, text: "YY".into() }];
+        let mut edits = [
+            Edit {
+                range: 4..5,
+                text: "X".into(),
+            },
+            Edit {
+                range: 0..1,
+                text: "YY".into(),
+            },
+        ];
         assert_eq!(apply(b"abcde", &mut edits), b"YYbcdX");
     }
 }

@@ -17,15 +17,25 @@ impl HeadRules {
     /// The rules of `plan`.
     pub fn new(plan: &Plan) -> Self {
         Self {
-            hosts: plan.allowed_hosts.iter().map(|h| h.as_str().to_ascii_lowercase()).collect(),
-            origins: plan.allowed_origins.iter().map(|o| o.as_str().to_ascii_lowercase()).collect(),
+            hosts: plan
+                .allowed_hosts
+                .iter()
+                .map(|h| h.as_str().to_ascii_lowercase())
+                .collect(),
+            origins: plan
+                .allowed_origins
+                .iter()
+                .map(|o| o.as_str().to_ascii_lowercase())
+                .collect(),
             any_host: !plan.listen.ip().is_loopback() && plan.allowed_hosts.is_empty(),
         }
     }
 
     /// Whether `host` (a `Host` header or an authority, with or without port) is one of ours.
     pub fn accepts_host(&self, host: Option<&str>) -> bool {
-        let Some(host) = host else { return self.any_host };
+        let Some(host) = host else {
+            return self.any_host;
+        };
         let name = without_port(host).to_ascii_lowercase();
         self.any_host || is_loopback_name(&name) || self.hosts.contains(&name)
     }
@@ -37,7 +47,9 @@ impl HeadRules {
         if self.origins.contains(&origin) {
             return true;
         }
-        let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        let authority = origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"));
         authority.is_some_and(|a| is_loopback_name(without_port(a)))
     }
 }
@@ -59,7 +71,11 @@ mod tests {
     use super::*;
 
     fn rules(any_host: bool) -> HeadRules {
-        HeadRules { hosts: vec!["mcp.example.com".into()], origins: vec!["https://app.example.com".into()], any_host }
+        HeadRules {
+            hosts: vec!["mcp.example.com".into()],
+            origins: vec!["https://app.example.com".into()],
+            any_host,
+        }
     }
 
     #[track_caller]
@@ -69,10 +85,25 @@ mod tests {
 
     #[test]
     fn hosts() {
-        for ok in ["localhost", "localhost:3000", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:3000", "MCP.example.com:443"] {
+        for ok in [
+            "localhost",
+            "localhost:3000",
+            "127.0.0.1",
+            "127.0.0.1:1",
+            "[::1]",
+            "[::1]:3000",
+            "MCP.example.com:443",
+        ] {
             host(ok, true);
         }
-        for bad in ["evil.example.com", "localhost.evil.com", "127.0.0.1.evil.com", "", "[::1", "10.0.0.1"] {
+        for bad in [
+            "evil.example.com",
+            "localhost.evil.com",
+            "127.0.0.1.evil.com",
+            "",
+            "[::1",
+            "10.0.0.1",
+        ] {
             host(bad, false);
         }
         assert!(!rules(false).accepts_host(None));
@@ -83,10 +114,21 @@ mod tests {
     fn origins() {
         let r = rules(true);
         assert!(r.accepts_origin(None));
-        for ok in ["http://localhost", "https://127.0.0.1:8443", "http://[::1]:1", "https://app.example.com"] {
+        for ok in [
+            "http://localhost",
+            "https://127.0.0.1:8443",
+            "http://[::1]:1",
+            "https://app.example.com",
+        ] {
             assert!(r.accepts_origin(Some(ok)), "{ok}");
         }
-        for bad in ["null", "http://evil.example.com", "https://app.example.com.evil.com", "file://", "localhost"] {
+        for bad in [
+            "null",
+            "http://evil.example.com",
+            "https://app.example.com.evil.com",
+            "file://",
+            "localhost",
+        ] {
             assert!(!r.accepts_origin(Some(bad)), "{bad}");
         }
     }

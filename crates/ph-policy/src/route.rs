@@ -68,10 +68,16 @@ pub fn decide<'a>(head: &Head<'_>, routes: &'a Routes) -> Result<Route<'a>, Refu
         _ => {}
     }
     if !routes.rules.accepts_host(head.host) {
-        return refuse(RefusedReason::Host, "this `Host` is not served here; see `allowed_hosts`".into());
+        return refuse(
+            RefusedReason::Host,
+            "this `Host` is not served here; see `allowed_hosts`".into(),
+        );
     }
     if !routes.rules.accepts_origin(head.origin) {
-        return refuse(RefusedReason::Origin, "this `Origin` is not allowed; see `allowed_origins`".into());
+        return refuse(
+            RefusedReason::Origin,
+            "this `Origin` is not allowed; see `allowed_origins`".into(),
+        );
     }
     if head.path == "/metrics" && routes.metrics {
         return Ok(Route::Metrics);
@@ -98,11 +104,22 @@ fn server_path(path: &str) -> Option<&str> {
 }
 
 fn no_such(routes: &Routes) -> Result<Route<'static>, Refusal> {
-    let mut paths: Vec<_> = routes.servers.iter().take(20).map(|s| format!("/{s}/mcp")).collect();
+    let mut paths: Vec<_> = routes
+        .servers
+        .iter()
+        .take(20)
+        .map(|s| format!("/{s}/mcp"))
+        .collect();
     if routes.servers.len() == 1 {
         paths.insert(0, "/mcp".into());
     }
-    refuse(RefusedReason::NoSuchServer, format!("no MCP server is at this path; there is {}", paths.join(", ")))
+    refuse(
+        RefusedReason::NoSuchServer,
+        format!(
+            "no MCP server is at this path; there is {}",
+            paths.join(", ")
+        ),
+    )
 }
 
 fn refuse<'a>(reason: RefusedReason, message: String) -> Result<Route<'a>, Refusal> {
@@ -122,7 +139,11 @@ mod tests {
     #[track_caller]
     fn check(servers: &[&str], path: &str, want: Result<Route<'_>, RefusedReason>) {
         let routes = routes(servers);
-        let head = Head { path, host: Some("localhost"), origin: None };
+        let head = Head {
+            path,
+            host: Some("localhost"),
+            origin: None,
+        };
         assert_eq!(decide(&head, &routes).map_err(|r| r.reason), want, "{path}");
     }
 
@@ -143,17 +164,48 @@ mod tests {
     #[test]
     fn a_wrong_path_is_told_the_right_ones() {
         let routes = routes(&["a", "b"]);
-        let refusal = decide(&Head { path: "/mcp", host: Some("[::1]:3000"), origin: None }, &routes);
-        assert!(refusal.unwrap_err().message.ends_with("there is /a/mcp, /b/mcp"));
+        let refusal = decide(
+            &Head {
+                path: "/mcp",
+                host: Some("[::1]:3000"),
+                origin: None,
+            },
+            &routes,
+        );
+        assert!(
+            refusal
+                .unwrap_err()
+                .message
+                .ends_with("there is /a/mcp, /b/mcp")
+        );
     }
 
     #[test]
     fn probes_need_no_host_and_others_do() {
         let routes = routes(&["a"]);
-        let head = |path, host| Head { path, host, origin: None };
-        assert_eq!(decide(&head("/livez", Some("10.1.2.3")), &routes), Ok(Route::Livez));
-        assert_eq!(decide(&head("/mcp", Some("evil.example.com")), &routes).unwrap_err().reason, RefusedReason::Host);
-        let evil = Head { path: "/mcp", host: Some("localhost"), origin: Some("http://evil.example.com") };
-        assert_eq!(decide(&evil, &routes).unwrap_err().reason, RefusedReason::Origin);
+        let head = |path, host| Head {
+            path,
+            host,
+            origin: None,
+        };
+        assert_eq!(
+            decide(&head("/livez", Some("10.1.2.3")), &routes),
+            Ok(Route::Livez)
+        );
+        assert_eq!(
+            decide(&head("/mcp", Some("evil.example.com")), &routes)
+                .unwrap_err()
+                .reason,
+            RefusedReason::Host
+        );
+        let evil = Head {
+            path: "/mcp",
+            host: Some("localhost"),
+            origin: Some("http://evil.example.com"),
+        };
+        assert_eq!(
+            decide(&evil, &routes).unwrap_err().reason,
+            RefusedReason::Origin
+        );
     }
 }

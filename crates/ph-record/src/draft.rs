@@ -1,7 +1,10 @@
 //! A call that has begun and must end in exactly one record.
 
 use crate::call::cap;
-use crate::{CallRecord, CallTrace, Direction, Ending, Observation, RecordSink, Replica, Server, ToolIdx, Transport};
+use crate::{
+    CallRecord, CallTrace, Direction, Ending, Observation, RecordSink, Replica, Server, ToolIdx,
+    Transport,
+};
 use ph_base::{Era, Method};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -20,7 +23,13 @@ impl Draft {
     /// Begins a call.
     ///
     /// `started_unix_ns`: Unix time at which the request's head was read.
-    pub fn open(server: Arc<Server>, sink: Arc<dyn RecordSink>, direction: Direction, trace: CallTrace, started_unix_ns: u64) -> Self {
+    pub fn open(
+        server: Arc<Server>,
+        sink: Arc<dyn RecordSink>,
+        direction: Direction,
+        trace: CallTrace,
+        started_unix_ns: u64,
+    ) -> Self {
         server.live.calls_in_flight.fetch_add(1, Relaxed);
         let ending = Ending::Stopping;
         let record = Box::new(CallRecord {
@@ -56,12 +65,18 @@ impl Draft {
             response_bytes: 0,
             params: None,
         });
-        Self { record: Some(record), server, sink }
+        Self {
+            record: Some(record),
+            server,
+            sink,
+        }
     }
 
     /// The record so far, to fill in.
     pub fn record(&mut self) -> &mut CallRecord {
-        self.record.as_deref_mut().expect("a draft holds its record until `finish` consumes it")
+        self.record
+            .as_deref_mut()
+            .expect("a draft holds its record until `finish` consumes it")
     }
 
     /// The server the call is for.
@@ -77,7 +92,8 @@ impl Draft {
         };
         let record = self.record();
         record.tool = tool;
-        record.target = Some(known.unwrap_or_else(|| cap(target, CallRecord::TEXT_BYTES_MAX).into()));
+        record.target =
+            Some(known.unwrap_or_else(|| cap(target, CallRecord::TEXT_BYTES_MAX).into()));
     }
 
     /// Says what went wrong, for operators.
@@ -90,8 +106,11 @@ impl Draft {
     /// `duration_ns`: since the start. A tool that the server accepted gets its
     /// label here, before the call is counted.
     pub fn finish(mut self, ending: Ending, duration_ns: u64) {
-        let Some(mut record) = self.record.take() else { return };
-        let accepted = matches!(ending, Ending::Answered(a) if !matches!(a, crate::Answer::Error(_)));
+        let Some(mut record) = self.record.take() else {
+            return;
+        };
+        let accepted =
+            matches!(ending, Ending::Answered(a) if !matches!(a, crate::Answer::Error(_)));
         if record.method == Method::ToolsCall && record.tool == ToolIdx::OTHER && accepted {
             if let Some(name) = &record.target {
                 record.tool = self.server.tools.learn(name);
@@ -130,7 +149,9 @@ mod tests {
     }
 
     fn draft(sink: &Arc<Kept>) -> (Draft, Arc<Server>) {
-        let server = ServerTable::default().intern(&ServerName::parse("s").unwrap()).unwrap();
+        let server = ServerTable::default()
+            .intern(&ServerName::parse("s").unwrap())
+            .unwrap();
         let trace = CallTrace {
             trace_id: ids::trace_id(),
             server_span: ids::span_id(),
@@ -153,7 +174,9 @@ mod tests {
         assert_eq!(server.live.calls_in_flight.load(Relaxed), 1);
         d.finish(Ending::Answered(Answer::Complete), 5);
         let seen = sink.0.lock().unwrap();
-        let [Observation::Call(r)] = &seen[..] else { panic!("one record, got {seen:?}") };
+        let [Observation::Call(r)] = &seen[..] else {
+            panic!("one record, got {seen:?}")
+        };
         assert_eq!((r.verdict.status, r.duration_ns), (200, 5));
         assert_eq!(&*server.tools.label(r.tool), "search");
         assert_eq!(server.live.calls_in_flight.load(Relaxed), 0);
@@ -166,7 +189,9 @@ mod tests {
         let (d, server) = draft(&sink);
         d.finish(Ending::Answered(Answer::Error(-32602)), 5);
         let seen = sink.0.lock().unwrap();
-        let [Observation::Call(r)] = &seen[..] else { panic!("one record, got {seen:?}") };
+        let [Observation::Call(r)] = &seen[..] else {
+            panic!("one record, got {seen:?}")
+        };
         assert_eq!((r.verdict.status, r.tool), (404, ToolIdx::OTHER));
         assert_eq!(server.tools.len(), 2);
     }

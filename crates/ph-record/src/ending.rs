@@ -64,7 +64,10 @@ impl Outcome {
 
     /// `true` when the caller got what the server had to say.
     pub fn is_answer(self) -> bool {
-        matches!(self, Self::Ok | Self::ToolError | Self::InputRequired | Self::Task)
+        matches!(
+            self,
+            Self::Ok | Self::ToolError | Self::InputRequired | Self::Task
+        )
     }
 }
 
@@ -225,7 +228,11 @@ impl Ending {
     /// Never add a `_` arm: a new ending must choose here.
     pub fn verdict(self, method: Method, tool_known: bool) -> Verdict {
         use Outcome as O;
-        let v = |status, outcome, blame| Verdict { status, outcome, blame };
+        let v = |status, outcome, blame| Verdict {
+            status,
+            outcome,
+            blame,
+        };
         match self {
             Self::Answered(Answer::Complete) => v(200, O::Ok, Blame::Nobody),
             Self::Answered(Answer::ToolError) => v(200, O::ToolError, Blame::Upstream),
@@ -239,11 +246,25 @@ impl Ending {
                     -32700 | -32600 | -32602 | -32022..=-32020 => 400,
                     _ => 500,
                 };
-                v(status, O::ProtocolError, if status < 500 { Blame::Caller } else { Blame::Upstream })
+                v(
+                    status,
+                    O::ProtocolError,
+                    if status < 500 {
+                        Blame::Caller
+                    } else {
+                        Blame::Upstream
+                    },
+                )
             }
-            Self::HttpError(status) => {
-                v(status, O::ProtocolError, if status < 500 { Blame::Caller } else { Blame::Upstream })
-            }
+            Self::HttpError(status) => v(
+                status,
+                O::ProtocolError,
+                if status < 500 {
+                    Blame::Caller
+                } else {
+                    Blame::Upstream
+                },
+            ),
             Self::BadAnswer => v(502, O::ProtocolError, Blame::Upstream),
             Self::Refused(reason) => v(reason.http_status(), O::Refused, Blame::Caller),
             Self::Overload => v(503, O::Unavailable, Blame::Gateway),
@@ -262,19 +283,66 @@ mod tests {
 
     #[track_caller]
     fn check(ending: Ending, status: u16, outcome: Outcome, blame: Blame) {
-        assert_eq!(ending.verdict(Method::ToolsCall, true), Verdict { status, outcome, blame });
+        assert_eq!(
+            ending.verdict(Method::ToolsCall, true),
+            Verdict {
+                status,
+                outcome,
+                blame
+            }
+        );
     }
 
     #[test]
     fn endings_as_documented() {
-        check(Ending::Answered(Answer::Complete), 200, Outcome::Ok, Blame::Nobody);
-        check(Ending::Answered(Answer::ToolError), 200, Outcome::ToolError, Blame::Upstream);
-        check(Ending::Answered(Answer::Error(-32700)), 400, Outcome::ProtocolError, Blame::Caller);
-        check(Ending::Answered(Answer::Error(-32601)), 404, Outcome::ProtocolError, Blame::Caller);
-        check(Ending::Answered(Answer::Error(-32603)), 500, Outcome::ProtocolError, Blame::Upstream);
-        check(Ending::Answered(Answer::Error(7)), 500, Outcome::ProtocolError, Blame::Upstream);
-        check(Ending::HttpError(418), 418, Outcome::ProtocolError, Blame::Caller);
-        check(Ending::ServerDied, 502, Outcome::Unavailable, Blame::Upstream);
+        check(
+            Ending::Answered(Answer::Complete),
+            200,
+            Outcome::Ok,
+            Blame::Nobody,
+        );
+        check(
+            Ending::Answered(Answer::ToolError),
+            200,
+            Outcome::ToolError,
+            Blame::Upstream,
+        );
+        check(
+            Ending::Answered(Answer::Error(-32700)),
+            400,
+            Outcome::ProtocolError,
+            Blame::Caller,
+        );
+        check(
+            Ending::Answered(Answer::Error(-32601)),
+            404,
+            Outcome::ProtocolError,
+            Blame::Caller,
+        );
+        check(
+            Ending::Answered(Answer::Error(-32603)),
+            500,
+            Outcome::ProtocolError,
+            Blame::Upstream,
+        );
+        check(
+            Ending::Answered(Answer::Error(7)),
+            500,
+            Outcome::ProtocolError,
+            Blame::Upstream,
+        );
+        check(
+            Ending::HttpError(418),
+            418,
+            Outcome::ProtocolError,
+            Blame::Caller,
+        );
+        check(
+            Ending::ServerDied,
+            502,
+            Outcome::Unavailable,
+            Blame::Upstream,
+        );
         check(Ending::Overload, 503, Outcome::Unavailable, Blame::Gateway);
         check(Ending::Deadline, 504, Outcome::Timeout, Blame::Upstream);
         check(Ending::ClientGone, 499, Outcome::ClientGone, Blame::Caller);
@@ -290,7 +358,17 @@ mod tests {
 
     #[test]
     fn labels_are_indexed_densely() {
-        assert!(Outcome::ALL.iter().enumerate().all(|(i, o)| *o as usize == i));
-        assert!(RefusedReason::ALL.iter().enumerate().all(|(i, r)| *r as usize == i));
+        assert!(
+            Outcome::ALL
+                .iter()
+                .enumerate()
+                .all(|(i, o)| *o as usize == i)
+        );
+        assert!(
+            RefusedReason::ALL
+                .iter()
+                .enumerate()
+                .all(|(i, r)| *r as usize == i)
+        );
     }
 }

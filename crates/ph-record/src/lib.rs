@@ -14,5 +14,8 @@ mod servers;
 pub use call::{CallRecord, CallTrace, Direction, Replica, SessionTag, Transport};
 pub use draft::Draft;
 pub use ending::{Answer, Ending, Outcome, RefusedReason, Verdict};
-pub use observation::{EventKind, HealthResult, Observation, ProcSample, RecordSink, RestartReason, ServerEvent, ServerLine};
+pub use observation::{
+    EventKind, HealthResult, Observation, ProcSample, RecordSink, RestartReason, ServerEvent,
+    ServerLine,
+};
 pub use servers::{Live, Server, ServerIdx, ServerTable, ToolIdx, ToolTable};

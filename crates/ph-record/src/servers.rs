@@ -171,9 +171,17 @@ impl ServerTable {
         if let Some(s) = now.iter().find(|s| s.name == *name) {
             return Some(Arc::clone(s));
         }
-        let live = Live { up: AtomicI64::new(-1), ..Live::default() };
+        let live = Live {
+            up: AtomicI64::new(-1),
+            ..Live::default()
+        };
         let idx = ServerIdx(u16::try_from(now.len()).ok()?);
-        let server = Arc::new(Server { idx, name: name.clone(), tools: ToolTable::default(), live });
+        let server = Arc::new(Server {
+            idx,
+            name: name.clone(),
+            tools: ToolTable::default(),
+            live,
+        });
         let mut next = (*now).clone();
         next.push(Arc::clone(&server));
         self.servers.store(Arc::new(next));

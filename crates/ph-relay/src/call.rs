@@ -41,7 +41,11 @@ impl Context {
         let meta = meta.and_then(RemoteParent::parse);
         let ambient = header.and_then(RemoteParent::parse);
         let parent = meta.or(ambient);
-        let link = if meta.is_some() { ambient.filter(|a| Some(*a) != meta) } else { None };
+        let link = if meta.is_some() {
+            ambient.filter(|a| Some(*a) != meta)
+        } else {
+            None
+        };
         let trace = CallTrace {
             trace_id: parent.map_or_else(ids::trace_id, |p| p.trace_id),
             server_span: ids::span_id(),
@@ -61,11 +65,27 @@ impl Context {
 
 impl Call {
     /// Begins the call of a client's request.
-    pub(crate) fn of_client(shared: &Shared, server: &Arc<Server>, client: &Client, text: &str, envelope: &Envelope<'_>) -> Self {
+    pub(crate) fn of_client(
+        shared: &Shared,
+        server: &Arc<Server>,
+        client: &Client,
+        text: &str,
+        envelope: &Envelope<'_>,
+    ) -> Self {
         let era = client.era(envelope);
-        let meta = envelope.traceparent.clone().map(|r| &text[r.start + 1..r.end - 1]);
+        let meta = envelope
+            .traceparent
+            .clone()
+            .map(|r| &text[r.start + 1..r.end - 1]);
         let context = Context::of(meta, client.traceparent(), shared.is_traced());
-        let mut call = Self::open(shared, server, Direction::ToServer, context.trace, client.received_unix_ns, client.received);
+        let mut call = Self::open(
+            shared,
+            server,
+            Direction::ToServer,
+            context.trace,
+            client.received_unix_ns,
+            client.received,
+        );
         call.era = era;
         call.method = envelope.method;
         call.id = envelope.message_id(text);
@@ -73,7 +93,11 @@ impl Call {
         call.waited_ns = Arc::new(client.waited_ns.into());
         let method_text = &*envelope.method_text;
         let name = client.name(envelope, text);
-        let params = envelope.params.clone().filter(|p| p.len() <= shared.params_bytes_max()).map(|p| text[p].into());
+        let params = envelope
+            .params
+            .clone()
+            .filter(|p| p.len() <= shared.params_bytes_max())
+            .map(|p| text[p].into());
         let id_text = call.id_raw.as_deref().map(|id| cap(id).into());
         let record = call.draft.record();
         record.era = era;
@@ -96,7 +120,14 @@ impl Call {
     /// Begins the call of a body that could not be read.
     pub(crate) fn of_nobody(shared: &Shared, server: &Arc<Server>, client: &Client) -> Self {
         let context = Context::of(None, client.traceparent(), shared.is_traced());
-        let mut call = Self::open(shared, server, Direction::ToServer, context.trace, client.received_unix_ns, client.received);
+        let mut call = Self::open(
+            shared,
+            server,
+            Direction::ToServer,
+            context.trace,
+            client.received_unix_ns,
+            client.received,
+        );
         call.waited_ns = Arc::new(client.waited_ns.into());
         let record = call.draft.record();
         record.peer = Some(client.peer);
@@ -105,7 +136,13 @@ impl Call {
     }
 
     /// Begins the call of a server's request to a client.
-    pub(crate) fn of_server(shared: &Shared, server: &Arc<Server>, message: &ServerMessage, bytes: u64, parent: Option<CallTrace>) -> Self {
+    pub(crate) fn of_server(
+        shared: &Shared,
+        server: &Arc<Server>,
+        message: &ServerMessage,
+        bytes: u64,
+        parent: Option<CallTrace>,
+    ) -> Self {
         let trace = CallTrace {
             trace_id: parent.map_or_else(ids::trace_id, |p| p.trace_id),
             server_span: ids::span_id(),
@@ -114,7 +151,14 @@ impl Call {
             link: None,
             flags: parent.map_or(u8::from(shared.is_traced()), |p| p.flags),
         };
-        let mut call = Self::open(shared, server, Direction::ToClient, trace, unix_ns(), Instant::now());
+        let mut call = Self::open(
+            shared,
+            server,
+            Direction::ToClient,
+            trace,
+            unix_ns(),
+            Instant::now(),
+        );
         call.method = message.method_label();
         call.id = message.message_id();
         call.id_raw = message.id.as_ref().map(|c| c.raw.as_str().into());
@@ -128,7 +172,14 @@ impl Call {
         call
     }
 
-    fn open(shared: &Shared, server: &Arc<Server>, direction: Direction, trace: CallTrace, unix_ns: u64, started: Instant) -> Self {
+    fn open(
+        shared: &Shared,
+        server: &Arc<Server>,
+        direction: Direction,
+        trace: CallTrace,
+        unix_ns: u64,
+        started: Instant,
+    ) -> Self {
         let sink = Arc::clone(&shared.parts.sink);
         Self {
             draft: Draft::open(Arc::clone(server), sink, direction, trace, unix_ns),
@@ -191,7 +242,9 @@ impl Call {
     /// `status`: HTTP status that went to the client, 0 when none did.
     pub(crate) fn finish(mut self, ending: Ending, status: u16, delivered: bool) {
         let now = Instant::now();
-        let since = |t: Instant| u64::try_from(t.saturating_duration_since(self.started).as_nanos()).unwrap_or(u64::MAX);
+        let since = |t: Instant| {
+            u64::try_from(t.saturating_duration_since(self.started).as_nanos()).unwrap_or(u64::MAX)
+        };
         let total = since(now);
         let sent = self.sent.map(since);
         // Without an answer the server had the call until now.
@@ -248,7 +301,10 @@ mod tests {
         assert_eq!(t.link.unwrap().trace_id.to_string(), "a".repeat(32));
         assert_eq!(t.flags, 1);
         let t = Context::of(None, Some(HEADER), true).trace;
-        assert_eq!((t.trace_id.to_string(), t.flags, t.link), ("a".repeat(32), 0, None));
+        assert_eq!(
+            (t.trace_id.to_string(), t.flags, t.link),
+            ("a".repeat(32), 0, None)
+        );
         let t = Context::of(Some("junk"), None, true).trace;
         assert_eq!((t.parent, t.flags), (None, 1));
     }
@@ -257,9 +313,21 @@ mod tests {
     fn answers() {
         let of = |text: &str| answer_of(&ph_mcp::AnswerScan::read(text.as_bytes())[0]);
         assert_eq!(of(r#"{"id":1,"result":{}}"#), Answer::Complete);
-        assert_eq!(of(r#"{"id":1,"result":{"isError":true}}"#), Answer::ToolError);
-        assert_eq!(of(r#"{"id":1,"result":{"resultType":"input_required"}}"#), Answer::InputRequired);
-        assert_eq!(of(r#"{"id":1,"result":{"task":{"taskId":"x"}}}"#), Answer::Task);
-        assert_eq!(of(r#"{"id":1,"error":{"code":-32601,"message":""}}"#), Answer::Error(-32601));
+        assert_eq!(
+            of(r#"{"id":1,"result":{"isError":true}}"#),
+            Answer::ToolError
+        );
+        assert_eq!(
+            of(r#"{"id":1,"result":{"resultType":"input_required"}}"#),
+            Answer::InputRequired
+        );
+        assert_eq!(
+            of(r#"{"id":1,"result":{"task":{"taskId":"x"}}}"#),
+            Answer::Task
+        );
+        assert_eq!(
+            of(r#"{"id":1,"error":{"code":-32601,"message":""}}"#),
+            Answer::Error(-32601)
+        );
     }
 }

@@ -32,10 +32,18 @@ pub(crate) struct Consequence {
 /// In the modern era closing the stream is the cancellation; in the legacy era a
 /// disconnect is none, and the answer is waited for.
 pub(crate) fn on_cancel(era: Era, cause: CancelCause) -> Consequence {
-    let over = |ending, abort_exchange, notify| Consequence { ending: Some(ending), abort_exchange, notify };
+    let over = |ending, abort_exchange, notify| Consequence {
+        ending: Some(ending),
+        abort_exchange,
+        notify,
+    };
     match (cause, era) {
         (CancelCause::ClientGone, Era::Modern) => over(Ending::ClientGone, true, true),
-        (CancelCause::ClientGone, Era::Legacy) => Consequence { ending: None, abort_exchange: false, notify: false },
+        (CancelCause::ClientGone, Era::Legacy) => Consequence {
+            ending: None,
+            abort_exchange: false,
+            notify: false,
+        },
         // The client's own notification goes on to the server as it came.
         (CancelCause::Cancelled, _) => over(Ending::Cancelled, false, false),
         (CancelCause::Deadline, _) => over(Ending::Deadline, true, true),
@@ -50,7 +58,10 @@ mod tests {
 
     #[test]
     fn a_disconnect_cancels_in_the_modern_era_only() {
-        assert_eq!(on_cancel(Era::Modern, CancelCause::ClientGone).ending, Some(Ending::ClientGone));
+        assert_eq!(
+            on_cancel(Era::Modern, CancelCause::ClientGone).ending,
+            Some(Ending::ClientGone)
+        );
         assert_eq!(on_cancel(Era::Legacy, CancelCause::ClientGone).ending, None);
         assert!(!on_cancel(Era::Legacy, CancelCause::ClientGone).abort_exchange);
         assert!(!on_cancel(Era::Legacy, CancelCause::Cancelled).abort_exchange);

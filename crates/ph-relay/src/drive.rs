@@ -49,6 +49,11 @@ pub(crate) async fn drive(
     });
     answered.await.unwrap_or_else(|| {
         // Only a bug ends an exchange without a head; the client must not wait for ever.
-        OwnError::new(500, code::UNAVAILABLE, "the exchange ended without an answer").response(None)
+        OwnError::new(
+            500,
+            code::UNAVAILABLE,
+            "the exchange ended without an answer",
+        )
+        .response(None)
     })
 }

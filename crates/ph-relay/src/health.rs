@@ -21,7 +21,8 @@ pub(crate) fn start(upstream: Arc<Upstream>, shared: Arc<Shared>, idle: Duration
     let checked = Arc::clone(&upstream);
     let checks = Arc::clone(&shared);
     tokio::spawn(async move {
-        over.run_until_cancelled(check_for_ever(&checked, &checks)).await;
+        over.run_until_cancelled(check_for_ever(&checked, &checks))
+            .await;
     });
     let over: CancellationToken = upstream.retired.clone();
     tokio::spawn(async move {
@@ -61,9 +62,17 @@ async fn check_for_ever(upstream: &Upstream, shared: &Shared) {
         }
         upstream.server.live.up.store(i64::from(ok), Relaxed);
         let duration_ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let kind = EventKind::Health { result, duration_ns, error: error.map(Into::into) };
+        let kind = EventKind::Health {
+            result,
+            duration_ns,
+            error: error.map(Into::into),
+        };
         shared.event(Some(&upstream.server), Replica::None, kind);
-        pause = if ok { health.interval } else { (pause * 2).min(health.interval) };
+        pause = if ok {
+            health.interval
+        } else {
+            (pause * 2).min(health.interval)
+        };
         tokio::time::sleep(pause).await;
     }
 }

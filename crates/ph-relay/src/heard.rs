@@ -21,7 +21,10 @@ pub(crate) struct Tee {
 
 impl Tee {
     pub(crate) fn new() -> Self {
-        Self { parser: SseParser::new(EVENT_BYTES_MAX), saw_id: false }
+        Self {
+            parser: SseParser::new(EVENT_BYTES_MAX),
+            saw_id: false,
+        }
     }
 
     /// The messages that are complete with `chunk`.
@@ -32,7 +35,11 @@ impl Tee {
             let SseItem::Event(event) = item else { return };
             *saw_id |= event.id.is_some();
             let bytes = event.data.len() as u64;
-            heard.extend(AnswerScan::read(event.data).into_iter().map(|message| Heard { message, bytes }));
+            heard.extend(
+                AnswerScan::read(event.data)
+                    .into_iter()
+                    .map(|message| Heard { message, bytes }),
+            );
         });
         heard
     }

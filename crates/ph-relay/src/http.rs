@@ -5,17 +5,17 @@ mod forward;
 mod probe;
 mod stream;
 
+use crate::call::Call;
 use crate::drive::drive;
 use crate::inbound::Client;
 use crate::permits::Permits;
 use crate::reply::{OwnError, Reply};
 use crate::session::Sessions;
 use crate::shared::Shared;
-use crate::call::Call;
 use bytes::Bytes;
 use exchange::Exchange;
-pub(crate) use forward::chain;
 use forward::Target;
+pub(crate) use forward::chain;
 use http::header::HeaderValue;
 use http::{Method as HttpMethod, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -50,7 +50,13 @@ pub(crate) struct HttpServer {
 
 impl HttpServer {
     /// Prepares the connection to `plan`'s URL; nothing is connected yet.
-    pub(crate) fn new(shared: Arc<Shared>, server: Arc<Server>, plan: &ph_plan::Server, http: &ph_plan::HttpUpstream, whole: &ph_plan::Plan) -> Result<Self, TlsError> {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        server: Arc<Server>,
+        plan: &ph_plan::Server,
+        http: &ph_plan::HttpUpstream,
+        whole: &ph_plan::Plan,
+    ) -> Result<Self, TlsError> {
         let address = forward::address(http)?;
         Ok(Self {
             upstream: Upstream::new(address, plan.timeouts.connect, shared.parts.workers.count()),
@@ -66,7 +72,12 @@ impl HttpServer {
     }
 
     /// Carries one body that a client posted.
-    pub(crate) async fn post(self: Arc<Self>, mut client: Client, body: Bytes, read: RpcBody<'_>) -> Response<Body> {
+    pub(crate) async fn post(
+        self: Arc<Self>,
+        mut client: Client,
+        body: Bytes,
+        read: RpcBody<'_>,
+    ) -> Response<Body> {
         client.session = client.session_id().and_then(|id| self.sessions.find(id));
         // The text was checked to be UTF-8 when it was read.
         let text = std::str::from_utf8(&body).unwrap_or("");
@@ -79,9 +90,14 @@ impl HttpServer {
             RpcBody::One(envelope) => self.short(client, &body, &[envelope]).await,
             RpcBody::Batch(messages) => {
                 let requests = messages.iter().filter(|(_, e)| e.kind == Kind::Request);
-                let calls: Vec<_> =
-                    requests.map(|(_, e)| Call::of_client(&self.shared, &self.server, &client, text, e)).collect();
-                let others: Vec<_> = messages.iter().map(|(_, e)| e).filter(|e| e.kind != Kind::Request).collect();
+                let calls: Vec<_> = requests
+                    .map(|(_, e)| Call::of_client(&self.shared, &self.server, &client, text, e))
+                    .collect();
+                let others: Vec<_> = messages
+                    .iter()
+                    .map(|(_, e)| e)
+                    .filter(|e| e.kind != Kind::Request)
+                    .collect();
                 if calls.is_empty() {
                     return self.short(client, &body, &others).await;
                 }
@@ -105,14 +121,29 @@ impl HttpServer {
     }
 
     /// Runs the exchange to its end, also when the client leaves.
-    async fn exchange(self: Arc<Self>, client: Client, body: Bytes, calls_of: Vec<Call>) -> Response<Body> {
+    async fn exchange(
+        self: Arc<Self>,
+        client: Client,
+        body: Bytes,
+        calls_of: Vec<Call>,
+    ) -> Response<Body> {
         let (reply, response) = Reply::new();
         let calls = self.shared.parts.calls.clone();
-        drive(&calls, Exchange::new(self, client, body, calls_of, reply).run(), response).await
+        drive(
+            &calls,
+            Exchange::new(self, client, body, calls_of, reply).run(),
+            response,
+        )
+        .await
     }
 
     /// Carries what is no call: notifications and answers of the client.
-    async fn short(&self, client: Client, body: &Bytes, messages: &[&Envelope<'_>]) -> Response<Body> {
+    async fn short(
+        &self,
+        client: Client,
+        body: &Bytes,
+        messages: &[&Envelope<'_>],
+    ) -> Response<Body> {
         let answer = match self.ask(HttpMethod::POST, &client, body.clone()).await {
             Ok(answer) => answer,
             Err(error) => return error.response(None),
@@ -120,7 +151,11 @@ impl HttpServer {
         // The text was checked to be UTF-8 when it was read.
         let text = std::str::from_utf8(body).unwrap_or("");
         self.hear_client(&client, text, messages, answer.head.status.as_u16());
-        self.mind_status(client.headers.get(headers::SESSION_ID), client.era_of_head(), answer.head.status);
+        self.mind_status(
+            client.headers.get(headers::SESSION_ID),
+            client.era_of_head(),
+            answer.head.status,
+        );
         self.pass_short(answer).await
     }
 
@@ -135,7 +170,8 @@ impl HttpServer {
                 *response.headers_mut() = forward::end_to_end(answer.head.headers);
                 response
             }
-            _ => OwnError::new(502, code::UNAVAILABLE, "the server's answer broke off").response(None),
+            _ => OwnError::new(502, code::UNAVAILABLE, "the server's answer broke off")
+                .response(None),
         }
     }
 
@@ -143,9 +179,14 @@ impl HttpServer {
     fn hear_client(&self, client: &Client, text: &str, messages: &[&Envelope<'_>], status: u16) {
         for envelope in messages {
             if envelope.kind == Kind::Notification {
-                self.server.live.notifications_to_server.fetch_add(1, Relaxed);
+                self.server
+                    .live
+                    .notifications_to_server
+                    .fetch_add(1, Relaxed);
             }
-            let Some(session) = &client.session else { continue };
+            let Some(session) = &client.session else {
+                continue;
+            };
             match envelope.kind {
                 Kind::Notification => {
                     if let Some(id) = envelope.cancelled_id.clone() {
@@ -166,7 +207,9 @@ impl HttpServer {
 
     /// A session that the upstream does not know (any more) is over.
     fn mind_status(&self, session_id: Option<&HeaderValue>, era: Era, status: StatusCode) {
-        if let (StatusCode::NOT_FOUND, Era::Legacy, Some(id)) = (status, era, session_id.and_then(|id| id.to_str().ok())) {
+        if let (StatusCode::NOT_FOUND, Era::Legacy, Some(id)) =
+            (status, era, session_id.and_then(|id| id.to_str().ok()))
+        {
             self.sessions.end(id);
         }
     }
@@ -177,8 +220,15 @@ impl HttpServer {
             Ok(answer) => answer,
             Err(error) => return error.response(None),
         };
-        self.mind_status(client.headers.get(headers::SESSION_ID), client.era_of_head(), answer.head.status);
-        if let Some(id) = client.session_id().filter(|_| answer.head.status.is_success()) {
+        self.mind_status(
+            client.headers.get(headers::SESSION_ID),
+            client.era_of_head(),
+            answer.head.status,
+        );
+        if let Some(id) = client
+            .session_id()
+            .filter(|_| answer.head.status.is_success())
+        {
             self.sessions.end(id);
         }
         self.pass_short(answer).await
@@ -186,7 +236,9 @@ impl HttpServer {
 
     /// Watches the session that an initialize answer has opened.
     fn watch(&self, headers: &http::HeaderMap, client_name: Option<Arc<str>>) {
-        let id = headers.get(headers::SESSION_ID).and_then(|v| v.to_str().ok());
+        let id = headers
+            .get(headers::SESSION_ID)
+            .and_then(|v| v.to_str().ok());
         if let Some(session) = id.and_then(|id| self.sessions.watch(id)) {
             session.set_client(client_name);
         }

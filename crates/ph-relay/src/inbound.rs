@@ -52,12 +52,17 @@ impl Client {
     pub(crate) fn era_of_head(&self) -> Era {
         // A version that is no legacy one is for the modern side to accept or refuse.
         let version = self.header(headers::PROTOCOL_VERSION).map(str::trim);
-        version.map_or(Era::Legacy, |v| Revision::parse(v).map_or(Era::Modern, Revision::era))
+        version.map_or(Era::Legacy, |v| {
+            Revision::parse(v).map_or(Era::Modern, Revision::era)
+        })
     }
 
     /// The revision spoken, as far as it is a published one.
     pub(crate) fn revision(&self, envelope: &Envelope<'_>) -> Option<Revision> {
-        let body = envelope.meta_version.as_deref().or(envelope.initialize_version.as_deref());
+        let body = envelope
+            .meta_version
+            .as_deref()
+            .or(envelope.initialize_version.as_deref());
         Revision::parse(body.or_else(|| self.header(headers::PROTOCOL_VERSION).map(str::trim))?)
     }
 
@@ -101,13 +106,21 @@ pub(crate) struct BodyLimits {
 }
 
 /// Reads a whole body.
-pub(crate) async fn read_body(headers: &HeaderMap, body: Incoming, limits: BodyLimits) -> Result<Bytes, BodyFault> {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+pub(crate) async fn read_body(
+    headers: &HeaderMap,
+    body: Incoming,
+    limits: BodyLimits,
+) -> Result<Bytes, BodyFault> {
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|n| n > limits.bytes_max) {
         return Err(BodyFault::TooLarge);
     }
     let read = collect(body, limits.bytes_max);
-    tokio::time::timeout(limits.time_max, read).await.unwrap_or(Err(BodyFault::Slow))
+    tokio::time::timeout(limits.time_max, read)
+        .await
+        .unwrap_or(Err(BodyFault::Slow))
 }
 
 /// A body in one frame is passed on without a copy.
@@ -116,7 +129,9 @@ async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, BodyFaul
     let mut rest = BytesMut::new();
     let mut length = 0;
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| BodyFault::Broken)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|_| BodyFault::Broken)?.into_data() else {
+            continue;
+        };
         length += data.len();
         if length > bytes_max {
             return Err(BodyFault::TooLarge);
@@ -131,5 +146,9 @@ async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, BodyFaul
             }
         }
     }
-    Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
+    Ok(if rest.is_empty() {
+        first.unwrap_or_default()
+    } else {
+        rest.freeze()
+    })
 }

@@ -7,20 +7,20 @@
 mod relay;
 mod shared;
 
-mod inbound;
 mod call;
 mod cancel;
-mod reply;
 mod drive;
-mod permits;
-mod signal;
-mod session;
 mod heard;
+mod inbound;
+mod permits;
+mod reply;
+mod session;
+mod signal;
 
-mod http;
-mod stdio;
 mod health;
+mod http;
 mod resources;
+mod stdio;
 
 pub use relay::{ApplyError, Relay};
 pub use shared::{Shared, SharedParts};

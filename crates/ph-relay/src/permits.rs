@@ -28,8 +28,14 @@ impl Drop for Waiting<'_> {
 
 impl Permits {
     pub(crate) fn new(in_flight_max: u32, queue_max: u32) -> Self {
-        let free = Arc::new(Semaphore::new((in_flight_max as usize).min(Semaphore::MAX_PERMITS)));
-        Self { free, waiting: AtomicUsize::new(0), queue_max: queue_max as usize }
+        let free = Arc::new(Semaphore::new(
+            (in_flight_max as usize).min(Semaphore::MAX_PERMITS),
+        ));
+        Self {
+            free,
+            waiting: AtomicUsize::new(0),
+            queue_max: queue_max as usize,
+        }
     }
 
     /// A permit at once, or after waiting in the bounded queue.
@@ -45,6 +51,9 @@ impl Permits {
         }
         live.queue_depth.fetch_add(1, Relaxed);
         let _counted = Waiting(self, live);
-        Arc::clone(&self.free).acquire_owned().await.map_err(|_| QueueFull)
+        Arc::clone(&self.free)
+            .acquire_owned()
+            .await
+            .map_err(|_| QueueFull)
     }
 }

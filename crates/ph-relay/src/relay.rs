@@ -73,7 +73,10 @@ impl Relay {
     /// resource use on the runtime that this is called within.
     pub fn new(shared: Arc<Shared>) -> Arc<Self> {
         tokio::spawn(crate::resources::watch(Arc::clone(&shared)));
-        Arc::new(Self { shared, running: ArcSwap::default() })
+        Arc::new(Self {
+            shared,
+            running: ArcSwap::default(),
+        })
     }
 
     /// Runs `plan` from now on. Calls in flight keep what they began with; a
@@ -104,8 +107,16 @@ impl Relay {
             bytes_max: plan.http.request_bytes_max.as_usize(),
             time_max: plan.http.body_timeout,
         };
-        let retired: Vec<_> = old.servers.iter().filter(|(n, u)| !servers.get(*n).is_some_and(|s| Arc::ptr_eq(s, u))).map(|(_, u)| Arc::clone(u)).collect();
-        self.running.store(Arc::new(Running { servers, limits: Some(limits) }));
+        let retired: Vec<_> = old
+            .servers
+            .iter()
+            .filter(|(n, u)| !servers.get(*n).is_some_and(|s| Arc::ptr_eq(s, u)))
+            .map(|(_, u)| Arc::clone(u))
+            .collect();
+        self.running.store(Arc::new(Running {
+            servers,
+            limits: Some(limits),
+        }));
         for upstream in retired {
             upstream.retire();
         }
@@ -115,17 +126,41 @@ impl Relay {
         Ok(())
     }
 
-    fn upstream(&self, name: &ServerName, plan: &ph_plan::Server, whole: &Plan) -> Result<Upstream, ApplyError> {
-        let server = self.shared.parts.table.intern(name).ok_or(ApplyError::TooManyServers)?;
+    fn upstream(
+        &self,
+        name: &ServerName,
+        plan: &ph_plan::Server,
+        whole: &Plan,
+    ) -> Result<Upstream, ApplyError> {
+        let server = self
+            .shared
+            .parts
+            .table
+            .intern(name)
+            .ok_or(ApplyError::TooManyServers)?;
         let shared = Arc::clone(&self.shared);
         let way = match &plan.upstream {
             ph_plan::Upstream::Http(http) => {
                 let made = HttpServer::new(shared, Arc::clone(&server), plan, http, whole);
-                Way::Http(Arc::new(made.map_err(|source| ApplyError::Tls { server: name.clone(), source })?))
+                Way::Http(Arc::new(made.map_err(|source| ApplyError::Tls {
+                    server: name.clone(),
+                    source,
+                })?))
             }
-            ph_plan::Upstream::Stdio(stdio) => Way::Stdio(StdioServer::new(shared, Arc::clone(&server), plan, stdio, whole)),
+            ph_plan::Upstream::Stdio(stdio) => Way::Stdio(StdioServer::new(
+                shared,
+                Arc::clone(&server),
+                plan,
+                stdio,
+                whole,
+            )),
         };
-        Ok(Upstream { plan: plan.clone(), server, way, retired: self.shared.parts.end_children.child_token() })
+        Ok(Upstream {
+            plan: plan.clone(),
+            server,
+            way,
+            retired: self.shared.parts.end_children.child_token(),
+        })
     }
 
     /// Whether every server has answered its first health check, or is not checked.
@@ -137,11 +172,23 @@ impl Relay {
     /// their first health check; or all of them, when not one is up.
     pub fn unready(&self) -> Vec<ServerName> {
         let running = self.running.load();
-        let checked = running.servers.iter().filter(|(_, u)| u.plan.health.enabled);
+        let checked = running
+            .servers
+            .iter()
+            .filter(|(_, u)| u.plan.health.enabled);
         let level = |u: &Upstream| u.server.live.up.load(Relaxed);
-        let waiting: Vec<_> = checked.clone().filter(|(_, u)| level(u) < 0).map(|(n, _)| n.clone()).collect();
-        let all_down = checked.clone().count() == running.servers.len() && checked.clone().all(|(_, u)| level(u) == 0);
-        if waiting.is_empty() && all_down { checked.map(|(n, _)| n.clone()).collect() } else { waiting }
+        let waiting: Vec<_> = checked
+            .clone()
+            .filter(|(_, u)| level(u) < 0)
+            .map(|(n, _)| n.clone())
+            .collect();
+        let all_down = checked.clone().count() == running.servers.len()
+            && checked.clone().all(|(_, u)| level(u) == 0);
+        if waiting.is_empty() && all_down {
+            checked.map(|(n, _)| n.clone()).collect()
+        } else {
+            waiting
+        }
     }
 
     /// Ends all children; returns when they are gone.
@@ -158,12 +205,18 @@ impl Relay {
     }
 
     /// Answers a request to the MCP endpoint of `name`.
-    pub async fn answer(&self, name: &str, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    pub async fn answer(
+        &self,
+        name: &str,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Response<Body> {
         let received = Instant::now();
         let running = self.running.load_full();
         let found = running.servers.iter().find(|(n, _)| n.as_str() == name);
         let (Some((_, upstream)), Some(limits)) = (found, running.limits) else {
-            return OwnError::new(404, code::REFUSED, "this server is no longer configured").response(None);
+            return OwnError::new(404, code::REFUSED, "this server is no longer configured")
+                .response(None);
         };
         let (head, body) = request.into_parts();
         let mut client = Client {
@@ -177,7 +230,8 @@ impl Relay {
         match head.method {
             HttpMethod::POST => match read_body(&client.headers, body, limits).await {
                 Ok(body) => {
-                    client.waited_ns = u64::try_from(received.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                    client.waited_ns =
+                        u64::try_from(received.elapsed().as_nanos()).unwrap_or(u64::MAX);
                     self.post(upstream, client, body).await
                 }
                 Err(fault) => self.unread(upstream, &client, fault),
@@ -191,10 +245,17 @@ impl Relay {
                 Way::Stdio(stdio) => Arc::clone(stdio).delete(client).await,
             },
             _ => {
-                self.shared.refused(&upstream.server, RefusedReason::HttpMethod, peer);
-                let error = OwnError::new(405, code::REFUSED, "an MCP endpoint takes POST, GET and DELETE");
+                self.shared
+                    .refused(&upstream.server, RefusedReason::HttpMethod, peer);
+                let error = OwnError::new(
+                    405,
+                    code::REFUSED,
+                    "an MCP endpoint takes POST, GET and DELETE",
+                );
                 let mut response = error.response(None);
-                response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
+                response
+                    .headers_mut()
+                    .insert(ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
                 response
             }
         }
@@ -222,23 +283,41 @@ impl Relay {
     /// A body that could not be read to its end.
     fn unread(&self, upstream: &Upstream, client: &Client, fault: BodyFault) -> Response<Body> {
         let (reason, text) = match fault {
-            BodyFault::TooLarge => (RefusedReason::TooLarge, "the request body is larger than `http.request_bytes_max`"),
-            BodyFault::Slow => (RefusedReason::SlowBody, "the request body did not arrive within `http.body_timeout`"),
+            BodyFault::TooLarge => (
+                RefusedReason::TooLarge,
+                "the request body is larger than `http.request_bytes_max`",
+            ),
+            BodyFault::Slow => (
+                RefusedReason::SlowBody,
+                "the request body did not arrive within `http.body_timeout`",
+            ),
             BodyFault::Broken => {
                 let mut call = Call::of_nobody(&self.shared, &upstream.server, client);
                 call.set_error("the client broke off within the request body");
                 call.finish(Ending::ClientGone, 0, false);
-                return OwnError::new(400, code::REFUSED, "the request body broke off").response(None);
+                return OwnError::new(400, code::REFUSED, "the request body broke off")
+                    .response(None);
             }
         };
         let call = Call::of_nobody(&self.shared, &upstream.server, client);
-        let mut response = self.refuse_call(call, reason, &OwnError::new(reason.http_status(), code::REFUSED, text));
+        let mut response = self.refuse_call(
+            call,
+            reason,
+            &OwnError::new(reason.http_status(), code::REFUSED, text),
+        );
         // What is left of the body is not read: this connection is of no further use.
-        response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(http::header::CONNECTION, HeaderValue::from_static("close"));
         response
     }
 
-    fn refuse_call(&self, mut call: Call, reason: RefusedReason, error: &OwnError) -> Response<Body> {
+    fn refuse_call(
+        &self,
+        mut call: Call,
+        reason: RefusedReason,
+        error: &OwnError,
+    ) -> Response<Body> {
         call.set_error(&error.message);
         call.finish(Ending::Refused(reason), error.status, true);
         error.response(None)
@@ -249,7 +328,14 @@ impl Shared {
     /// Counts and logs a request that was refused before it was a call.
     pub(crate) fn refused(&self, server: &Server, reason: RefusedReason, peer: SocketAddr) {
         server.live.refused[reason as usize].fetch_add(1, Relaxed);
-        self.event(Some(server), Replica::None, EventKind::Refused { reason, peer: Some(peer) });
+        self.event(
+            Some(server),
+            Replica::None,
+            EventKind::Refused {
+                reason,
+                peer: Some(peer),
+            },
+        );
     }
 }
 

@@ -21,7 +21,15 @@ impl Reply {
     /// A reply, and where its response comes out.
     pub(crate) fn new() -> (Self, oneshot::Receiver<Response<Body>>) {
         let (tx, rx) = oneshot::channel();
-        (Self { head: Some(tx), pieces: None, status: 0, gone: false }, rx)
+        (
+            Self {
+                head: Some(tx),
+                pieces: None,
+                status: 0,
+                gone: false,
+            },
+            rx,
+        )
     }
 
     pub(crate) fn has_head(&self) -> bool {
@@ -42,7 +50,9 @@ impl Reply {
 
     /// Sends the whole answer. `false` when the client has left.
     pub(crate) fn whole(&mut self, status: StatusCode, headers: HeaderMap, body: Body) -> bool {
-        let Some(head) = self.head.take() else { return false };
+        let Some(head) = self.head.take() else {
+            return false;
+        };
         self.status = status.as_u16();
         let mut response = Response::new(body);
         *response.status_mut() = status;
@@ -52,7 +62,12 @@ impl Reply {
     }
 
     /// Sends the head of a streamed answer. `length`: its whole length, when known.
-    pub(crate) fn begin(&mut self, status: StatusCode, headers: HeaderMap, length: Option<u64>) -> bool {
+    pub(crate) fn begin(
+        &mut self,
+        status: StatusCode,
+        headers: HeaderMap,
+        length: Option<u64>,
+    ) -> bool {
         let (tx, body) = Body::pieces(length);
         self.pieces = Some(tx);
         self.whole(status, headers, body)
@@ -132,7 +147,13 @@ pub(crate) struct OwnError {
 
 impl OwnError {
     pub(crate) fn new(status: u16, code: i64, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), data: None, retry_after_s: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            data: None,
+            retry_after_s: None,
+        }
     }
 
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {

@@ -43,7 +43,11 @@ struct Ledger {
 impl Ledger {
     /// One sample per server and replica: the children of sessions are taken
     /// together. A place whose last child has gone is sampled once more, as nothing.
-    fn enter(&mut self, children: &HashMap<u32, Place>, usages: &[(u32, GroupUsage)]) -> Vec<ProcSample> {
+    fn enter(
+        &mut self,
+        children: &HashMap<u32, Place>,
+        usages: &[(u32, GroupUsage)],
+    ) -> Vec<ProcSample> {
         let nothing = |&(server, replica): &Place| ProcSample {
             server,
             replica,
@@ -54,22 +58,34 @@ impl Ledger {
             open_fds: 0,
             processes: 0,
         };
-        let mut sums: HashMap<Place, ProcSample> = self.places.iter().map(|p| (*p, nothing(p))).collect();
+        let mut sums: HashMap<Place, ProcSample> =
+            self.places.iter().map(|p| (*p, nothing(p))).collect();
         let mut now = HashMap::new();
         for (group, usage) in usages {
-            let Some(place) = children.get(group) else { continue };
+            let Some(place) = children.get(group) else {
+                continue;
+            };
             let before = self.last.get(group);
             let sum = sums.entry(*place).or_insert_with(|| nothing(place));
-            sum.cpu_seconds_delta += (usage.cpu_seconds - before.map_or(0.0, |b| b.cpu_seconds)).max(0.0);
-            sum.read_bytes_delta += usage.read_bytes.saturating_sub(before.map_or(0, |b| b.read_bytes));
-            sum.written_bytes_delta += usage.written_bytes.saturating_sub(before.map_or(0, |b| b.written_bytes));
+            sum.cpu_seconds_delta +=
+                (usage.cpu_seconds - before.map_or(0.0, |b| b.cpu_seconds)).max(0.0);
+            sum.read_bytes_delta += usage
+                .read_bytes
+                .saturating_sub(before.map_or(0, |b| b.read_bytes));
+            sum.written_bytes_delta += usage
+                .written_bytes
+                .saturating_sub(before.map_or(0, |b| b.written_bytes));
             sum.resident_bytes += usage.resident_bytes;
             sum.open_fds += usage.open_fds;
             sum.processes += usage.processes;
             now.insert(*group, *usage);
         }
-        self.places = now.keys().filter_map(|g| children.get(g).copied()).collect();
-        self.places.sort_unstable_by_key(|(server, replica)| (*server, format!("{replica:?}")));
+        self.places = now
+            .keys()
+            .filter_map(|g| children.get(g).copied())
+            .collect();
+        self.places
+            .sort_unstable_by_key(|(server, replica)| (*server, format!("{replica:?}")));
         self.places.dedup();
         self.last = now;
         sums.into_values().collect()
@@ -81,7 +97,14 @@ mod tests {
     use super::*;
 
     fn usage(cpu_seconds: f64, resident_bytes: u64) -> GroupUsage {
-        GroupUsage { cpu_seconds, resident_bytes, read_bytes: 0, written_bytes: 0, open_fds: 1, processes: 1 }
+        GroupUsage {
+            cpu_seconds,
+            resident_bytes,
+            read_bytes: 0,
+            written_bytes: 0,
+            open_fds: 1,
+            processes: 1,
+        }
     }
 
     #[test]
@@ -90,12 +113,18 @@ mod tests {
         let children = HashMap::from([(7, place), (8, place)]);
         let mut ledger = Ledger::default();
         let first = ledger.enter(&children, &[(7, usage(1.0, 10)), (8, usage(2.0, 20))]);
-        assert_eq!((first.len(), first[0].resident_bytes, first[0].processes), (1, 30, 2));
+        assert_eq!(
+            (first.len(), first[0].resident_bytes, first[0].processes),
+            (1, 30, 2)
+        );
         assert!((first[0].cpu_seconds_delta - 3.0).abs() < 1e-9);
         let second = ledger.enter(&children, &[(7, usage(1.5, 10))]);
         assert!((second[0].cpu_seconds_delta - 0.5).abs() < 1e-9);
         let gone = ledger.enter(&HashMap::new(), &[]);
-        assert_eq!((gone.len(), gone[0].resident_bytes, gone[0].processes), (1, 0, 0));
+        assert_eq!(
+            (gone.len(), gone[0].resident_bytes, gone[0].processes),
+            (1, 0, 0)
+        );
         assert!(ledger.enter(&HashMap::new(), &[]).is_empty());
     }
 }

@@ -46,7 +46,12 @@ struct Question {
 impl Session {
     fn new(server: Arc<Server>) -> Arc<Self> {
         server.live.active_connections.fetch_add(1, Relaxed);
-        Arc::new(Self { server, used_ns: AtomicU64::new(0), born: Instant::now(), inner: Mutex::default() })
+        Arc::new(Self {
+            server,
+            used_ns: AtomicU64::new(0),
+            born: Instant::now(),
+            inner: Mutex::default(),
+        })
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -59,7 +64,10 @@ impl Session {
     }
 
     fn is_idle(&self, limit: Duration) -> bool {
-        let quiet = self.born.elapsed().saturating_sub(Duration::from_nanos(self.used_ns.load(Relaxed)));
+        let quiet = self
+            .born
+            .elapsed()
+            .saturating_sub(Duration::from_nanos(self.used_ns.load(Relaxed)));
         let inner = self.inner();
         quiet > limit && inner.calls.is_empty() && inner.streams == 0
     }
@@ -98,7 +106,9 @@ impl Session {
 
     /// The answer of a call passed on a stream that is not the call's own.
     pub(crate) fn answered(&self, message: &ServerMessage, bytes: u64) {
-        let Some(id) = message.message_id() else { return };
+        let Some(id) = message.message_id() else {
+            return;
+        };
         if let Some(mailbox) = self.inner().calls.get(&id) {
             mailbox.put(Signal::Answered(id, Box::new(message.clone()), bytes));
         }
@@ -106,13 +116,22 @@ impl Session {
 
     /// The server asked the client something.
     pub(crate) fn asked(&self, call: Call, waited_ns: Option<Arc<AtomicU64>>) {
-        let Some(id) = call.id.clone() else { return call.finish(Ending::BadAnswer, 0, false) };
+        let Some(id) = call.id.clone() else {
+            return call.finish(Ending::BadAnswer, 0, false);
+        };
         let mut inner = self.inner();
         if inner.ended || inner.questions.len() >= QUESTIONS_MAX {
             drop(inner);
             return call.finish(Ending::SessionEnded, 0, true);
         }
-        let old = inner.questions.insert(id, Question { call, asked: Instant::now(), waited_ns });
+        let old = inner.questions.insert(
+            id,
+            Question {
+                call,
+                asked: Instant::now(),
+                waited_ns,
+            },
+        );
         drop(inner);
         if let Some(old) = old {
             old.call.finish(Ending::SessionEnded, 0, true);
@@ -121,7 +140,9 @@ impl Session {
 
     /// The client answered; `status` is what the upstream said to that.
     pub(crate) fn replied(&self, message: &ServerMessage, bytes: u64, status: u16) {
-        let question = message.message_id().and_then(|id| self.inner().questions.remove(&id));
+        let question = message
+            .message_id()
+            .and_then(|id| self.inner().questions.remove(&id));
         let Some(mut question) = question else { return };
         let waited = u64::try_from(question.asked.elapsed().as_nanos()).unwrap_or(u64::MAX);
         if let Some(total) = &question.waited_ns {
@@ -190,7 +211,9 @@ impl Sessions {
 
     fn shard(&self, id: &str) -> MutexGuard<'_, HashMap<Box<str>, Arc<Session>>> {
         let i = usize::try_from(self.hasher.hash_one(id) % SHARDS as u64).unwrap_or(0);
-        self.shards[i].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[i]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The session `id`, if it is watched.

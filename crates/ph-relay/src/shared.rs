@@ -1,9 +1,11 @@
 //! What every part of the relay holds on to.
 
-use ph_record::{EventKind, Observation, RecordSink, Replica, Server, ServerEvent, ServerIdx, ServerTable};
+use ph_record::{
+    EventKind, Observation, RecordSink, Replica, Server, ServerEvent, ServerIdx, ServerTable,
+};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -86,16 +88,25 @@ impl Shared {
 
     /// A child runs in this process group now.
     pub(crate) fn child_runs(&self, group: u32, server: ServerIdx, replica: Replica) {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner).insert(group, (server, replica));
+        self.groups
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(group, (server, replica));
     }
 
     /// It does no longer.
     pub(crate) fn child_gone(&self, group: u32) {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner).remove(&group);
+        self.groups
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&group);
     }
 
     pub(crate) fn children_by_group(&self) -> HashMap<u32, (ServerIdx, Replica)> {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.groups
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn set_children_max(&self, max: usize) {
@@ -105,9 +116,14 @@ impl Shared {
     /// A slot for one more child; `None` when there are `children.max`.
     pub(crate) fn child_slot(self: &Arc<Self>) -> Option<ChildSlot> {
         let max = self.children_max.load(Relaxed);
-        let taken = self.children.fetch_update(Relaxed, Relaxed, |n| (n < max).then_some(n + 1));
+        let taken = self
+            .children
+            .fetch_update(Relaxed, Relaxed, |n| (n < max).then_some(n + 1));
         taken.ok()?;
-        Some(ChildSlot { shared: Arc::clone(self), number: self.started.fetch_add(1, Relaxed) })
+        Some(ChildSlot {
+            shared: Arc::clone(self),
+            number: self.started.fetch_add(1, Relaxed),
+        })
     }
 
     pub(crate) fn is_traced(&self) -> bool {
@@ -120,11 +136,18 @@ impl Shared {
 
     pub(crate) fn event(&self, server: Option<&Server>, replica: Replica, kind: EventKind) {
         let server = server.map(|s| s.idx);
-        self.parts.sink.observe(Observation::Event(ServerEvent { server, replica, at_unix_ns: unix_ns(), kind }));
+        self.parts.sink.observe(Observation::Event(ServerEvent {
+            server,
+            replica,
+            at_unix_ns: unix_ns(),
+            kind,
+        }));
     }
 }
 
 /// Now, as Unix time in nanoseconds.
 pub(crate) fn unix_ns() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
 }

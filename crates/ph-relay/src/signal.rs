@@ -30,7 +30,10 @@ impl Mailbox {
     }
 
     pub(crate) fn put(&self, signal: Signal) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(signal);
+        self.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(signal);
         self.notify.notify_one();
     }
 

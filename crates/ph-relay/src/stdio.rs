@@ -73,15 +73,27 @@ struct State {
 
 impl StdioServer {
     /// Prepares the server; nothing is started yet.
-    pub(crate) fn new(shared: Arc<Shared>, server: Arc<Server>, plan: &ph_plan::Server, stdio: &ph_plan::Stdio, whole: &ph_plan::Plan) -> Arc<Self> {
-        let ladder = Ladder { stdin_grace: stdio.stop.stdin_grace, term_grace: stdio.stop.term_grace };
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        server: Arc<Server>,
+        plan: &ph_plan::Server,
+        stdio: &ph_plan::Stdio,
+        whole: &ph_plan::Plan,
+    ) -> Arc<Self> {
+        let ladder = Ladder {
+            stdin_grace: stdio.stop.stdin_grace,
+            term_grace: stdio.stop.term_grace,
+        };
         Arc::new(Self {
             spec: supervise::spec(&shared, &server, plan, stdio),
             ladder,
             plan: stdio.clone(),
             timeouts: plan.timeouts.clone(),
             keep_alive: whole.http.keep_alive_comment,
-            permits: Arc::new(Permits::new(plan.limits.in_flight_max, plan.limits.queue_max)),
+            permits: Arc::new(Permits::new(
+                plan.limits.in_flight_max,
+                plan.limits.queue_max,
+            )),
             sessions_max: whole.sessions.max as usize,
             state: Mutex::default(),
             modern: watch::Sender::new(SharedChild::Starting),
@@ -98,9 +110,16 @@ impl StdioServer {
     }
 
     /// Carries one body that a client posted.
-    pub(crate) async fn post(self: Arc<Self>, client: Client, body: Bytes, read: RpcBody<'_>) -> Response<Body> {
+    pub(crate) async fn post(
+        self: Arc<Self>,
+        client: Client,
+        body: Bytes,
+        read: RpcBody<'_>,
+    ) -> Response<Body> {
         match &read {
-            RpcBody::One(envelope) if client.era(envelope) == Era::Modern => self.post_modern(client, body, envelope).await,
+            RpcBody::One(envelope) if client.era(envelope) == Era::Modern => {
+                self.post_modern(client, body, envelope).await
+            }
             RpcBody::One(envelope) => self.post_legacy(client, body, envelope).await,
             RpcBody::Batch(messages) => self.post_batch(client, body, messages).await,
         }
@@ -123,9 +142,13 @@ impl StdioServer {
     }
 
     fn only_post(&self, client: &Client) -> Response<Body> {
-        self.shared.refused(&self.server, RefusedReason::HttpMethod, client.peer);
-        let mut response = OwnError::new(405, code::REFUSED, "stateless MCP takes POST only").response(None);
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        self.shared
+            .refused(&self.server, RefusedReason::HttpMethod, client.peer);
+        let mut response =
+            OwnError::new(405, code::REFUSED, "stateless MCP takes POST only").response(None);
+        response
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("POST"));
         response
     }
 
@@ -150,7 +173,13 @@ impl StdioServer {
 
     /// Ends sessions that were quiet for longer than `idle`.
     pub(crate) fn sweep(&self, idle: Duration) {
-        let quiet: Vec<_> = self.state().sessions.values().filter(|s| s.is_idle(idle)).map(Arc::clone).collect();
+        let quiet: Vec<_> = self
+            .state()
+            .sessions
+            .values()
+            .filter(|s| s.is_idle(idle))
+            .map(Arc::clone)
+            .collect();
         for session in quiet {
             self.end_session(&session.id);
         }
@@ -162,20 +191,38 @@ impl StdioServer {
         let shared = self.modern.borrow().clone();
         let (link, method) = match &shared {
             SharedChild::Starting => return self.check_start(limit).await,
-            SharedChild::Down { why, .. } => return (HealthResult::Unreachable, Some(why.to_string())),
+            SharedChild::Down { why, .. } => {
+                return (HealthResult::Unreachable, Some(why.to_string()));
+            }
             SharedChild::Up(link) => (Some(Arc::clone(link)), "server/discover"),
             SharedChild::No => {
                 let state = self.state();
-                let any = state.spares.front().cloned().or_else(|| state.sessions.values().next().map(|s| Arc::clone(&s.link)));
+                let any = state
+                    .spares
+                    .front()
+                    .cloned()
+                    .or_else(|| state.sessions.values().next().map(|s| Arc::clone(&s.link)));
                 (any, "ping")
             }
         };
-        let Some(link) = link else { return (HealthResult::Unreachable, Some("no child is running".into())) };
-        let params = if method == "ping" { "{}" } else { supervise::DISCOVER_PARAMS };
+        let Some(link) = link else {
+            return (
+                HealthResult::Unreachable,
+                Some("no child is running".into()),
+            );
+        };
+        let params = if method == "ping" {
+            "{}"
+        } else {
+            supervise::DISCOVER_PARAMS
+        };
         match link.ask(method, params, limit).await {
             Ok(_) => (HealthResult::Ok, None),
             Err(Some(why)) => (HealthResult::Unreachable, Some(why.to_string())),
-            Err(None) => (HealthResult::Timeout, Some(format!("no answer within {limit:?}"))),
+            Err(None) => (
+                HealthResult::Timeout,
+                Some(format!("no answer within {limit:?}")),
+            ),
         }
     }
 
@@ -220,9 +267,15 @@ impl StdioServer {
 
 /// What the client's `Accept` allows: `(json, events, events before json)`.
 fn accepts(client: &Client) -> (bool, bool, bool) {
-    let Some(accept) = client.headers.get(ACCEPT).and_then(|v| v.to_str().ok()) else { return (true, true, false) };
+    let Some(accept) = client.headers.get(ACCEPT).and_then(|v| v.to_str().ok()) else {
+        return (true, true, false);
+    };
     let place = |kinds: [&str; 3]| kinds.iter().filter_map(|k| accept.find(k)).min();
     let json = place(["application/json", "application/*", "*/*"]);
     let events = place(["text/event-stream", "text/*", "*/*"]);
-    (json.is_some(), events.is_some(), matches!((json, events), (Some(j), Some(e)) if e < j) || json.is_none())
+    (
+        json.is_some(),
+        events.is_some(),
+        matches!((json, events), (Some(j), Some(e)) if e < j) || json.is_none(),
+    )
 }

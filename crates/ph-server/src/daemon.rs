@@ -110,7 +110,16 @@ impl Daemon {
     /// # Errors
     /// [`StartError`]; nothing is left running then.
     pub async fn start(boot: Boot) -> Result<Self, StartError> {
-        let Boot { plan, environment, home, executable, worker_count, version, stdout, complain } = boot;
+        let Boot {
+            plan,
+            environment,
+            home,
+            executable,
+            worker_count,
+            version,
+            stdout,
+            complain,
+        } = boot;
         let settings = settings::recorder(&plan, &environment, &home)?;
         // First of all, so that it inherits nothing.
         let reaper = Reaper::start(&executable).map_err(StartError::Reaper)?;
@@ -151,12 +160,29 @@ impl Daemon {
             stopping: Arc::new(AtomicBool::new(false)),
         };
         let accept = CancellationToken::new();
-        let open = Open { address, accept: accept.clone() };
+        let open = Open {
+            address,
+            accept: accept.clone(),
+        };
         let daemon = Self {
-            plan, environment, home, workers, recorder, shared, relay, front, open, calls, end_streams, abort, end_children,
+            plan,
+            environment,
+            home,
+            workers,
+            recorder,
+            shared,
+            relay,
+            front,
+            open,
+            calls,
+            end_streams,
+            abort,
+            end_children,
         };
         daemon.listen(listener, accept);
-        daemon.note(EventKind::PlanLoaded { hash: daemon.plan.hash().into() });
+        daemon.note(EventKind::PlanLoaded {
+            hash: daemon.plan.hash().into(),
+        });
         Ok(daemon)
     }
 
@@ -182,7 +208,11 @@ impl Daemon {
     pub async fn reload(&mut self, plan: Plan) -> Result<(), StartError> {
         let settings = settings::recorder(&plan, &self.environment, &self.home)?;
         let moved = plan.listen != self.plan.listen;
-        let listener = if moved { Some(bind(plan.listen).await?) } else { None };
+        let listener = if moved {
+            Some(bind(plan.listen).await?)
+        } else {
+            None
+        };
         let traced = settings.spans.is_some();
         self.recorder.apply(settings)?;
         self.relay.apply(&plan)?;
@@ -192,17 +222,27 @@ impl Daemon {
         if let Some(listener) = listener {
             let accept = CancellationToken::new();
             let address = listener.local_addr().unwrap_or(self.plan.listen);
-            let old = std::mem::replace(&mut self.open, Open { address, accept: accept.clone() });
+            let old = std::mem::replace(
+                &mut self.open,
+                Open {
+                    address,
+                    accept: accept.clone(),
+                },
+            );
             self.listen(listener, accept);
             old.accept.cancel();
         }
-        self.note(EventKind::PlanLoaded { hash: self.plan.hash().into() });
+        self.note(EventKind::PlanLoaded {
+            hash: self.plan.hash().into(),
+        });
         Ok(())
     }
 
     /// Takes note that a plan was rejected; the running one stays.
     pub fn rejected(&self, reasons: &str) {
-        self.note(EventKind::PlanRejected { reasons: reasons.into() });
+        self.note(EventKind::PlanRejected {
+            reasons: reasons.into(),
+        });
     }
 
     /// Stops in order: unready, lame-duck, stop accepting, drain calls, stop
@@ -232,30 +272,50 @@ impl Daemon {
             head_timeout: http.body_timeout,
             connections_max: usize::try_from(http.connections_max).unwrap_or(usize::MAX),
         };
-        let stop = Stop { accept, abort: self.abort.clone() };
+        let stop = Stop {
+            accept,
+            abort: self.abort.clone(),
+        };
         let (workers, front) = (Arc::clone(&self.workers), self.front.clone());
         tokio::spawn(async move { listener::serve(listener, &workers, front, limits, stop).await });
     }
 
     fn note(&self, kind: EventKind) {
-        let at_unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX));
-        self.recorder.observe(Observation::Event(ServerEvent { server: None, replica: Replica::None, at_unix_ns, kind }));
+        let at_unix_ns = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX));
+        self.recorder.observe(Observation::Event(ServerEvent {
+            server: None,
+            replica: Replica::None,
+            at_unix_ns,
+            kind,
+        }));
     }
 }
 
 async fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
-    listener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+    listener::bind(address)
+        .await
+        .map_err(|source| StartError::Listen { address, source })
 }
 
 /// Params are kept on records while a line or a span is to show them.
 fn params_bytes_max(plan: &Plan) -> usize {
     // Redaction needs whole JSON: what is longer than this is not shown at all.
     const WHOLE_BYTES_MAX: usize = 64 << 10;
-    if plan.log.params || plan.otlp.arguments { WHOLE_BYTES_MAX.max(plan.log.params_bytes_max.as_usize()) } else { 0 }
+    if plan.log.params || plan.otlp.arguments {
+        WHOLE_BYTES_MAX.max(plan.log.params_bytes_max.as_usize())
+    } else {
+        0
+    }
 }
 
 /// Waits for `work` for at most `limit`; `true` when it was done in time.
-async fn within(limit: Duration, hurry: &CancellationToken, work: impl Future<Output = ()>) -> bool {
+async fn within(
+    limit: Duration,
+    hurry: &CancellationToken,
+    work: impl Future<Output = ()>,
+) -> bool {
     tokio::select! {
         () = work => true,
         () = hurry.cancelled() => false,

@@ -30,10 +30,16 @@ impl Service for Front {
         let routes = self.routes.load_full();
         let header = |name: HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok());
         let host = header(HOST).or_else(|| request.uri().authority().map(|a| a.as_str()));
-        let head = Head { path: request.uri().path(), host, origin: header(ORIGIN) };
+        let head = Head {
+            path: request.uri().path(),
+            host,
+            origin: header(ORIGIN),
+        };
         match decide(&head, &routes) {
             Ok(Route::Server(name)) => self.relay.answer(name, request, peer).await,
-            Ok(_) if !matches!(*request.method(), Method::GET | Method::HEAD) => method_not_allowed(),
+            Ok(_) if !matches!(*request.method(), Method::GET | Method::HEAD) => {
+                method_not_allowed()
+            }
             Ok(Route::Livez) => text(StatusCode::OK, "ok\n".into()),
             Ok(Route::Readyz) => self.readiness(),
             Ok(Route::Metrics) => self.metrics(header(ACCEPT)),
@@ -53,22 +59,38 @@ impl Front {
             return text(StatusCode::OK, "ok\n".into());
         }
         let names: Vec<_> = waiting.iter().map(|n| n.as_str()).collect();
-        let reason = format!("waiting for the first health check of {}\n", names.join(", "));
+        let reason = format!(
+            "waiting for the first health check of {}\n",
+            names.join(", ")
+        );
         text(StatusCode::SERVICE_UNAVAILABLE, reason)
     }
 
     fn metrics(&self, accept: Option<&str>) -> Response<Body> {
         let (kind, page) = self.recorder.render_metrics(accept);
         let mut response = text(StatusCode::OK, page);
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         response
     }
 
     fn refuse(&self, refusal: &Refusal, peer: SocketAddr) -> Response<Body> {
-        let at_unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX));
-        let kind = EventKind::Refused { reason: refusal.reason, peer: Some(peer) };
-        self.recorder.observe(Observation::Event(ServerEvent { server: None, replica: Replica::None, at_unix_ns, kind }));
-        let status = StatusCode::from_u16(refusal.reason.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
+        let at_unix_ns = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX));
+        let kind = EventKind::Refused {
+            reason: refusal.reason,
+            peer: Some(peer),
+        };
+        self.recorder.observe(Observation::Event(ServerEvent {
+            server: None,
+            replica: Replica::None,
+            at_unix_ns,
+            kind,
+        }));
+        let status =
+            StatusCode::from_u16(refusal.reason.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
         text(status, format!("{}\n", refusal.message))
     }
 }
@@ -76,12 +98,20 @@ impl Front {
 fn text(status: StatusCode, body: String) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     response
 }
 
 fn method_not_allowed() -> Response<Body> {
-    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "this path takes GET\n".into());
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    let mut response = text(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this path takes GET\n".into(),
+    );
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     response
 }

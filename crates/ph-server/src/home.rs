@@ -36,12 +36,25 @@ impl Home {
     /// # Errors
     /// [`HomeError`].
     pub fn open(path: &Path) -> Result<Self, HomeError> {
-        let unusable = |source| HomeError::Unusable { path: path.to_owned(), source };
+        let unusable = |source| HomeError::Unusable {
+            path: path.to_owned(),
+            source,
+        };
         fs::create_dir_all(path).map_err(unusable)?;
-        let lock = File::options().create(true).truncate(false).write(true).open(path.join("lock")).map_err(unusable)?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join("lock"))
+            .map_err(unusable)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(HomeError::Taken { path: path.to_owned() }),
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(HomeError::Taken {
+                path: path.to_owned(),
+            }),
             Err(TryLockError::Error(source)) => Err(unusable(source)),
         }
     }

@@ -46,7 +46,13 @@ impl Body {
     /// `length`: the whole length in bytes, when it is known.
     pub fn pieces(length: Option<u64>) -> (mpsc::Sender<Piece>, Self) {
         let (tx, rx) = mpsc::channel(PIECES_MAX);
-        (tx, Self::Pieces { pieces: rx, left: length })
+        (
+            tx,
+            Self::Pieces {
+                pieces: rx,
+                left: length,
+            },
+        )
     }
 }
 
@@ -60,7 +66,10 @@ impl http_body::Body for Body {
     type Data = Bytes;
     type Error = Cut;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Full(bytes) => {
@@ -100,7 +109,9 @@ impl http_body::Body for Body {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Pieces { left: Some(left), .. } => SizeHint::with_exact(*left),
+            Self::Pieces {
+                left: Some(left), ..
+            } => SizeHint::with_exact(*left),
             Self::Pieces { left: None, .. } => SizeHint::default(),
         }
     }

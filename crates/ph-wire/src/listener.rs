@@ -21,7 +21,11 @@ use tokio_util::sync::CancellationToken;
 /// Answers requests. Cloned per connection.
 pub trait Service: Clone + Send + Sync + 'static {
     /// Answers one request from `peer`.
-    fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response<Body>> + Send;
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<Body>> + Send;
 }
 
 /// Bounds of a listener.
@@ -56,7 +60,13 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 ///
 /// An error of `accept` (too many open files, a connection that was reset) is
 /// survived: it is waited a moment and gone on.
-pub async fn serve<S: Service>(listener: TcpListener, workers: &Workers, service: S, limits: Limits, stop: Stop) {
+pub async fn serve<S: Service>(
+    listener: TcpListener,
+    workers: &Workers,
+    service: S,
+    limits: Limits,
+    stop: Stop,
+) {
     let open = Arc::new(AtomicUsize::new(0));
     loop {
         let accepted = tokio::select! {
@@ -70,7 +80,9 @@ pub async fn serve<S: Service>(listener: TcpListener, workers: &Workers, service
         };
         // Small answers must not wait for a full segment; a socket that refuses is still usable.
         let _ = stream.set_nodelay(true);
-        let Ok(stream) = stream.into_std() else { continue };
+        let Ok(stream) = stream.into_std() else {
+            continue;
+        };
         let slot = Slot::take(&open);
         let (service, stop) = (service.clone(), stop.clone());
         workers.place(move |place| async move {
@@ -98,7 +110,13 @@ impl Drop for Slot {
     }
 }
 
-async fn connection<S: Service>(stream: TcpStream, peer: SocketAddr, service: S, limits: Limits, stop: Stop) {
+async fn connection<S: Service>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    service: S,
+    limits: Limits,
+    stop: Stop,
+) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()

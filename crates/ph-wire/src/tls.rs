@@ -40,10 +40,14 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsErr
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = ca_file {
         let at = || path.to_path_buf();
-        let certificates = CertificateDer::pem_file_iter(path).map_err(|source| TlsError::Roots { path: at(), source })?;
+        let certificates = CertificateDer::pem_file_iter(path)
+            .map_err(|source| TlsError::Roots { path: at(), source })?;
         for certificate in certificates {
-            let certificate = certificate.map_err(|source| TlsError::Roots { path: at(), source })?;
-            roots.add(certificate).map_err(|source| TlsError::Root { path: at(), source })?;
+            let certificate =
+                certificate.map_err(|source| TlsError::Roots { path: at(), source })?;
+            roots
+                .add(certificate)
+                .map_err(|source| TlsError::Root { path: at(), source })?;
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -112,7 +112,11 @@ pub struct Used {
 impl Upstream {
     /// Connections to `address`, with an own set for each of `worker_count` workers.
     pub fn new(address: Address, connect_timeout: Duration, worker_count: usize) -> Self {
-        Self { address, connect_timeout, idle: (0..worker_count.max(1)).map(|_| Mutex::default()).collect() }
+        Self {
+            address,
+            connect_timeout,
+            idle: (0..worker_count.max(1)).map(|_| Mutex::default()).collect(),
+        }
     }
 
     /// Sends one request and waits for the answer's head.
@@ -147,10 +151,18 @@ impl Upstream {
     pub fn keep(&self, used: Used) {
         // A connection made outside of the workers lives on another thread: using it
         // from here would cost two wake-ups a call.
-        let Some(shard) = self.shard().filter(|_| !used.sender.is_closed() && !used.idle_for.is_zero()) else { return };
+        let Some(shard) = self
+            .shard()
+            .filter(|_| !used.sender.is_closed() && !used.idle_for.is_zero())
+        else {
+            return;
+        };
         let mut idle = shard.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE_MAX {
-            idle.push(Idle { sender: used.sender, until: Instant::now() + used.idle_for });
+            idle.push(Idle {
+                sender: used.sender,
+                until: Instant::now() + used.idle_for,
+            });
         }
     }
 
@@ -177,21 +189,33 @@ impl Upstream {
     async fn connect(&self) -> Result<Sender, SendError> {
         let attempt = tokio::time::timeout(self.connect_timeout, self.connect_now());
         attempt.await.unwrap_or_else(|_| {
-            Err(SendError::ConnectTimeout { address: self.name(), limit: self.connect_timeout })
+            Err(SendError::ConnectTimeout {
+                address: self.name(),
+                limit: self.connect_timeout,
+            })
         })
     }
 
     async fn connect_now(&self) -> Result<Sender, SendError> {
-        let failed = |source| SendError::Connect { address: self.name(), source };
-        let stream = TcpStream::connect((self.address.host.as_str(), self.address.port)).await.map_err(failed)?;
+        let failed = |source| SendError::Connect {
+            address: self.name(),
+            source,
+        };
+        let stream = TcpStream::connect((self.address.host.as_str(), self.address.port))
+            .await
+            .map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
         match &self.address.tls {
             None => handshake(TokioIo::new(stream)).await,
             Some(config) => {
                 let host = self.address.host.clone();
-                let name = ServerName::try_from(host.clone()).map_err(|_| SendError::CertificateName(host))?;
+                let name = ServerName::try_from(host.clone())
+                    .map_err(|_| SendError::CertificateName(host))?;
                 let connector = TlsConnector::from(Arc::clone(config));
-                handshake(TokioIo::new(connector.connect(name, stream).await.map_err(failed)?)).await
+                handshake(TokioIo::new(
+                    connector.connect(name, stream).await.map_err(failed)?,
+                ))
+                .await
             }
         }
     }
@@ -205,7 +229,10 @@ async fn handshake<T>(io: T) -> Result<Sender, SendError>
 where
     T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
-    let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(SendError::Broken)?;
+    let (sender, connection) = http1::Builder::new()
+        .handshake(io)
+        .await
+        .map_err(SendError::Broken)?;
     // Ends when the sender is dropped or the upstream closes; its error also reaches the sender.
     tokio::spawn(connection);
     Ok(sender)
@@ -213,7 +240,11 @@ where
 
 impl SendError {
     fn after_sending(error: hyper::Error) -> Self {
-        if error.is_parse() { Self::NotHttp(error) } else { Self::Broken(error) }
+        if error.is_parse() {
+            Self::NotHttp(error)
+        } else {
+            Self::Broken(error)
+        }
     }
 }
 
@@ -221,7 +252,11 @@ impl Answer {
     fn new(response: Response<Incoming>, sender: Sender) -> Self {
         let (head, body) = response.into_parts();
         let idle_for = idle_time(&head.headers);
-        Self { head, body, connection: Used { sender, idle_for } }
+        Self {
+            head,
+            body,
+            connection: Used { sender, idle_for },
+        }
     }
 }
 
@@ -229,9 +264,15 @@ impl Answer {
 ///
 /// `Keep-Alive: timeout=N` says so; N of 1 or 0 means: do not keep it.
 fn idle_time(headers: &HeaderMap) -> Duration {
-    let Some(value) = headers.get(KEEP_ALIVE).and_then(|v| v.to_str().ok()) else { return IDLE_DEFAULT };
-    let seconds = value.split(',').find_map(|p| p.trim().strip_prefix("timeout=")?.parse::<u64>().ok());
-    seconds.map_or(IDLE_DEFAULT, |s| Duration::from_secs(s.saturating_sub(1)).min(IDLE_LONGEST))
+    let Some(value) = headers.get(KEEP_ALIVE).and_then(|v| v.to_str().ok()) else {
+        return IDLE_DEFAULT;
+    };
+    let seconds = value
+        .split(',')
+        .find_map(|p| p.trim().strip_prefix("timeout=")?.parse::<u64>().ok());
+    seconds.map_or(IDLE_DEFAULT, |s| {
+        Duration::from_secs(s.saturating_sub(1)).min(IDLE_LONGEST)
+    })
 }
 
 #[cfg(test)]
@@ -244,7 +285,11 @@ mod tests {
         if let Some(v) = keep_alive {
             headers.insert(KEEP_ALIVE, v.parse().unwrap());
         }
-        assert_eq!(idle_time(&headers), Duration::from_secs(want), "{keep_alive:?}");
+        assert_eq!(
+            idle_time(&headers),
+            Duration::from_secs(want),
+            "{keep_alive:?}"
+        );
     }
 
     #[test]

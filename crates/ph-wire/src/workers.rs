@@ -7,8 +7,8 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
@@ -51,7 +51,9 @@ impl Workers {
     /// The system's error when a thread or its event queue cannot be made.
     pub fn start(count: usize) -> io::Result<Self> {
         let stop = CancellationToken::new();
-        let all = (0..count.max(1)).map(|i| Worker::start(i, stop.clone())).collect::<io::Result<_>>()?;
+        let all = (0..count.max(1))
+            .map(|i| Worker::start(i, stop.clone()))
+            .collect::<io::Result<_>>()?;
         Ok(Self { all, stop })
     }
 
@@ -65,7 +67,10 @@ impl Workers {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let least = self.all.iter().min_by_key(|w| w.load.load(Ordering::Relaxed));
+        let least = self
+            .all
+            .iter()
+            .min_by_key(|w| w.load.load(Ordering::Relaxed));
         let Some(worker) = least else { return };
         worker.load.fetch_add(1, Ordering::Relaxed);
         worker.handle.spawn(make(Place(Arc::clone(&worker.load))));
@@ -80,7 +85,11 @@ impl Workers {
     pub fn stop(&self) {
         self.stop.cancel();
         for worker in &self.all {
-            let thread = worker.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let thread = worker
+                .thread
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
             if let Some(thread) = thread {
                 // A worker that panicked has already said so on stderr.
                 let _ = thread.join();
@@ -93,11 +102,17 @@ impl Worker {
     fn start(i: usize, stop: CancellationToken) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
-        let thread = std::thread::Builder::new().name(format!("worker-{i}")).spawn(move || {
-            INDEX.with(|index| index.set(Some(i)));
-            runtime.block_on(stop.cancelled());
-            runtime.shutdown_background();
-        })?;
-        Ok(Self { handle, load: Arc::default(), thread: Mutex::new(Some(thread)) })
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{i}"))
+            .spawn(move || {
+                INDEX.with(|index| index.set(Some(i)));
+                runtime.block_on(stop.cancelled());
+                runtime.shutdown_background();
+            })?;
+        Ok(Self {
+            handle,
+            load: Arc::default(),
+            thread: Mutex::new(Some(thread)),
+        })
     }
 }

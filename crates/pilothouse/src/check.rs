@@ -14,7 +14,10 @@ pub(crate) fn check(args: &CheckArgs, printer: &Printer) -> Result<u8> {
     };
     if args.json {
         let plan = read.as_ref().ok().map(|(plan, _)| plan);
-        let servers: Vec<_> = plan.iter().flat_map(|p| p.servers.keys().map(|n| n.as_str())).collect();
+        let servers: Vec<_> = plan
+            .iter()
+            .flat_map(|p| p.servers.keys().map(|n| n.as_str()))
+            .collect();
         let result = serde_json::json!({
             "version": 1, "file": args.file, "ok": ok, "servers": servers,
             "hash": plan.map(ph_plan::Plan::hash), "problems": talk,
@@ -26,14 +29,23 @@ pub(crate) fn check(args: &CheckArgs, printer: &Printer) -> Result<u8> {
         }
         if let Ok((plan, _)) = &read {
             let names: Vec<_> = plan.servers.keys().map(|n| n.as_str()).collect();
-            printer.data(&format!("{}: ok, {} ({})\n", args.file.display(), count(names.len()), names.join(", ")));
+            printer.data(&format!(
+                "{}: ok, {} ({})\n",
+                args.file.display(),
+                count(names.len()),
+                names.join(", ")
+            ));
         }
     }
     Ok(if ok { exit::DONE } else { exit::FOUND })
 }
 
 fn count(servers: usize) -> String {
-    if servers == 1 { "1 server".into() } else { format!("{servers} servers") }
+    if servers == 1 {
+        "1 server".into()
+    } else {
+        format!("{servers} servers")
+    }
 }
 
 pub(crate) fn schema(printer: &Printer) -> Result<u8> {

@@ -6,7 +6,12 @@ use std::path::PathBuf;
 
 /// Run any MCP server in production, without changing a line of it.
 #[derive(Parser)]
-#[command(name = "pilothouse", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "pilothouse",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,

@@ -16,7 +16,11 @@ impl Printer {
     pub(crate) fn data(&self, text: &str) {
         let mut out = io::stdout().lock();
         if let Err(e) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            let code = if e.kind() == io::ErrorKind::BrokenPipe { super::exit::DONE } else { super::exit::FAILED };
+            let code = if e.kind() == io::ErrorKind::BrokenPipe {
+                super::exit::DONE
+            } else {
+                super::exit::FAILED
+            };
             process::exit(i32::from(code));
         }
     }

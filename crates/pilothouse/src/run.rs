@@ -61,22 +61,36 @@ fn boot(args: &RunArgs, plan: Plan) -> Result<Boot> {
 
 /// The flag, else the plan, else the place that XDG gives to state.
 fn data_dir(args: &RunArgs, plan: &Plan) -> Result<PathBuf> {
-    if let Some(dir) = args.data_dir.clone().or_else(|| plan.data_dir.as_ref().map(|d| d.as_path().to_owned())) {
+    if let Some(dir) = args
+        .data_dir
+        .clone()
+        .or_else(|| plan.data_dir.as_ref().map(|d| d.as_path().to_owned()))
+    {
         return Ok(dir);
     }
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|p| p.is_absolute())
+    };
     let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
-    Ok(state.ok_or_else(|| anyhow!("neither XDG_STATE_HOME nor HOME is set; give `--data-dir DIR`"))?.join("pilothouse"))
+    Ok(state
+        .ok_or_else(|| anyhow!("neither XDG_STATE_HOME nor HOME is set; give `--data-dir DIR`"))?
+        .join("pilothouse"))
 }
 
 fn log_level() -> Result<Option<ph_server::Level>> {
-    let Ok(text) = std::env::var("LOG_LEVEL") else { return Ok(None) };
+    let Ok(text) = std::env::var("LOG_LEVEL") else {
+        return Ok(None);
+    };
     let text = text.trim().to_ascii_lowercase();
     if text.is_empty() {
         return Ok(None);
     }
     let level = LogLevel::parse(&text);
-    let level = level.ok_or_else(|| anyhow!("LOG_LEVEL is `{text}`; it can be trace, debug, info, warn or error"))?;
+    let level = level.ok_or_else(|| {
+        anyhow!("LOG_LEVEL is `{text}`; it can be trace, debug, info, warn or error")
+    })?;
     Ok(Some(level.into()))
 }
 
@@ -117,17 +131,25 @@ async fn serve(args: &RunArgs, source: &Source, boot: Boot, printer: &Printer) -
 /// Reads the plan again; a plan that is none leaves the old one running.
 async fn reload(args: &RunArgs, source: &Source, daemon: &mut Daemon, printer: &Printer) {
     let rejected = match source.read(args) {
-        Ok(Ok((plan, _))) if plan == *daemon.plan() => return printer.say("configuration unchanged"),
+        Ok(Ok((plan, _))) if plan == *daemon.plan() => {
+            return printer.say("configuration unchanged");
+        }
         Ok(Ok((plan, warnings))) => match daemon.reload(plan).await {
             Ok(()) => {
-                return printer.say(&format!("{warnings}configuration reloaded, listening on {}", daemon.address()));
+                return printer.say(&format!(
+                    "{warnings}configuration reloaded, listening on {}",
+                    daemon.address()
+                ));
             }
             Err(e) => format!("{:#}", anyhow::Error::new(e)),
         },
         Ok(Err(Rejected(problems))) => problems,
         Err(e) => format!("{e:#}"),
     };
-    printer.say(&format!("{}\nconfiguration rejected; the old one runs on", rejected.trim_end()));
+    printer.say(&format!(
+        "{}\nconfiguration rejected; the old one runs on",
+        rejected.trim_end()
+    ));
     daemon.rejected(&rejected);
 }
 
@@ -137,15 +159,27 @@ fn greeting(daemon: &Daemon) -> String {
     let mut text = format!("pilothouse {}\n", env!("CARGO_PKG_VERSION"));
     let only = plan.only_server().is_some();
     for name in plan.servers.keys() {
-        let path = if only { "/mcp".to_owned() } else { format!("/{name}/mcp") };
+        let path = if only {
+            "/mcp".to_owned()
+        } else {
+            format!("/{name}/mcp")
+        };
         text.push_str(&format!("  {name:<20} http://{address}{path}\n"));
     }
     if plan.serves_metrics_on_data_listener() {
         text.push_str(&format!("  {:<20} http://{address}/metrics\n", "metrics"));
     }
     text.push_str(&format!("  {:<20} {}\n", "logs", daemon.logs().display()));
-    let first = plan.servers.keys().next().map_or(String::new(), ToString::to_string);
-    let path = if only { "/mcp".to_owned() } else { format!("/{first}/mcp") };
+    let first = plan
+        .servers
+        .keys()
+        .next()
+        .map_or(String::new(), ToString::to_string);
+    let path = if only {
+        "/mcp".to_owned()
+    } else {
+        format!("/{first}/mcp")
+    };
     text.push_str(&format!(
         "try:\n  curl -sN http://{address}{path} -H 'content-type: application/json' \\\n    -H 'accept: application/json, text/event-stream' \\\n    -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{{}},\"clientInfo\":{{\"name\":\"curl\",\"version\":\"1\"}}}}}}'"
     ));
@@ -160,7 +194,10 @@ pub(crate) struct Termination {
 
 impl Termination {
     fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     async fn next(&mut self) {

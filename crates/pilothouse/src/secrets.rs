@@ -19,9 +19,14 @@ impl Secrets for Environment {
 
     fn file(&self, path: &Path) -> io::Result<String> {
         let mut text = String::new();
-        let read = File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+        let read = File::open(path)?
+            .take(FILE_BYTES_MAX + 1)
+            .read_to_string(&mut text)?;
         if read as u64 > FILE_BYTES_MAX {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "longer than 64 KiB"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "longer than 64 KiB",
+            ));
         }
         Ok(text)
     }

@@ -40,7 +40,9 @@ impl Source {
         if Path::new(DEFAULT_FILE).exists() {
             return Ok(Self::File(DEFAULT_FILE.into()));
         }
-        bail!("no server to run: give a command after `--`, `--url URL` or `--config FILE` (there is no `{DEFAULT_FILE}` here)")
+        bail!(
+            "no server to run: give a command after `--`, `--url URL` or `--config FILE` (there is no `{DEFAULT_FILE}` here)"
+        )
     }
 
     /// Reads the plan, with the flags laid over it, and its warnings.
@@ -82,7 +84,8 @@ impl Source {
 
 /// Reads a configuration file.
 pub(crate) fn read_file(path: &Path) -> Result<Result<(Plan, String), Rejected>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read `{}`", path.display()))?;
     let name = path.display().to_string();
     Ok(match ph_plan::load(&name, &text, &Environment) {
         Ok((plan, warnings)) => Ok((plan, rendered(&warnings, &name, &text))),
@@ -91,5 +94,9 @@ pub(crate) fn read_file(path: &Path) -> Result<Result<(Plan, String), Rejected>>
 }
 
 fn rendered(diagnostics: &[Diagnostic], name: &str, text: &str) -> String {
-    diagnostics.iter().map(|d| d.render(name, text)).collect::<Vec<_>>().join("\n")
+    diagnostics
+        .iter()
+        .map(|d| d.render(name, text))
+        .collect::<Vec<_>>()
+        .join("\n")
 }

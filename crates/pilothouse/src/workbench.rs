@@ -20,7 +20,10 @@ pub(crate) fn serve(args: WorkbenchArgs) -> Result<u8> {
     if !args.allow_host.is_empty() {
         options.allow_hosts = args.allow_host;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         tokio::spawn(async move {
             if crate::run::termination().await.is_ok() {

@@ -73,19 +73,50 @@ enum Wake<T> {
 struct Over;
 
 impl Exchange {
-    pub(super) fn new(server: Arc<HttpServer>, client: Client, body: Bytes, calls: Vec<Call>, reply: Reply) -> Self {
+    pub(super) fn new(
+        server: Arc<HttpServer>,
+        client: Client,
+        body: Bytes,
+        calls: Vec<Call>,
+        reply: Reply,
+    ) -> Self {
         let first = calls.first();
         let era = first.map_or(Era::Legacy, |c| c.era);
         let started = first.map_or_else(Instant::now, Call::started);
         let is_stream = calls.iter().any(|c| c.method.is_stream());
         let is_initialize = calls.iter().any(|c| c.method == Method::Initialize);
         let t = &server.timeouts;
-        let total = if is_stream { FAR } else if is_initialize { t.initialize } else { t.total };
-        let first_byte = if is_stream { FAR } else if is_initialize { t.initialize } else { t.first_byte };
+        let total = if is_stream {
+            FAR
+        } else if is_initialize {
+            t.initialize
+        } else {
+            t.total
+        };
+        let first_byte = if is_stream {
+            FAR
+        } else if is_initialize {
+            t.initialize
+        } else {
+            t.first_byte
+        };
         let deadline = started + total;
         let step = (started + first_byte).min(deadline);
         let session_id = client.headers.get(ph_mcp::headers::SESSION_ID).cloned();
-        Self { server, client, session_id, body, calls, reply, era, is_stream, in_events: false, mailbox: Mailbox::new(), deadline, step }
+        Self {
+            server,
+            client,
+            session_id,
+            body,
+            calls,
+            reply,
+            era,
+            is_stream,
+            in_events: false,
+            mailbox: Mailbox::new(),
+            deadline,
+            step,
+        }
     }
 
     pub(super) async fn run(mut self) {
@@ -112,7 +143,11 @@ impl Exchange {
 
     async fn converse(&mut self) -> Result<(), Over> {
         let server = Arc::clone(&self.server);
-        let _permit = if self.is_stream { None } else { Some(self.permit(&server).await?) };
+        let _permit = if self.is_stream {
+            None
+        } else {
+            Some(self.permit(&server).await?)
+        };
         let _open = self.is_stream.then(|| Open::new(&server));
         let answer = self.send(&server).await?;
         server.mind_status(self.session_id.as_ref(), self.era, answer.head.status);
@@ -123,13 +158,18 @@ impl Exchange {
         }
     }
 
-    async fn permit(&mut self, server: &HttpServer) -> Result<tokio::sync::OwnedSemaphorePermit, Over> {
+    async fn permit(
+        &mut self,
+        server: &HttpServer,
+    ) -> Result<tokio::sync::OwnedSemaphorePermit, Over> {
         let mut take = pin!(server.permits.take(&server.server.live));
         loop {
             match self.wait(take.as_mut()).await {
                 Wake::Done(Ok(permit)) => return Ok(permit),
                 Wake::Done(Err(_)) => {
-                    let error = OwnError::new(503, code::OVERLOAD, "too many calls wait for this server").retry_after(1);
+                    let error =
+                        OwnError::new(503, code::OVERLOAD, "too many calls wait for this server")
+                            .retry_after(1);
                     return Err(self.refuse(&error, Ending::Overload));
                 }
                 other => self.minded(other)?,
@@ -147,7 +187,10 @@ impl Exchange {
         };
         let body = std::mem::take(&mut self.body);
         let headers = std::mem::take(&mut self.client.headers);
-        let request = server.target.request(HttpMethod::POST, headers, body, traceparent.as_deref());
+        let request =
+            server
+                .target
+                .request(HttpMethod::POST, headers, body, traceparent.as_deref());
         self.calls.iter_mut().for_each(Call::sent);
         let mut send = pin!(server.upstream.send(request));
         loop {
@@ -174,11 +217,18 @@ impl Exchange {
 
     /// An answer that is no event stream: JSON, or whatever else, and it passes as it is.
     async fn whole(&mut self, server: &HttpServer, answer: upstream::Answer) -> Result<(), Over> {
-        let upstream::Answer { mut head, mut body, connection } = answer;
+        let upstream::Answer {
+            mut head,
+            mut body,
+            connection,
+        } = answer;
         let mut scan = AnswerScan::default();
         let (mut held, mut length) = (Vec::new(), 0);
         let status = head.status;
-        let known_length = head.headers.get(http::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+        let known_length = head
+            .headers
+            .get(http::header::CONTENT_LENGTH)
+            .and_then(|v| v.to_str().ok()?.parse().ok());
         self.opened(&head);
         let headers = end_to_end(std::mem::take(&mut head.headers));
         loop {
@@ -226,17 +276,27 @@ impl Exchange {
 
     /// An event stream: passed on piece by piece, read on the side.
     async fn events(&mut self, server: &HttpServer, answer: upstream::Answer) -> Result<(), Over> {
-        let upstream::Answer { mut head, mut body, .. } = answer;
+        let upstream::Answer {
+            mut head, mut body, ..
+        } = answer;
         let mut tee = Tee::new();
         self.opened(&head);
         let mut headers = end_to_end(std::mem::take(&mut head.headers));
-        headers.entry(HeaderName::from_static("x-accel-buffering")).or_insert(HeaderValue::from_static("no"));
+        headers
+            .entry(HeaderName::from_static("x-accel-buffering"))
+            .or_insert(HeaderValue::from_static("no"));
         self.reply.begin(head.status, headers, None);
         self.in_events = true;
         let mut quiet = FIRST_QUIET;
         let mut last = Instant::now();
         loop {
-            self.step = (last + if self.is_stream { FAR } else { server.timeouts.idle }).min(self.deadline);
+            self.step = (last
+                + if self.is_stream {
+                    FAR
+                } else {
+                    server.timeouts.idle
+                })
+            .min(self.deadline);
             let comment_at = Instant::now() + quiet;
             let frame = if tee.is_inside_event() || self.reply.gone {
                 Some(self.frame(&mut body).await?)
@@ -258,7 +318,9 @@ impl Exchange {
                 }
                 Some(Ok(None)) => {
                     self.reply.end().await;
-                    return self.ended_early(&tee, "the event stream ended without an answer").await;
+                    return self
+                        .ended_early(&tee, "the event stream ended without an answer")
+                        .await;
                 }
                 Some(Err(error)) => {
                     self.reply.cut();
@@ -291,7 +353,9 @@ impl Exchange {
     /// Hands a piece on. When it holds an answer, the call is recorded as soon as
     /// the client has room for it, and before it can have read it.
     async fn pass_heard(&mut self, piece: Bytes, heard: Vec<Heard>) -> Result<(), Over> {
-        let is_answer = heard.iter().any(|h| h.message.kind() == Some(Kind::Response));
+        let is_answer = heard
+            .iter()
+            .any(|h| h.message.kind() == Some(Kind::Response));
         if !is_answer {
             self.hear(heard);
             return self.pass(piece).await;
@@ -302,7 +366,11 @@ impl Exchange {
             room.send(Piece::Data(piece));
         }
         // A stream may go on after the answer (it should not); nobody is owed that when the client left.
-        if self.calls.is_empty() && self.reply.gone { Err(Over) } else { Ok(()) }
+        if self.calls.is_empty() && self.reply.gone {
+            Err(Over)
+        } else {
+            Ok(())
+        }
     }
 
     async fn pass(&mut self, piece: Bytes) -> Result<(), Over> {
@@ -330,7 +398,9 @@ impl Exchange {
         };
         self.step = step;
         let waited = u64::try_from(asked.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.calls.iter().for_each(|c| _ = c.waited_ns.fetch_add(waited, Relaxed));
+        self.calls
+            .iter()
+            .for_each(|c| _ = c.waited_ns.fetch_add(waited, Relaxed));
         match room {
             Wake::Done(None) => self.minded::<()>(Wake::ClientGone).map(|()| None),
             Wake::Done(room) => Ok(room),
@@ -345,7 +415,11 @@ impl Exchange {
             match message.kind() {
                 Some(Kind::Response) => self.heard_answer(&message, bytes),
                 Some(Kind::Notification) => {
-                    self.server.server.live.notifications_to_client.fetch_add(1, Relaxed);
+                    self.server
+                        .server
+                        .live
+                        .notifications_to_client
+                        .fetch_add(1, Relaxed);
                 }
                 Some(Kind::Request) => self.heard_question(&message, bytes),
                 None => {}
@@ -354,7 +428,9 @@ impl Exchange {
     }
 
     fn heard_answer(&mut self, message: &ServerMessage, bytes: u64) {
-        let Some(id) = message.message_id() else { return };
+        let Some(id) = message.message_id() else {
+            return;
+        };
         match self.calls.iter().position(|c| c.id.as_ref() == Some(&id)) {
             Some(i) => {
                 let mut call = self.calls.swap_remove(i);
@@ -374,11 +450,26 @@ impl Exchange {
 
     /// A question of the server on a call's stream: a call of its own, when its answer can be told apart.
     fn heard_question(&mut self, message: &ServerMessage, bytes: u64) {
-        let Some(session) = self.client.session.clone() else { return };
-        let parent = self.calls.first_mut().map(|c| (c.trace(), Arc::clone(&c.waited_ns)));
+        let Some(session) = self.client.session.clone() else {
+            return;
+        };
+        let parent = self
+            .calls
+            .first_mut()
+            .map(|c| (c.trace(), Arc::clone(&c.waited_ns)));
         let (trace, waited) = parent.unzip();
-        let mut call = Call::of_server(&self.server.shared, &self.server.server, message, bytes, trace);
-        call.record().session = self.session_id.as_ref().and_then(|id| id.to_str().ok()).map(tag);
+        let mut call = Call::of_server(
+            &self.server.shared,
+            &self.server.server,
+            message,
+            bytes,
+            trace,
+        );
+        call.record().session = self
+            .session_id
+            .as_ref()
+            .and_then(|id| id.to_str().ok())
+            .map(tag);
         call.record().client = session.client();
         call.sent();
         session.asked(call, waited);
@@ -418,14 +509,18 @@ impl Exchange {
 
     fn finish_answered(&mut self, message: &ServerMessage, bytes: u64, status: u16) {
         let id = message.message_id();
-        let Some(i) = self.calls.iter().position(|c| c.id == id) else { return };
+        let Some(i) = self.calls.iter().position(|c| c.id == id) else {
+            return;
+        };
         let mut call = self.calls.swap_remove(i);
         if call.method == Method::ToolsList {
             self.server.server.learn(&message.tools);
         }
         let ending = match call.answer(message, bytes) {
             // A code without a meaning of its own: the HTTP status knows better than "500".
-            Ending::Answered(Answer::Error(c)) if status >= 400 && !has_meaning(c) => Ending::HttpError(status),
+            Ending::Answered(Answer::Error(c)) if status >= 400 && !has_meaning(c) => {
+                Ending::HttpError(status)
+            }
             ending => ending,
         };
         call.finish(ending, self.reply.status, !self.reply.gone);
@@ -434,7 +529,10 @@ impl Exchange {
     /// An answer's head is there: an initialize may have opened a session.
     fn opened(&mut self, head: &http::response::Parts) {
         if head.status.is_success() && self.calls.iter().any(|c| c.method == Method::Initialize) {
-            let name = self.calls.first_mut().and_then(|c| c.record().client.clone());
+            let name = self
+                .calls
+                .first_mut()
+                .and_then(|c| c.record().client.clone());
             self.server.watch(&head.headers, name);
         }
     }
@@ -448,7 +546,11 @@ impl Exchange {
             return Over;
         }
         let name = &self.server.server.name;
-        let told = OwnError::new(502, code::UNAVAILABLE, format!("the answer of server `{name}` broke off"));
+        let told = OwnError::new(
+            502,
+            code::UNAVAILABLE,
+            format!("the answer of server `{name}` broke off"),
+        );
         self.refuse(&told, Ending::ServerDied)
     }
 
@@ -481,11 +583,18 @@ impl Exchange {
     }
 
     fn step_within(&mut self, limit: Duration) {
-        self.step = if self.is_stream { self.deadline } else { (Instant::now() + limit).min(self.deadline) };
+        self.step = if self.is_stream {
+            self.deadline
+        } else {
+            (Instant::now() + limit).min(self.deadline)
+        };
     }
 
     /// The next frame of the body, minding whatever else happens.
-    async fn frame(&mut self, body: &mut Incoming) -> Result<Result<Option<Bytes>, hyper::Error>, Over> {
+    async fn frame(
+        &mut self,
+        body: &mut Incoming,
+    ) -> Result<Result<Option<Bytes>, hyper::Error>, Over> {
         loop {
             let mut next = pin!(next_data(body));
             match self.wait(next.as_mut()).await {
@@ -496,7 +605,11 @@ impl Exchange {
     }
 
     /// The same, or `None` at `until`.
-    async fn frame_or(&mut self, body: &mut Incoming, until: Instant) -> Result<Option<Result<Option<Bytes>, hyper::Error>>, Over> {
+    async fn frame_or(
+        &mut self,
+        body: &mut Incoming,
+        until: Instant,
+    ) -> Result<Option<Result<Option<Bytes>, hyper::Error>>, Over> {
         loop {
             let either = async {
                 tokio::select! {
@@ -541,9 +654,17 @@ impl Exchange {
                 }
             }
             Wake::Word => self.words(),
-            Wake::Stopping => Err(self.given_up(CancelCause::Stopping, 503, code::UNAVAILABLE, "Pilothouse is stopping")),
+            Wake::Stopping => Err(self.given_up(
+                CancelCause::Stopping,
+                503,
+                code::UNAVAILABLE,
+                "Pilothouse is stopping",
+            )),
             Wake::Late => {
-                let text = format!("server `{}` did not answer in time", self.server.server.name);
+                let text = format!(
+                    "server `{}` did not answer in time",
+                    self.server.server.name
+                );
                 Err(self.given_up(CancelCause::Deadline, 504, code::TIMEOUT, &text))
             }
         }
@@ -554,9 +675,13 @@ impl Exchange {
             match word {
                 Signal::Cancelled(id) => self.finish_one(&id, |call| {
                     call.answered();
-                    on_cancel(call.era, CancelCause::Cancelled).ending.unwrap_or(Ending::Cancelled)
+                    on_cancel(call.era, CancelCause::Cancelled)
+                        .ending
+                        .unwrap_or(Ending::Cancelled)
                 }),
-                Signal::Answered(id, message, bytes) => self.finish_one(&id, |call| call.answer(&message, bytes)),
+                Signal::Answered(id, message, bytes) => {
+                    self.finish_one(&id, |call| call.answer(&message, bytes))
+                }
                 Signal::SessionEnded => {
                     let ended = on_cancel(self.era, CancelCause::SessionEnded);
                     self.end_all(ended.ending.unwrap_or(Ending::SessionEnded));
@@ -564,7 +689,11 @@ impl Exchange {
             }
         }
         // The stream of a cancelled call stays open as the server leaves it.
-        let over = self.calls.is_empty() && (self.reply.gone || !self.reply.has_head() && self.reply.status == 0 && self.client.session.is_none());
+        let over = self.calls.is_empty()
+            && (self.reply.gone
+                || !self.reply.has_head()
+                    && self.reply.status == 0
+                    && self.client.session.is_none());
         if over { Err(Over) } else { Ok(()) }
     }
 
@@ -578,7 +707,9 @@ impl Exchange {
 
     /// Gives up on the server and tells the client, as far as it can still be told.
     fn given_up(&mut self, cause: CancelCause, status: u16, code: i64, text: &str) -> Over {
-        let ending = on_cancel(self.era, cause).ending.unwrap_or(Ending::ServerDied);
+        let ending = on_cancel(self.era, cause)
+            .ending
+            .unwrap_or(Ending::ServerDied);
         let error = OwnError::new(status, code, text);
         if !self.reply.has_head() {
             return self.refuse(&error, ending);
@@ -587,7 +718,11 @@ impl Exchange {
         let mut events = b"\n\n".to_vec();
         for call in &mut self.calls {
             call.set_error(text);
-            ph_wire::sse::write_event(&mut events, None, error.body(call.id_raw.as_deref()).as_bytes());
+            ph_wire::sse::write_event(
+                &mut events,
+                None,
+                error.body(call.id_raw.as_deref()).as_bytes(),
+            );
         }
         self.end_all(ending);
         if self.in_events {
@@ -619,8 +754,13 @@ fn has_meaning(code: i64) -> bool {
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
-    kind.trim_start().get(..17).is_some_and(|k| k.eq_ignore_ascii_case("text/event-stream"))
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or("");
+    kind.trim_start()
+        .get(..17)
+        .is_some_and(|k| k.eq_ignore_ascii_case("text/event-stream"))
 }
 
 async fn next_data(body: &mut Incoming) -> Result<Option<Bytes>, hyper::Error> {

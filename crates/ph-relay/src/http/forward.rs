@@ -2,7 +2,10 @@
 
 use crate::reply::OwnError;
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{Method, Request, Uri};
 use http_body_util::Full;
 use ph_mcp::error::code;
@@ -21,9 +24,22 @@ pub(crate) struct Target {
 /// The address of an upstream; reads its CA file.
 pub(crate) fn address(http: &HttpUpstream) -> Result<Address, TlsError> {
     let ca_file = http.ca_file.as_ref().map(ph_plan::FilePath::as_path);
-    let tls = if http.url.is_tls() { Some(client_config(ca_file)?) } else { None };
-    let host = http.url.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    Ok(Address { host, port: http.url.port(), tls })
+    let tls = if http.url.is_tls() {
+        Some(client_config(ca_file)?)
+    } else {
+        None
+    };
+    let host = http
+        .url
+        .host()
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
+    Ok(Address {
+        host,
+        port: http.url.port(),
+        tls,
+    })
 }
 
 impl Target {
@@ -47,7 +63,13 @@ impl Target {
     }
 
     /// The request to send: the client's headers but those of its own hop, and ours.
-    pub(crate) fn request(&self, method: Method, from: HeaderMap, body: Bytes, traceparent: Option<&str>) -> Request<Full<Bytes>> {
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        from: HeaderMap,
+        body: Bytes,
+        traceparent: Option<&str>,
+    ) -> Request<Full<Bytes>> {
         let mut headers = end_to_end(from);
         // A compressed answer could not be read.
         headers.remove(ACCEPT_ENCODING);
@@ -93,26 +115,41 @@ const OF_HOP: [HeaderName; 10] = [
 
 /// The headers that `Connection` names; almost always none.
 fn connection_names(headers: &HeaderMap) -> Vec<HeaderName> {
-    let values = headers.get_all(CONNECTION).iter().filter_map(|v| v.to_str().ok());
+    let values = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|v| v.to_str().ok());
     let tokens = values.flat_map(|v| v.split(',')).map(str::trim);
-    tokens.filter(|t| !t.eq_ignore_ascii_case("keep-alive") && !t.eq_ignore_ascii_case("close")).filter_map(|t| t.parse().ok()).collect()
+    tokens
+        .filter(|t| !t.eq_ignore_ascii_case("keep-alive") && !t.eq_ignore_ascii_case("close"))
+        .filter_map(|t| t.parse().ok())
+        .collect()
 }
 
 /// What a client is told when the upstream gave no answer.
 pub(crate) fn upstream_failure(server: &str, error: &SendError) -> OwnError {
     match error {
-        SendError::ConnectTimeout { .. } => {
-            OwnError::new(504, code::TIMEOUT, format!("server `{server}` could not be reached in time"))
-        }
-        SendError::Connect { .. } | SendError::CertificateName(_) => {
-            OwnError::new(502, code::UNAVAILABLE, format!("server `{server}` cannot be reached")).retry_after(5)
-        }
-        SendError::Broken(_) => {
-            OwnError::new(502, code::UNAVAILABLE, format!("server `{server}` closed the connection without an answer"))
-        }
-        SendError::NotHttp(_) => {
-            OwnError::new(502, code::UNAVAILABLE, format!("server `{server}` answered what is no HTTP"))
-        }
+        SendError::ConnectTimeout { .. } => OwnError::new(
+            504,
+            code::TIMEOUT,
+            format!("server `{server}` could not be reached in time"),
+        ),
+        SendError::Connect { .. } | SendError::CertificateName(_) => OwnError::new(
+            502,
+            code::UNAVAILABLE,
+            format!("server `{server}` cannot be reached"),
+        )
+        .retry_after(5),
+        SendError::Broken(_) => OwnError::new(
+            502,
+            code::UNAVAILABLE,
+            format!("server `{server}` closed the connection without an answer"),
+        ),
+        SendError::NotHttp(_) => OwnError::new(
+            502,
+            code::UNAVAILABLE,
+            format!("server `{server}` answered what is no HTTP"),
+        ),
     }
 }
 

@@ -4,8 +4,8 @@ use super::HttpServer;
 use super::forward::chain;
 use crate::health::Finding;
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::Method as HttpMethod;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http_body_util::{BodyExt, Limited};
 use ph_mcp::{AnswerScan, ServerMessage, headers};
 use ph_record::HealthResult;
@@ -23,7 +23,10 @@ pub(super) enum Manner {
     /// `server/discover`.
     Modern,
     /// `ping` in a session of ours; servers without sessions have no id.
-    Legacy { session: Option<HeaderValue>, version: String },
+    Legacy {
+        session: Option<HeaderValue>,
+        version: String,
+    },
 }
 
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -46,15 +49,24 @@ impl HttpServer {
         match tokio::time::timeout(limit, self.ask_for_life()).await {
             Ok(Ok(())) => (HealthResult::Ok, None),
             Ok(Err(finding)) => finding,
-            Err(_) => (HealthResult::Timeout, Some(format!("no answer within {limit:?}"))),
+            Err(_) => (
+                HealthResult::Timeout,
+                Some(format!("no answer within {limit:?}")),
+            ),
         }
     }
 
     async fn ask_for_life(&self) -> Result<(), Finding> {
-        let manner = self.manner().lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let manner = self
+            .manner()
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         match manner {
             Manner::Modern => {
-                let seen = self.probe(DISCOVER, None, "2026-07-28", Some("server/discover")).await?;
+                let seen = self
+                    .probe(DISCOVER, None, "2026-07-28", Some("server/discover"))
+                    .await?;
                 if seen.message.is_none() {
                     self.learn_manner(Manner::Unknown);
                 }
@@ -75,10 +87,13 @@ impl HttpServer {
 
     /// Finds out how to ask: the modern way first, as clients do.
     async fn first(&self) -> Result<(), Finding> {
-        let seen = self.probe(DISCOVER, None, "2026-07-28", Some("server/discover")).await?;
-        let is_modern = seen.message.as_ref().is_some_and(|m| {
-            m.has_result || matches!(m.error_code, Some(-32022..=-32020))
-        });
+        let seen = self
+            .probe(DISCOVER, None, "2026-07-28", Some("server/discover"))
+            .await?;
+        let is_modern = seen
+            .message
+            .as_ref()
+            .is_some_and(|m| m.has_result || matches!(m.error_code, Some(-32022..=-32020)));
         if is_modern {
             self.learn_manner(Manner::Modern);
             return alive(&seen);
@@ -88,9 +103,16 @@ impl HttpServer {
         }
         let seen = self.probe(INITIALIZE, None, "2025-11-25", None).await?;
         alive(&seen)?;
-        let version = seen.message.and_then(|m| m.protocol_version).unwrap_or_else(|| "2025-11-25".into());
-        self.probe(INITIALIZED, seen.session.clone(), &version, None).await?;
-        self.learn_manner(Manner::Legacy { session: seen.session, version });
+        let version = seen
+            .message
+            .and_then(|m| m.protocol_version)
+            .unwrap_or_else(|| "2025-11-25".into());
+        self.probe(INITIALIZED, seen.session.clone(), &version, None)
+            .await?;
+        self.learn_manner(Manner::Legacy {
+            session: seen.session,
+            version,
+        });
         Ok(())
     }
 
@@ -102,9 +124,18 @@ impl HttpServer {
         &self.manner
     }
 
-    async fn probe(&self, body: &'static str, session: Option<HeaderValue>, version: &str, method: Option<&'static str>) -> Result<Seen, Finding> {
+    async fn probe(
+        &self,
+        body: &'static str,
+        session: Option<HeaderValue>,
+        version: &str,
+        method: Option<&'static str>,
+    ) -> Result<Seen, Finding> {
         let mut head = HeaderMap::new();
-        head.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        head.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/json, text/event-stream"),
+        );
         head.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Ok(version) = HeaderValue::from_str(version) {
             head.insert(headers::PROTOCOL_VERSION, version);
@@ -115,7 +146,12 @@ impl HttpServer {
         if let Some(session) = session {
             head.insert(headers::SESSION_ID, session);
         }
-        let request = self.target.request(HttpMethod::POST, head, Bytes::from_static(body.as_bytes()), None);
+        let request = self.target.request(
+            HttpMethod::POST,
+            head,
+            Bytes::from_static(body.as_bytes()),
+            None,
+        );
         let answer = self.upstream.send(request).await.map_err(|e| {
             let result = match e {
                 SendError::ConnectTimeout { .. } => HealthResult::Timeout,
@@ -132,16 +168,33 @@ impl HttpServer {
         let mut scan = AnswerScan::default();
         // An event stream may stay open after its answer: the first answer is enough.
         while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map(|f| f.into_data().unwrap_or_default()) else { break };
+            let Ok(data) = frame.map(|f| f.into_data().unwrap_or_default()) else {
+                break;
+            };
             scan.push(&data);
-            message = tee.push(&data).into_iter().map(|h| h.message).find(|m| m.has_result || m.has_error);
+            message = tee
+                .push(&data)
+                .into_iter()
+                .map(|h| h.message)
+                .find(|m| m.has_result || m.has_error);
             if message.is_some() {
-                return Ok(Seen { status, session, message });
+                return Ok(Seen {
+                    status,
+                    session,
+                    message,
+                });
             }
         }
-        let whole = scan.finish().into_iter().find(|m| m.has_result || m.has_error);
+        let whole = scan
+            .finish()
+            .into_iter()
+            .find(|m| m.has_result || m.has_error);
         self.upstream.keep(answer.connection);
-        Ok(Seen { status, session, message: message.or(whole) })
+        Ok(Seen {
+            status,
+            session,
+            message: message.or(whole),
+        })
     }
 }
 

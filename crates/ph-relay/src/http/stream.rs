@@ -1,7 +1,7 @@
 //! A GET: the standing event stream of a legacy session, or whatever the upstream makes of it.
 
 use super::HttpServer;
-use super::forward::{end_to_end, chain, upstream_failure};
+use super::forward::{chain, end_to_end, upstream_failure};
 use crate::call::Call;
 use crate::heard::{Heard, Tee};
 use crate::inbound::Client;
@@ -27,39 +27,84 @@ impl HttpServer {
             Ok(answer) => answer,
             Err(error) => return error.response(None),
         };
-        self.mind_status(client.headers.get(ph_mcp::headers::SESSION_ID), client.era_of_head(), answer.head.status);
+        self.mind_status(
+            client.headers.get(ph_mcp::headers::SESSION_ID),
+            client.era_of_head(),
+            answer.head.status,
+        );
         let (mut reply, response) = Reply::new();
-        reply.begin(answer.head.status, end_to_end(answer.head.headers.clone()), None);
+        reply.begin(
+            answer.head.status,
+            end_to_end(answer.head.headers.clone()),
+            None,
+        );
         let tracker = self.shared.parts.calls.clone();
         let abort = self.shared.parts.abort.clone();
         let accept = self.shared.parts.end_streams.clone();
         // A stream is no call: stopping ends it at once instead of waiting for it.
         tracker.spawn(async move {
-            let mut stream = Stream { server: self, client, reply, tee: Tee::new(), messages: 0 };
+            let mut stream = Stream {
+                server: self,
+                client,
+                reply,
+                tee: Tee::new(),
+                messages: 0,
+            };
             let begun = Instant::now();
             tokio::select! {
                 () = stream.carry(answer) => {}
                 () = accept.cancelled() => stream.reply.last_words(Bytes::new()),
                 () = abort.cancelled() => {}
             }
-            let text = format!("GET stream closed after {:.3} s, {} messages", begun.elapsed().as_secs_f64(), stream.messages);
+            let text = format!(
+                "GET stream closed after {:.3} s, {} messages",
+                begun.elapsed().as_secs_f64(),
+                stream.messages
+            );
             let server = &stream.server;
-            server.shared.event(Some(&server.server), Replica::None, EventKind::Note { warning: false, text: text.into() });
+            server.shared.event(
+                Some(&server.server),
+                Replica::None,
+                EventKind::Note {
+                    warning: false,
+                    text: text.into(),
+                },
+            );
         });
-        response.await.unwrap_or_else(|_| OwnError::new(500, code::UNAVAILABLE, "the stream ended before it began").response(None))
+        response.await.unwrap_or_else(|_| {
+            OwnError::new(500, code::UNAVAILABLE, "the stream ended before it began").response(None)
+        })
     }
 
     /// Sends a request without calls and waits for the answer's head.
-    pub(super) async fn ask(&self, method: HttpMethod, client: &Client, body: Bytes) -> Result<Answer, OwnError> {
-        let request = self.target.request(method, client.headers.clone(), body, None);
+    pub(super) async fn ask(
+        &self,
+        method: HttpMethod,
+        client: &Client,
+        body: Bytes,
+    ) -> Result<Answer, OwnError> {
+        let request = self
+            .target
+            .request(method, client.headers.clone(), body, None);
         match timeout(self.timeouts.first_byte, self.upstream.send(request)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(e)) => {
                 let text = format!("no answer to a request without calls: {}", chain(&e));
-                self.shared.event(Some(&self.server), Replica::None, EventKind::Note { warning: true, text: text.into() });
+                self.shared.event(
+                    Some(&self.server),
+                    Replica::None,
+                    EventKind::Note {
+                        warning: true,
+                        text: text.into(),
+                    },
+                );
                 Err(upstream_failure(self.server.name.as_str(), &e))
             }
-            Err(_) => Err(OwnError::new(504, code::TIMEOUT, "the server did not answer in time")),
+            Err(_) => Err(OwnError::new(
+                504,
+                code::TIMEOUT,
+                "the server did not answer in time",
+            )),
         }
     }
 }
@@ -74,8 +119,17 @@ struct Stream {
 
 impl Stream {
     async fn carry(&mut self, answer: Answer) {
-        let Answer { head, mut body, connection } = answer;
-        let _counted = self.client.session.as_ref().filter(|_| head.status.is_success()).map(|s| s.stream());
+        let Answer {
+            head,
+            mut body,
+            connection,
+        } = answer;
+        let _counted = self
+            .client
+            .session
+            .as_ref()
+            .filter(|_| head.status.is_success())
+            .map(|s| s.stream());
         let mut quiet = Duration::from_secs(1);
         loop {
             let next = tokio::select! {
@@ -95,7 +149,9 @@ impl Stream {
                 }
                 Ok(Some(Err(_))) => return self.reply.cut(),
                 Ok(Some(Ok(frame))) => {
-                    let Ok(data) = frame.into_data() else { continue };
+                    let Ok(data) = frame.into_data() else {
+                        continue;
+                    };
                     for heard in self.tee.push(&data) {
                         self.hear(&heard);
                     }
@@ -111,15 +167,30 @@ impl Stream {
     fn hear(&mut self, Heard { message, bytes }: &Heard) {
         self.messages += 1;
         match message.kind() {
-            Some(Kind::Notification) => _ = self.server.server.live.notifications_to_client.fetch_add(1, Relaxed),
+            Some(Kind::Notification) => {
+                _ = self
+                    .server
+                    .server
+                    .live
+                    .notifications_to_client
+                    .fetch_add(1, Relaxed)
+            }
             Some(Kind::Response) => {
                 if let Some(session) = &self.client.session {
                     session.answered(message, *bytes);
                 }
             }
             Some(Kind::Request) => {
-                let Some(session) = &self.client.session else { return };
-                let mut call = Call::of_server(&self.server.shared, &self.server.server, message, *bytes, None);
+                let Some(session) = &self.client.session else {
+                    return;
+                };
+                let mut call = Call::of_server(
+                    &self.server.shared,
+                    &self.server.server,
+                    message,
+                    *bytes,
+                    None,
+                );
                 call.record().session = self.client.session_tag();
                 call.record().client = session.client();
                 call.sent();

@@ -23,7 +23,11 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) fn new(settings: Restart) -> Self {
-        Self { pause: settings.backoff_min, settings, ends: VecDeque::new() }
+        Self {
+            pause: settings.backoff_min,
+            settings,
+            ends: VecDeque::new(),
+        }
     }
 
     /// A child ended unasked at `now`, after having lived for `uptime`.
@@ -37,7 +41,11 @@ impl Backoff {
             self.ends.clear();
         }
         self.ends.push_back(now);
-        while self.ends.front().is_some_and(|t| now.saturating_duration_since(*t) > window) {
+        while self
+            .ends
+            .front()
+            .is_some_and(|t| now.saturating_duration_since(*t) > window)
+        {
             self.ends.pop_front();
         }
         if self.ends.len() > self.settings.crash_loop_max as usize {
@@ -73,6 +81,9 @@ mod tests {
         assert_eq!(b.ended(t, short), Next::Restart(Duration::from_secs(2)));
         assert_eq!(b.ended(t, short), Next::Restart(Duration::from_secs(3)));
         assert_eq!(b.ended(t, short), Next::CrashLoop(Duration::from_secs(100)));
-        assert_eq!(b.ended(t + Duration::from_secs(500), Duration::from_secs(400)), Next::Restart(Duration::from_secs(1)));
+        assert_eq!(
+            b.ended(t + Duration::from_secs(500), Duration::from_secs(400)),
+            Next::Restart(Duration::from_secs(1))
+        );
     }
 }

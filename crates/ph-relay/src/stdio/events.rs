@@ -67,9 +67,18 @@ impl Events {
         let mut inner = self.inner();
         inner.next_stream += 1;
         let stream = inner.next_stream;
-        inner.streams.insert(stream, Stream { next: 1, ..Stream::default() });
+        inner.streams.insert(
+            stream,
+            Stream {
+                next: 1,
+                ..Stream::default()
+            },
+        );
         // One event: a block of its own for `retry` would be taken for another message by some clients.
-        (stream, format!("id: {stream}-0\nretry: {RETRY_MS}\ndata: \n\n").into())
+        (
+            stream,
+            format!("id: {stream}-0\nretry: {RETRY_MS}\ndata: \n\n").into(),
+        )
     }
 
     /// Adds a message; returns its event as it goes on the wire.
@@ -122,7 +131,10 @@ impl Events {
 
     /// Where the standing stream has not been handed out yet.
     pub(crate) fn standing_place(&self) -> u64 {
-        self.inner().streams.get(&STANDING).map_or(1, |s| s.handed.max(1))
+        self.inner()
+            .streams
+            .get(&STANDING)
+            .map_or(1, |s| s.handed.max(1))
     }
 
     /// What `stream` has from `from` on; waits until there is something, or it is over. Cancel safe.
@@ -142,7 +154,12 @@ impl Events {
         let mut inner = self.inner();
         let ended = inner.ended;
         let entry = inner.streams.entry(stream).or_default();
-        let events: Vec<_> = entry.events.iter().filter(|(at, _)| *at >= from).map(|(_, e)| e.clone()).collect();
+        let events: Vec<_> = entry
+            .events
+            .iter()
+            .filter(|(at, _)| *at >= from)
+            .map(|(_, e)| e.clone())
+            .collect();
         let next = entry.next.max(from);
         let over = entry.closed || ended;
         if events.is_empty() && !over {
@@ -167,8 +184,12 @@ impl Events {
 
 impl Inner {
     fn forget_oldest(&mut self) -> bool {
-        let Some(stream) = self.order.pop_front() else { return false };
-        let Some(entry) = self.streams.get_mut(&stream) else { return true };
+        let Some(stream) = self.order.pop_front() else {
+            return false;
+        };
+        let Some(entry) = self.streams.get_mut(&stream) else {
+            return true;
+        };
         if let Some((at, event)) = entry.events.pop_front() {
             self.bytes -= event.len();
             self.dropped += u64::from(at >= entry.handed);

@@ -14,8 +14,8 @@ use crate::permits::Permits;
 use crate::reply::{OwnError, Reply, json_headers};
 use crate::shared::Shared;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use ph_base::{Era, Method};
 use ph_mcp::MessageId;
 use ph_mcp::error::{code, modern_http_status};
@@ -75,8 +75,13 @@ impl Exchange {
             _ => self.timeouts.total,
         };
         let deadline = started + total;
-        let mut stream = Stream { id: None, begun: false };
-        let fate = self.converse(&inbox, deadline, is_stream, &mut stream).await;
+        let mut stream = Stream {
+            id: None,
+            begun: false,
+        };
+        let fate = self
+            .converse(&inbox, deadline, is_stream, &mut stream)
+            .await;
         let session = self.session.clone();
         let ending = match fate {
             Fate::Answered(frame) => self.answered(*frame, &stream).await,
@@ -88,7 +93,13 @@ impl Exchange {
         ending
     }
 
-    async fn converse(&mut self, inbox: &Arc<Inbox>, deadline: Instant, is_stream: bool, stream: &mut Stream) -> Fate {
+    async fn converse(
+        &mut self,
+        inbox: &Arc<Inbox>,
+        deadline: Instant,
+        is_stream: bool,
+        stream: &mut Stream,
+    ) -> Fate {
         let permits = Arc::clone(&self.permits);
         let live = Arc::clone(&self.server);
         let _permit = if is_stream {
@@ -152,19 +163,42 @@ impl Exchange {
     }
 
     /// Hears the child until the call is over.
-    async fn listen(&mut self, inbox: &Arc<Inbox>, deadline: Instant, is_stream: bool, stream: &mut Stream) -> Fate {
+    async fn listen(
+        &mut self,
+        inbox: &Arc<Inbox>,
+        deadline: Instant,
+        is_stream: bool,
+        stream: &mut Stream,
+    ) -> Fate {
         if self.prefers_events {
             self.begin(stream);
         }
         let abort = self.shared.parts.abort.clone();
         let end_streams = self.shared.parts.end_streams.clone();
-        let mut quiet_until = Instant::now() + if stream.begun { Duration::from_secs(1) } else { JSON_WAIT_MAX };
+        let mut quiet_until = Instant::now()
+            + if stream.begun {
+                Duration::from_secs(1)
+            } else {
+                JSON_WAIT_MAX
+            };
         let mut heard = Instant::now();
         loop {
-            let first_or_idle = if stream.begun { self.timeouts.idle } else { self.timeouts.first_byte };
-            let step = if is_stream { heard + FAR } else { heard + first_or_idle };
+            let first_or_idle = if stream.begun {
+                self.timeouts.idle
+            } else {
+                self.timeouts.first_byte
+            };
+            let step = if is_stream {
+                heard + FAR
+            } else {
+                heard + first_or_idle
+            };
             let late = step.min(deadline);
-            let comment = if self.takes_events && !self.reply.gone { quiet_until } else { heard + FAR };
+            let comment = if self.takes_events && !self.reply.gone {
+                quiet_until
+            } else {
+                heard + FAR
+            };
             tokio::select! {
                 biased;
                 item = inbox.next() => match item {
@@ -211,13 +245,22 @@ impl Exchange {
         }
         let mut headers = std::mem::take(&mut self.headers);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-        headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+        headers.insert(
+            CACHE_CONTROL,
+            HeaderValue::from_static("no-cache, no-transform"),
+        );
+        headers.insert(
+            HeaderName::from_static("x-accel-buffering"),
+            HeaderValue::from_static("no"),
+        );
         self.reply.begin(StatusCode::OK, headers, None);
         if let Some(session) = &self.session {
             let (id, priming) = session.events.open();
             stream.id = Some(id);
-            let primes = session.revision.get().is_none_or(|r| *r >= ph_base::Revision::V2025_11_25);
+            let primes = session
+                .revision
+                .get()
+                .is_none_or(|r| *r >= ph_base::Revision::V2025_11_25);
             if let (true, Some(room)) = (primes, self.reply.room_now()) {
                 room.send(Piece::Data(priming));
             }
@@ -299,8 +342,13 @@ impl Exchange {
         if !stream.begun {
             let mut headers = error.headers();
             headers.extend(std::mem::take(&mut self.headers));
-            self.call.finish(ending, if self.reply.gone { 0 } else { error.status }, !self.reply.gone);
-            self.reply.whole(error.status_code(), headers, Body::from(body));
+            self.call.finish(
+                ending,
+                if self.reply.gone { 0 } else { error.status },
+                !self.reply.gone,
+            );
+            self.reply
+                .whole(error.status_code(), headers, Body::from(body));
             return ending;
         }
         let event = self.event(body.as_bytes(), stream);
@@ -329,7 +377,11 @@ impl Exchange {
                 quoted
             }
         };
-        let reason = if cause == CancelCause::Deadline { "deadline" } else { "client disconnected" };
+        let reason = if cause == CancelCause::Deadline {
+            "deadline"
+        } else {
+            "client disconnected"
+        };
         let text = format!(
             "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{{\"requestId\":{id},\"reason\":\"{reason}\"}}}}"
         );
@@ -339,16 +391,29 @@ impl Exchange {
 
     fn died(&self, why: &str) -> Fate {
         let text = format!("server `{}`: {why}", self.server.name);
-        Fate::Ended(Ending::ServerDied, Some(OwnError::new(502, code::UNAVAILABLE, text)))
+        Fate::Ended(
+            Ending::ServerDied,
+            Some(OwnError::new(502, code::UNAVAILABLE, text)),
+        )
     }
 
     fn late(&self) -> Fate {
         let text = format!("server `{}` did not answer in time", self.server.name);
-        Fate::Ended(Ending::Deadline, Some(OwnError::new(504, code::TIMEOUT, text)))
+        Fate::Ended(
+            Ending::Deadline,
+            Some(OwnError::new(504, code::TIMEOUT, text)),
+        )
     }
 
     fn stopping(&self) -> Fate {
-        Fate::Ended(Ending::Stopping, Some(OwnError::new(503, code::UNAVAILABLE, "Pilothouse is stopping")))
+        Fate::Ended(
+            Ending::Stopping,
+            Some(OwnError::new(
+                503,
+                code::UNAVAILABLE,
+                "Pilothouse is stopping",
+            )),
+        )
     }
 }
 

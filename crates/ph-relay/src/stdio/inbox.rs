@@ -55,7 +55,8 @@ impl Inbox {
     pub(crate) fn put(&self, item: Item) -> bool {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Item::Frame(frame) = &item {
-            let full = waiting.items.len() >= FRAMES_MAX || waiting.bytes + frame.bytes.len() > BYTES_MAX;
+            let full =
+                waiting.items.len() >= FRAMES_MAX || waiting.bytes + frame.bytes.len() > BYTES_MAX;
             if full && !frame.is_answer {
                 return false;
             }

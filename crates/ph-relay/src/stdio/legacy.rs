@@ -23,7 +23,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 impl StdioServer {
-    pub(super) async fn post_legacy(self: Arc<Self>, client: Client, body: Bytes, envelope: &Envelope<'_>) -> Response<Body> {
+    pub(super) async fn post_legacy(
+        self: Arc<Self>,
+        client: Client,
+        body: Bytes,
+        envelope: &Envelope<'_>,
+    ) -> Response<Body> {
         // The text was checked to be UTF-8 when it was read.
         let text = std::str::from_utf8(&body).unwrap_or("");
         let is_request = envelope.kind == Kind::Request;
@@ -44,7 +49,9 @@ impl StdioServer {
         session.touch();
         if is_request {
             let call = self.call_in(&session, &client, text, envelope);
-            return self.exchange(&client, &session, call, text, envelope, HeaderMap::new()).await;
+            return self
+                .exchange(&client, &session, call, text, envelope, HeaderMap::new())
+                .await;
         }
         self.hear(&session, text, envelope, body.len());
         let sent = session.link.send(body.clone()).await;
@@ -55,7 +62,12 @@ impl StdioServer {
     }
 
     /// A batch of 2025-03-26: each message on its own, the answers together.
-    pub(super) async fn post_batch(self: Arc<Self>, client: Client, body: Bytes, messages: &[(Range<usize>, Envelope<'_>)]) -> Response<Body> {
+    pub(super) async fn post_batch(
+        self: Arc<Self>,
+        client: Client,
+        body: Bytes,
+        messages: &[(Range<usize>, Envelope<'_>)],
+    ) -> Response<Body> {
         let text = std::str::from_utf8(&body).unwrap_or("");
         let calls = || messages.iter().filter(|(_, e)| e.kind == Kind::Request);
         let refused = match self.session_of(&client) {
@@ -63,7 +75,14 @@ impl StdioServer {
                 session.touch();
                 return self.batch_in(&session, &client, text, messages).await;
             }
-            Ok(_) => (RefusedReason::Era, OwnError::new(400, code::INVALID_REQUEST, "batches exist in protocol version 2025-03-26 only")),
+            Ok(_) => (
+                RefusedReason::Era,
+                OwnError::new(
+                    400,
+                    code::INVALID_REQUEST,
+                    "batches exist in protocol version 2025-03-26 only",
+                ),
+            ),
             Err(refused) => refused,
         };
         let (reason, error) = refused;
@@ -74,18 +93,31 @@ impl StdioServer {
         error.response(None)
     }
 
-    async fn batch_in(self: &Arc<Self>, session: &Arc<StdioSession>, client: &Client, text: &str, messages: &[(Range<usize>, Envelope<'_>)]) -> Response<Body> {
+    async fn batch_in(
+        self: &Arc<Self>,
+        session: &Arc<StdioSession>,
+        client: &Client,
+        text: &str,
+        messages: &[(Range<usize>, Envelope<'_>)],
+    ) -> Response<Body> {
         let mut answers = Vec::new();
         for (range, envelope) in messages {
             let part = &text[range.clone()];
             // The ranges of the envelope are those of the whole body: read the part again on its own.
-            let Ok(alone) = Envelope::read(part) else { continue };
+            let Ok(alone) = Envelope::read(part) else {
+                continue;
+            };
             if envelope.kind == Kind::Request {
                 let call = self.call_in(session, client, part, &alone);
                 answers.push(self.answer_text(session, call, part, &alone).await);
             } else {
                 self.hear(session, part, &alone, part.len());
-                if session.link.send(Bytes::copy_from_slice(part.as_bytes())).await.is_err() {
+                if session
+                    .link
+                    .send(Bytes::copy_from_slice(part.as_bytes()))
+                    .await
+                    .is_err()
+                {
                     return gone().response(None);
                 }
             }
@@ -102,35 +134,70 @@ impl StdioServer {
         }
         whole.push(b']');
         let mut response = Response::new(Body::Full(whole.into()));
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
 
     /// One call of a batch; its answer as text.
-    async fn answer_text(self: &Arc<Self>, session: &Arc<StdioSession>, mut call: Call, text: &str, envelope: &Envelope<'_>) -> Bytes {
+    async fn answer_text(
+        self: &Arc<Self>,
+        session: &Arc<StdioSession>,
+        mut call: Call,
+        text: &str,
+        envelope: &Envelope<'_>,
+    ) -> Bytes {
         use http_body_util::BodyExt;
         let (reply, response) = Reply::new();
         let line = self.line_in(&mut call, text, envelope);
-        let exchange = Exchange { takes_events: false, prefers_events: false, ..self.prepared(session, call, envelope, text, line, HeaderMap::new(), reply) };
+        let exchange = Exchange {
+            takes_events: false,
+            prefers_events: false,
+            ..self.prepared(session, call, envelope, text, line, HeaderMap::new(), reply)
+        };
         self.shared.parts.calls.spawn(exchange.run());
         match response.await {
-            Ok(response) => response.into_body().collect().await.map(|b| b.to_bytes()).unwrap_or_default(),
+            Ok(response) => response
+                .into_body()
+                .collect()
+                .await
+                .map(|b| b.to_bytes())
+                .unwrap_or_default(),
             Err(_) => Bytes::new(),
         }
     }
 
     /// Opens a session: a child, an id, and the client's own `initialize` on it.
-    async fn initialize(self: Arc<Self>, client: Client, text: &str, envelope: &Envelope<'_>) -> Response<Body> {
+    async fn initialize(
+        self: Arc<Self>,
+        client: Client,
+        text: &str,
+        envelope: &Envelope<'_>,
+    ) -> Response<Body> {
         let mut call = Call::of_client(&self.shared, &self.server, &client, text, envelope);
         call.set_transport(Transport::Stdio);
         let Some(opening) = Opening::begin(&self) else {
-            let error = OwnError::new(503, code::OVERLOAD, "there are `sessions.max` sessions already").retry_after(30);
+            let error = OwnError::new(
+                503,
+                code::OVERLOAD,
+                "there are `sessions.max` sessions already",
+            )
+            .retry_after(30);
             return self.unavailable(call, Ending::Overload, &error);
         };
         // While the server crashes at every start, no client is to start one more.
         if let super::SharedChild::Down { why, retry_at } = &*self.modern.borrow() {
-            let seconds = retry_at.saturating_duration_since(std::time::Instant::now()).as_secs() + 1;
-            let error = OwnError::new(502, code::UNAVAILABLE, format!("server `{}`: {why}", self.server.name)).retry_after(seconds);
+            let seconds = retry_at
+                .saturating_duration_since(std::time::Instant::now())
+                .as_secs()
+                + 1;
+            let error = OwnError::new(
+                502,
+                code::UNAVAILABLE,
+                format!("server `{}`: {why}", self.server.name),
+            )
+            .retry_after(seconds);
             return self.unavailable(call, Ending::Unreachable, &error);
         }
         let link = match self.child_for_session() {
@@ -140,13 +207,22 @@ impl StdioServer {
                 return self.unavailable(call, Ending::Overload, &error);
             }
             Err(why) => {
-                let error = OwnError::new(502, code::UNAVAILABLE, format!("server `{}`: {why}", self.server.name)).retry_after(5);
+                let error = OwnError::new(
+                    502,
+                    code::UNAVAILABLE,
+                    format!("server `{}`: {why}", self.server.name),
+                )
+                .retry_after(5);
                 return self.unavailable(call, Ending::Unreachable, &error);
             }
         };
         let Some(id) = session_id() else {
             link.close();
-            let error = OwnError::new(503, code::UNAVAILABLE, "the system gives no randomness for a session id");
+            let error = OwnError::new(
+                503,
+                code::UNAVAILABLE,
+                "the system gives no randomness for a session id",
+            );
             return self.unavailable(call, Ending::Unreachable, &error);
         };
         let session = StdioSession::new(&self.shared, &self.server, id, link);
@@ -159,14 +235,24 @@ impl StdioServer {
         if let Ok(value) = HeaderValue::from_str(&session.id) {
             headers.insert(headers::SESSION_ID, value);
         }
-        self.exchange(&client, &session, call, text, envelope, headers).await
+        self.exchange(&client, &session, call, text, envelope, headers)
+            .await
     }
 
-    fn call_in(&self, session: &StdioSession, client: &Client, text: &str, envelope: &Envelope<'_>) -> Call {
+    fn call_in(
+        &self,
+        session: &StdioSession,
+        client: &Client,
+        text: &str,
+        envelope: &Envelope<'_>,
+    ) -> Call {
         let mut call = Call::of_client(&self.shared, &self.server, client, text, envelope);
         call.set_transport(Transport::Stdio);
         let record = call.record();
-        record.client = record.client.take().or_else(|| session.client.get().cloned());
+        record.client = record
+            .client
+            .take()
+            .or_else(|| session.client.get().cloned());
         record.revision = record.revision.or_else(|| session.revision.get().copied());
         call
     }
@@ -175,7 +261,11 @@ impl StdioServer {
     fn line_in(&self, call: &mut Call, text: &str, envelope: &Envelope<'_>) -> Bytes {
         let t = call.trace();
         let edit = self.shared.is_traced().then(|| {
-            splice::traceparent(text, envelope, &Context::outgoing(t.trace_id, t.client_span, t.flags))
+            splice::traceparent(
+                text,
+                envelope,
+                &Context::outgoing(t.trace_id, t.client_span, t.flags),
+            )
         });
         match edit.flatten() {
             Some(edit) => splice::apply(text.as_bytes(), &mut [edit] as &mut [Edit]).into(),
@@ -183,8 +273,20 @@ impl StdioServer {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what a call is made of, gathered in one place")]
-    fn prepared(&self, session: &Arc<StdioSession>, mut call: Call, envelope: &Envelope<'_>, text: &str, line: Bytes, headers: HeaderMap, reply: Reply) -> Exchange {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what a call is made of, gathered in one place"
+    )]
+    fn prepared(
+        &self,
+        session: &Arc<StdioSession>,
+        mut call: Call,
+        envelope: &Envelope<'_>,
+        text: &str,
+        line: Bytes,
+        headers: HeaderMap,
+        reply: Reply,
+    ) -> Exchange {
         call.record().replica = session.link.replica;
         Exchange {
             shared: Arc::clone(&self.shared),
@@ -194,9 +296,15 @@ impl StdioServer {
             timeouts: self.timeouts.clone(),
             keep_alive: self.keep_alive,
             line,
-            id: call.id.clone().unwrap_or_else(|| MessageId::canonical("null")),
+            id: call
+                .id
+                .clone()
+                .unwrap_or_else(|| MessageId::canonical("null")),
             restore: None,
-            token: envelope.progress_token.clone().map(|r| MessageId::canonical(&text[r])),
+            token: envelope
+                .progress_token
+                .clone()
+                .map(|r| MessageId::canonical(&text[r])),
             wants_log: true,
             takes_events: true,
             prefers_events: false,
@@ -207,20 +315,37 @@ impl StdioServer {
         }
     }
 
-    async fn exchange(self: &Arc<Self>, client: &Client, session: &Arc<StdioSession>, mut call: Call, text: &str, envelope: &Envelope<'_>, headers: HeaderMap) -> Response<Body> {
+    async fn exchange(
+        self: &Arc<Self>,
+        client: &Client,
+        session: &Arc<StdioSession>,
+        mut call: Call,
+        text: &str,
+        envelope: &Envelope<'_>,
+        headers: HeaderMap,
+    ) -> Response<Body> {
         let (json, takes_events, prefers_events) = accepts(client);
         if !json && !takes_events {
-            let error = OwnError::new(406, code::REFUSED, "`Accept` must allow application/json or text/event-stream");
+            let error = OwnError::new(
+                406,
+                code::REFUSED,
+                "`Accept` must allow application/json or text/event-stream",
+            );
             return self.refuse(call, RefusedReason::MediaType, &error);
         }
         let (reply, response) = Reply::new();
         let line = self.line_in(&mut call, text, envelope);
         let is_initialize = envelope.method == Method::Initialize && !headers.is_empty();
-        let exchange = Exchange { takes_events, prefers_events, ..self.prepared(session, call, envelope, text, line, headers, reply) };
+        let exchange = Exchange {
+            takes_events,
+            prefers_events,
+            ..self.prepared(session, call, envelope, text, line, headers, reply)
+        };
         let (this, session) = (Arc::clone(self), Arc::clone(session));
         let run = async move {
             let ending = exchange.run().await;
-            let is_answered = matches!(ending, Ending::Answered(a) if !matches!(a, Answer::Error(_)));
+            let is_answered =
+                matches!(ending, Ending::Answered(a) if !matches!(a, Answer::Error(_)));
             if is_initialize && !is_answered {
                 this.end_session(&session.id);
             }
@@ -232,7 +357,11 @@ impl StdioServer {
     /// The session that a request names.
     fn session_of(&self, client: &Client) -> Result<Arc<StdioSession>, (RefusedReason, OwnError)> {
         let Some(id) = client.session_id() else {
-            let error = OwnError::new(400, code::BAD_REQUEST, "Bad Request: header `Mcp-Session-Id` is missing");
+            let error = OwnError::new(
+                400,
+                code::BAD_REQUEST,
+                "Bad Request: header `Mcp-Session-Id` is missing",
+            );
             return Err((RefusedReason::SessionMissing, error));
         };
         let session = self.state().sessions.get(id).cloned();
@@ -241,7 +370,14 @@ impl StdioServer {
         };
         match client.header(headers::PROTOCOL_VERSION).map(str::trim) {
             Some(version) if Revision::parse(version).is_none() => {
-                let error = OwnError::new(400, code::BAD_REQUEST, format!("Bad Request: unsupported protocol version; this session speaks {}", spoken(&session)));
+                let error = OwnError::new(
+                    400,
+                    code::BAD_REQUEST,
+                    format!(
+                        "Bad Request: unsupported protocol version; this session speaks {}",
+                        spoken(&session)
+                    ),
+                );
                 Err((RefusedReason::Era, error))
             }
             _ => Ok(session),
@@ -252,7 +388,10 @@ impl StdioServer {
     fn hear(&self, session: &StdioSession, text: &str, envelope: &Envelope<'_>, bytes: usize) {
         match envelope.kind {
             Kind::Notification => {
-                self.server.live.notifications_to_server.fetch_add(1, Relaxed);
+                self.server
+                    .live
+                    .notifications_to_server
+                    .fetch_add(1, Relaxed);
                 if let Some(id) = envelope.cancelled_id.clone() {
                     session.cancelled(&MessageId::canonical(&text[id]));
                 }
@@ -289,35 +428,73 @@ impl StdioServer {
             Err((reason, error)) => return refused(reason, error),
         };
         if !accepts(&client).1 {
-            return refused(RefusedReason::MediaType, OwnError::new(406, code::REFUSED, "`Accept` must allow text/event-stream"));
+            return refused(
+                RefusedReason::MediaType,
+                OwnError::new(406, code::REFUSED, "`Accept` must allow text/event-stream"),
+            );
         }
         session.touch();
         let place = match client.header(headers::LAST_EVENT_ID) {
             Some(last) => match session.events.place(last) {
                 Some(place) => Some(place),
-                None => return refused(RefusedReason::Head, OwnError::new(400, code::BAD_REQUEST, "Bad Request: this `Last-Event-ID` is not known here")),
+                None => {
+                    return refused(
+                        RefusedReason::Head,
+                        OwnError::new(
+                            400,
+                            code::BAD_REQUEST,
+                            "Bad Request: this `Last-Event-ID` is not known here",
+                        ),
+                    );
+                }
             },
             None => None,
         };
         let stream = place.map_or(STANDING, |(stream, _)| stream);
-        let standing = if stream == STANDING { session.listen() } else { None };
+        let standing = if stream == STANDING {
+            session.listen()
+        } else {
+            None
+        };
         if stream == STANDING && standing.is_none() {
-            return refused(RefusedReason::DuplicateId, OwnError::new(409, code::BAD_REQUEST, "Conflict: this session has a standing stream already"));
+            return refused(
+                RefusedReason::DuplicateId,
+                OwnError::new(
+                    409,
+                    code::BAD_REQUEST,
+                    "Conflict: this session has a standing stream already",
+                ),
+            );
         }
         let from = place.map_or_else(|| session.events.standing_place(), |(_, from)| from);
         let (mut reply, mut response) = Reply::new();
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-        headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+        headers.insert(
+            CACHE_CONTROL,
+            HeaderValue::from_static("no-cache, no-transform"),
+        );
+        headers.insert(
+            HeaderName::from_static("x-accel-buffering"),
+            HeaderValue::from_static("no"),
+        );
         reply.begin(StatusCode::OK, headers, None);
         let tracker = self.shared.parts.calls.clone();
         tracker.spawn(self.listen(session, stream, from, standing, reply));
-        response.try_recv().unwrap_or_else(|_| gone().response(None))
+        response
+            .try_recv()
+            .unwrap_or_else(|_| gone().response(None))
     }
 
     /// Hands the events of one stream to a client until one of them is over.
-    async fn listen(self: Arc<Self>, session: Arc<StdioSession>, stream: u64, mut from: u64, _standing: Option<Standing>, mut reply: Reply) {
+    async fn listen(
+        self: Arc<Self>,
+        session: Arc<StdioSession>,
+        stream: u64,
+        mut from: u64,
+        _standing: Option<Standing>,
+        mut reply: Reply,
+    ) {
         let end = self.shared.parts.end_streams.clone();
         let abort = self.shared.parts.abort.clone();
         let mut quiet = Duration::from_secs(1);
@@ -360,14 +537,23 @@ fn gone() -> OwnError {
 }
 
 fn spoken(session: &StdioSession) -> &'static str {
-    session.revision.get().map_or("a legacy version", |r| r.as_str())
+    session
+        .revision
+        .get()
+        .map_or("a legacy version", |r| r.as_str())
 }
 
 /// 128 bits that nobody can guess, as hex.
 fn session_id() -> Option<Box<str>> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).ok()?;
-    Some(bytes.iter().map(|b| format!("{b:02x}")).collect::<String>().into())
+    Some(
+        bytes
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect::<String>()
+            .into(),
+    )
 }
 
 /// A place among the `sessions.max`, until the session is there or is not to be.
@@ -386,7 +572,10 @@ impl<'a> Opening<'a> {
     }
 
     fn done(self, session: &Arc<StdioSession>) {
-        self.server.state().sessions.insert(session.id.clone(), Arc::clone(session));
+        self.server
+            .state()
+            .sessions
+            .insert(session.id.clone(), Arc::clone(session));
     }
 }
 

@@ -66,7 +66,14 @@ pub(crate) struct Restore {
 
 impl Waiter {
     pub(crate) fn new(inbox: &Arc<Inbox>) -> Self {
-        Self { inbox: Arc::clone(inbox), restore: None, token: None, wants_log: false, trace: None, order: 0 }
+        Self {
+            inbox: Arc::clone(inbox),
+            restore: None,
+            token: None,
+            wants_log: false,
+            trace: None,
+            order: 0,
+        }
     }
 }
 
@@ -156,7 +163,10 @@ impl Link {
 
     /// Why the child is gone.
     pub(crate) fn obituary(&self) -> Arc<str> {
-        self.obituary.get().cloned().unwrap_or_else(|| "the server process ended".into())
+        self.obituary
+            .get()
+            .cloned()
+            .unwrap_or_else(|| "the server process ended".into())
     }
 
     /// An id that no client uses, for requests of our own and for shared children.
@@ -211,14 +221,24 @@ impl Link {
     }
 
     /// Sends a request of our own and waits for its answer.
-    pub(crate) async fn ask(&self, method: &str, params: &str, limit: Duration) -> Result<ServerMessage, Option<Arc<str>>> {
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        params: &str,
+        limit: Duration,
+    ) -> Result<ServerMessage, Option<Arc<str>>> {
         let raw = format!("\"pilothouse-{}\"", self.fresh_id());
         let id = MessageId::canonical(&raw);
         let inbox = Inbox::new();
-        let text = format!("{{\"jsonrpc\":\"2.0\",\"id\":{raw},\"method\":\"{method}\",\"params\":{params}}}");
-        self.wait(&id, Waiter::new(&inbox)).map_err(|_| Some(self.obituary()))?;
+        let text = format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":{raw},\"method\":\"{method}\",\"params\":{params}}}"
+        );
+        self.wait(&id, Waiter::new(&inbox))
+            .map_err(|_| Some(self.obituary()))?;
         let asked = async {
-            self.send(text.into()).await.map_err(|_| Some(self.obituary()))?;
+            self.send(text.into())
+                .await
+                .map_err(|_| Some(self.obituary()))?;
             loop {
                 match inbox.next().await {
                     Item::Frame(frame) if frame.is_answer => return Ok(frame.message),
@@ -227,7 +247,9 @@ impl Link {
                 }
             }
         };
-        let answer = tokio::time::timeout(limit, asked).await.unwrap_or(Err(None));
+        let answer = tokio::time::timeout(limit, asked)
+            .await
+            .unwrap_or(Err(None));
         self.forget(&id);
         answer
     }
@@ -252,18 +274,31 @@ impl Link {
             Some(End::Exited(exit)) => exit.to_string(),
             Some(End::OutputClosed | End::OutputBroken(_)) => {
                 self.fail_calls("the server closed its standard output");
-                child.stop_and_hear(Duration::ZERO, ladder.term_grace, &mut |_| {}).await;
+                child
+                    .stop_and_hear(Duration::ZERO, ladder.term_grace, &mut |_| {})
+                    .await;
                 "standard output closed".into()
             }
             None => {
-                let stopped = child.stop_and_hear(ladder.stdin_grace, ladder.term_grace, &mut |line| self.hear(line)).await;
-                stopped.exit.map_or_else(|| "cannot be killed".to_owned(), |exit| exit.to_string())
+                let stopped = child
+                    .stop_and_hear(ladder.stdin_grace, ladder.term_grace, &mut |line| {
+                        self.hear(line)
+                    })
+                    .await;
+                stopped
+                    .exit
+                    .map_or_else(|| "cannot be killed".to_owned(), |exit| exit.to_string())
             }
         };
         let tail = child.stderr_tail();
         let pid = self.pid.get().copied().unwrap_or(0);
         self.fail_calls(&obituary(&how, &tail, expected));
-        let kind = EventKind::ChildExited { pid, how: how.into(), stderr_tail: tail.into(), expected };
+        let kind = EventKind::ChildExited {
+            pid,
+            how: how.into(),
+            stderr_tail: tail.into(),
+            expected,
+        };
         self.shared.event(Some(&self.server), self.replica, kind);
         self.gone.cancel();
         expected
@@ -288,7 +323,9 @@ impl Link {
                 }
             }
             Line::TooLong { bytes } => {
-                let text = format!("a message of {bytes} bytes is longer than `limits.line_bytes_max` and was thrown away");
+                let text = format!(
+                    "a message of {bytes} bytes is longer than `limits.line_bytes_max` and was thrown away"
+                );
                 self.drop_message(&text);
             }
         }
@@ -307,7 +344,9 @@ impl Link {
     }
 
     fn answer(&self, bytes: &Bytes, message: ServerMessage) {
-        let waiter = message.message_id().and_then(|id| self.table().calls.remove(&id));
+        let waiter = message
+            .message_id()
+            .and_then(|id| self.table().calls.remove(&id));
         let Some(waiter) = waiter else {
             // The answer to a call that was given up is what it is: too late.
             return;
@@ -316,16 +355,24 @@ impl Link {
     }
 
     fn notification(&self, bytes: &Bytes, message: ServerMessage) {
-        self.server.live.notifications_to_client.fetch_add(1, Relaxed);
+        self.server
+            .live
+            .notifications_to_client
+            .fetch_add(1, Relaxed);
         if let Some(session) = self.session.get().and_then(Weak::upgrade) {
             return session.notified(self, bytes.clone(), message);
         }
         // A shared child: only what names a call can find it.
         let table = self.table();
-        let key = message.subscription_id.as_ref().or(message.progress_token.as_ref());
+        let key = message
+            .subscription_id
+            .as_ref()
+            .or(message.progress_token.as_ref());
         let waiter = match key {
             Some(key) => table.calls.get(&MessageId::canonical(&key.raw)),
-            None if message.method.as_deref() == Some("notifications/message") => table.only_logger(),
+            None if message.method.as_deref() == Some("notifications/message") => {
+                table.only_logger()
+            }
             None => None,
         };
         let taken = waiter.is_some_and(|w| w.give(bytes, message, false));
@@ -337,11 +384,26 @@ impl Link {
 
     /// Gives a message to the call that named `token`, else to the latest call if
     /// `any`; gives it back when there is none.
-    pub(crate) fn give_to_call(&self, bytes: &Bytes, message: ServerMessage, any: bool) -> Result<(), ServerMessage> {
+    pub(crate) fn give_to_call(
+        &self,
+        bytes: &Bytes,
+        message: ServerMessage,
+        any: bool,
+    ) -> Result<(), ServerMessage> {
         let table = self.table();
-        let token = message.progress_token.as_ref().map(|t| MessageId::canonical(&t.raw));
-        let of_token = token.and_then(|t| table.calls.values().find(|w| w.token.as_ref() == Some(&t)));
-        let waiter = of_token.or_else(|| if any { table.calls.values().max_by_key(|w| w.order) } else { None });
+        let token = message
+            .progress_token
+            .as_ref()
+            .map(|t| MessageId::canonical(&t.raw));
+        let of_token =
+            token.and_then(|t| table.calls.values().find(|w| w.token.as_ref() == Some(&t)));
+        let waiter = of_token.or_else(|| {
+            if any {
+                table.calls.values().max_by_key(|w| w.order)
+            } else {
+                None
+            }
+        });
         match waiter {
             Some(waiter) => {
                 if !waiter.give(bytes, message, false) {
@@ -355,12 +417,23 @@ impl Link {
 
     /// The trace of the call that a message on this child most likely belongs to.
     pub(crate) fn latest_trace(&self) -> Option<(TraceId, SpanId)> {
-        self.table().calls.values().max_by_key(|w| w.order).and_then(|w| w.trace)
+        self.table()
+            .calls
+            .values()
+            .max_by_key(|w| w.order)
+            .and_then(|w| w.trace)
     }
 
     fn drop_message(&self, why: &str) {
         self.server.live.messages_dropped.fetch_add(1, Relaxed);
-        self.shared.event(Some(&self.server), self.replica, EventKind::Note { warning: true, text: why.into() });
+        self.shared.event(
+            Some(&self.server),
+            self.replica,
+            EventKind::Note {
+                warning: true,
+                text: why.into(),
+            },
+        );
     }
 
     /// A line on stderr: the only call in flight is the one it belongs to, or the
@@ -372,18 +445,23 @@ impl Link {
             match (traces.next(), traces.next()) {
                 (Some(only), None) => Some(only),
                 (None, _) => None,
-                (Some(_), Some(_)) => {
-                    table.calls.values().filter_map(|w| w.trace).find(|(id, _)| line.contains(&id.to_string()))
-                }
+                (Some(_), Some(_)) => table
+                    .calls
+                    .values()
+                    .filter_map(|w| w.trace)
+                    .find(|(id, _)| line.contains(&id.to_string())),
             }
         };
-        self.shared.parts.sink.observe(Observation::Line(ServerLine {
-            server: self.server.idx,
-            replica: self.replica,
-            at_unix_ns: unix_ns(),
-            text: line.into(),
-            trace: trace.map(|(id, span)| (id, Some(span))),
-        }));
+        self.shared
+            .parts
+            .sink
+            .observe(Observation::Line(ServerLine {
+                server: self.server.idx,
+                replica: self.replica,
+                at_unix_ns: unix_ns(),
+                text: line.into(),
+                trace: trace.map(|(id, span)| (id, Some(span))),
+            }));
     }
 }
 
@@ -403,7 +481,11 @@ impl Waiter {
             None => bytes.clone(),
             Some(restore) => restore.apply(bytes, &message, is_answer),
         };
-        self.inbox.put(Item::Frame(Box::new(Frame { bytes, message, is_answer })))
+        self.inbox.put(Item::Frame(Box::new(Frame {
+            bytes,
+            message,
+            is_answer,
+        })))
     }
 }
 
@@ -411,13 +493,22 @@ impl Restore {
     fn apply(&self, bytes: &Bytes, message: &ServerMessage, is_answer: bool) -> Bytes {
         let mut edits = Vec::with_capacity(2);
         if let (true, Some(id)) = (is_answer, &message.id) {
-            edits.push(Edit { range: id.range.clone(), text: self.id.as_ref().into() });
+            edits.push(Edit {
+                range: id.range.clone(),
+                text: self.id.as_ref().into(),
+            });
         }
         if let Some(subscription) = &message.subscription_id {
-            edits.push(Edit { range: subscription.range.clone(), text: self.id.as_ref().into() });
+            edits.push(Edit {
+                range: subscription.range.clone(),
+                text: self.id.as_ref().into(),
+            });
         }
         if let (Some(token), Some(own)) = (&message.progress_token, &self.token) {
-            edits.push(Edit { range: token.range.clone(), text: own.as_ref().into() });
+            edits.push(Edit {
+                range: token.range.clone(),
+                text: own.as_ref().into(),
+            });
         }
         splice::apply(bytes, &mut edits).into()
     }
@@ -440,5 +531,8 @@ fn one_line(message: Bytes) -> Bytes {
     if memchr::memchr2(b'\n', b'\r', &message).is_none() {
         return message;
     }
-    message.iter().map(|b| if matches!(b, b'\n' | b'\r') { b' ' } else { *b }).collect()
+    message
+        .iter()
+        .map(|b| if matches!(b, b'\n' | b'\r') { b' ' } else { *b })
+        .collect()
 }

@@ -23,18 +23,34 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 impl StdioServer {
-    pub(super) async fn post_modern(self: Arc<Self>, client: Client, body: Bytes, envelope: &Envelope<'_>) -> Response<Body> {
+    pub(super) async fn post_modern(
+        self: Arc<Self>,
+        client: Client,
+        body: Bytes,
+        envelope: &Envelope<'_>,
+    ) -> Response<Body> {
         match envelope.kind {
             Kind::Request => self.call_modern(client, body, envelope).await,
             Kind::Notification => self.notify_modern(&client, body, envelope).await,
             Kind::Response => {
-                self.shared.refused(&self.server, RefusedReason::Malformed, client.peer);
-                OwnError::new(400, code::INVALID_REQUEST, "a stateless client posts no answers").response(None)
+                self.shared
+                    .refused(&self.server, RefusedReason::Malformed, client.peer);
+                OwnError::new(
+                    400,
+                    code::INVALID_REQUEST,
+                    "a stateless client posts no answers",
+                )
+                .response(None)
             }
         }
     }
 
-    async fn call_modern(self: Arc<Self>, client: Client, body: Bytes, envelope: &Envelope<'_>) -> Response<Body> {
+    async fn call_modern(
+        self: Arc<Self>,
+        client: Client,
+        body: Bytes,
+        envelope: &Envelope<'_>,
+    ) -> Response<Body> {
         // The text was checked to be UTF-8 when it was read.
         let text = std::str::from_utf8(&body).unwrap_or("");
         let mut call = Call::of_client(&self.shared, &self.server, &client, text, envelope);
@@ -43,7 +59,11 @@ impl StdioServer {
             Ok(Some(link)) => link,
             Ok(None) => {
                 // As legacy HTTP servers answer, so that clients fall back to `initialize`.
-                let error = OwnError::new(400, code::BAD_REQUEST, "Bad Request: this server needs `initialize` first");
+                let error = OwnError::new(
+                    400,
+                    code::BAD_REQUEST,
+                    "Bad Request: this server needs `initialize` first",
+                );
                 return self.refuse(call, RefusedReason::Era, &error);
             }
             Err((why, retry_at)) => {
@@ -91,13 +111,25 @@ impl StdioServer {
     }
 
     /// The message with ids that are unique on the child, and our trace context.
-    fn line_for_child(&self, call: &mut Call, text: &str, envelope: &Envelope<'_>, own: u64) -> Bytes {
+    fn line_for_child(
+        &self,
+        call: &mut Call,
+        text: &str,
+        envelope: &Envelope<'_>,
+        own: u64,
+    ) -> Bytes {
         let mut edits = Vec::with_capacity(3);
         if let Some(range) = envelope.id.clone() {
-            edits.push(Edit { range, text: own.to_string() });
+            edits.push(Edit {
+                range,
+                text: own.to_string(),
+            });
         }
         if let Some(range) = envelope.progress_token.clone() {
-            edits.push(Edit { range, text: own.to_string() });
+            edits.push(Edit {
+                range,
+                text: own.to_string(),
+            });
         }
         if self.shared.is_traced() {
             let t = call.trace();
@@ -109,14 +141,23 @@ impl StdioServer {
 
     /// A stateless client's notification: a cancellation names an id of its own
     /// that means nothing here (closing the stream is the way); the rest goes on.
-    async fn notify_modern(&self, client: &Client, body: Bytes, envelope: &Envelope<'_>) -> Response<Body> {
+    async fn notify_modern(
+        &self,
+        client: &Client,
+        body: Bytes,
+        envelope: &Envelope<'_>,
+    ) -> Response<Body> {
         if let Err(fault) = check_modern(envelope, |name| client.header(name)) {
-            self.shared.refused(&self.server, RefusedReason::HeaderMismatch, client.peer);
+            self.shared
+                .refused(&self.server, RefusedReason::HeaderMismatch, client.peer);
             let mut error = OwnError::new(400, fault.code(), fault.to_string());
             error.data = fault.data();
             return error.response(None);
         }
-        self.server.live.notifications_to_server.fetch_add(1, Relaxed);
+        self.server
+            .live
+            .notifications_to_server
+            .fetch_add(1, Relaxed);
         if envelope.method_text != "notifications/cancelled" {
             if let Ok(Some(link)) = self.shared_child().await {
                 forward(&link, body).await;
@@ -142,11 +183,18 @@ fn refusal(client: &Client, envelope: &Envelope<'_>) -> Option<(RefusedReason, O
     }
     // A child that was asked as a stateless one may answer this in other ways than a server over HTTP.
     if envelope.method == Method::Initialize {
-        return Some((RefusedReason::Era, OwnError::new(404, -32601, "Method not found: initialize")));
+        return Some((
+            RefusedReason::Era,
+            OwnError::new(404, -32601, "Method not found: initialize"),
+        ));
     }
     let (json, events, _) = accepts(client);
     if !json && !events {
-        let error = OwnError::new(406, code::REFUSED, "`Accept` must allow application/json or text/event-stream");
+        let error = OwnError::new(
+            406,
+            code::REFUSED,
+            "`Accept` must allow application/json or text/event-stream",
+        );
         return Some((RefusedReason::MediaType, error));
     }
     None

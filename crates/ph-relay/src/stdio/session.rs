@@ -52,7 +52,12 @@ impl Drop for Standing {
 }
 
 impl StdioSession {
-    pub(crate) fn new(shared: &Arc<Shared>, server: &Arc<Server>, id: Box<str>, link: Arc<Link>) -> Arc<Self> {
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        server: &Arc<Server>,
+        id: Box<str>,
+        link: Arc<Link>,
+    ) -> Arc<Self> {
         server.live.active_connections.fetch_add(1, Relaxed);
         let session = Arc::new(Self {
             shared: Arc::clone(shared),
@@ -76,11 +81,17 @@ impl StdioSession {
     }
 
     pub(crate) fn touch(&self) {
-        self.used_ns.store(u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        self.used_ns.store(
+            u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            Relaxed,
+        );
     }
 
     pub(crate) fn is_idle(&self, limit: Duration) -> bool {
-        let quiet = self.born.elapsed().saturating_sub(Duration::from_nanos(self.used_ns.load(Relaxed)));
+        let quiet = self
+            .born
+            .elapsed()
+            .saturating_sub(Duration::from_nanos(self.used_ns.load(Relaxed)));
         quiet > limit && !self.standing.load(Relaxed) && !self.link.has_calls()
     }
 
@@ -103,7 +114,10 @@ impl StdioSession {
     /// A notification of the child: to the call it names, else to a call if it is
     /// about one, else to the standing stream.
     pub(crate) fn notified(&self, link: &Link, bytes: Bytes, message: ServerMessage) {
-        let about_a_call = matches!(message.method.as_deref(), Some("notifications/message" | "notifications/progress" | "notifications/cancelled"));
+        let about_a_call = matches!(
+            message.method.as_deref(),
+            Some("notifications/message" | "notifications/progress" | "notifications/cancelled")
+        );
         let any = about_a_call || !self.standing.load(Relaxed);
         if link.give_to_call(&bytes, message, any).is_err() {
             self.to_standing(&bytes);
@@ -112,15 +126,23 @@ impl StdioSession {
 
     /// A request of the child to the client: a call of its own.
     pub(crate) fn asked(&self, link: &Link, bytes: Bytes, message: ServerMessage) {
-        let parent = link.latest_trace().map(|(trace_id, client_span)| CallTrace {
-            trace_id,
-            client_span,
-            server_span: client_span,
-            parent: None,
-            link: None,
-            flags: u8::from(self.shared.is_traced()),
-        });
-        let mut call = Call::of_server(&self.shared, &self.server, &message, bytes.len() as u64, parent);
+        let parent = link
+            .latest_trace()
+            .map(|(trace_id, client_span)| CallTrace {
+                trace_id,
+                client_span,
+                server_span: client_span,
+                parent: None,
+                link: None,
+                flags: u8::from(self.shared.is_traced()),
+            });
+        let mut call = Call::of_server(
+            &self.shared,
+            &self.server,
+            &message,
+            bytes.len() as u64,
+            parent,
+        );
         let record = call.record();
         record.session = Some(tag(&self.id));
         record.client = self.client.get().cloned();
@@ -135,7 +157,9 @@ impl StdioSession {
     }
 
     fn question(&self, call: Call) {
-        let Some(id) = call.id.clone() else { return call.finish(Ending::BadAnswer, 0, false) };
+        let Some(id) = call.id.clone() else {
+            return call.finish(Ending::BadAnswer, 0, false);
+        };
         let mut open = self.open();
         if open.ended || open.questions.len() >= QUESTIONS_MAX {
             drop(open);
@@ -150,9 +174,16 @@ impl StdioSession {
 
     /// The client answered a question of the child.
     pub(crate) fn replied(&self, message: &ServerMessage, bytes: u64) {
-        let question = message.message_id().and_then(|id| self.open().questions.remove(&id));
-        let Some((mut call, asked)) = question else { return };
-        call.waited_ns.store(u64::try_from(asked.elapsed().as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        let question = message
+            .message_id()
+            .and_then(|id| self.open().questions.remove(&id));
+        let Some((mut call, asked)) = question else {
+            return;
+        };
+        call.waited_ns.store(
+            u64::try_from(asked.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            Relaxed,
+        );
         let ending = call.answer(message, bytes);
         call.finish(ending, 202, true);
     }
@@ -166,7 +197,10 @@ impl StdioSession {
         self.events.add(STANDING, bytes);
         let dropped = self.events.take_dropped();
         if dropped > 0 {
-            self.server.live.messages_dropped.fetch_add(dropped, Relaxed);
+            self.server
+                .live
+                .messages_dropped
+                .fetch_add(dropped, Relaxed);
         }
     }
 

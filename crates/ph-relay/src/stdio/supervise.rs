@@ -20,10 +20,7 @@ pub(super) enum Shared {
     /// The server speaks the legacy era only.
     No,
     /// It does not run; it is started again at `retry_at`.
-    Down {
-        why: Arc<str>,
-        retry_at: Instant,
-    },
+    Down { why: Arc<str>, retry_at: Instant },
 }
 
 /// How long a child may take to answer `server/discover` before it is taken for
@@ -34,13 +31,27 @@ const DISCOVER_WAIT_MAX: Duration = Duration::from_secs(20);
 pub(super) const DISCOVER_PARAMS: &str = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"pilothouse","version":"1"}}}"#;
 
 /// How children of a server are started.
-pub(super) fn spec(shared: &Common, server: &Server, plan: &ph_plan::Server, stdio: &ph_plan::Stdio) -> ChildSpec {
-    let mut spec = ChildSpec::new(stdio.command.as_str(), stdio.args.iter().map(|a| a.as_str()));
+pub(super) fn spec(
+    shared: &Common,
+    server: &Server,
+    plan: &ph_plan::Server,
+    stdio: &ph_plan::Stdio,
+) -> ChildSpec {
+    let mut spec = ChildSpec::new(
+        stdio.command.as_str(),
+        stdio.args.iter().map(|a| a.as_str()),
+    );
     if stdio.otel {
         spec.env.extend(shared.parts.otel_env.iter().cloned());
-        spec.env.push(("OTEL_SERVICE_NAME".into(), server.name.to_string()));
+        spec.env
+            .push(("OTEL_SERVICE_NAME".into(), server.name.to_string()));
     }
-    spec.env.extend(stdio.env.iter().map(|(k, v)| (k.as_str().to_owned(), v.expose().to_owned())));
+    spec.env.extend(
+        stdio
+            .env
+            .iter()
+            .map(|(k, v)| (k.as_str().to_owned(), v.expose().to_owned())),
+    );
     spec.cwd = stdio.cwd.as_ref().map(|d| d.as_path().to_owned());
     spec.memory_bytes_max = stdio.resources.memory_max.map(ph_plan::ByteSize::bytes);
     spec.open_files_max = stdio.resources.open_files_max.map(u64::from);
@@ -74,14 +85,32 @@ impl StdioServer {
         let this = Arc::clone(self);
         // Supervision waits for every child before it is stopped.
         let token = self.tasks.token();
-        let started = Link::start(&self.shared, &self.server, &self.spec, replica, slot, self.ladder, move |link, expected| {
-            this.ended(link, expected);
-            drop(token);
-        });
+        let started = Link::start(
+            &self.shared,
+            &self.server,
+            &self.spec,
+            replica,
+            slot,
+            self.ladder,
+            move |link, expected| {
+                this.ended(link, expected);
+                drop(token);
+            },
+        );
         started.map_err(|e| {
-            let hint = e.hint().map(|h| format!(" (hint: {h})")).unwrap_or_default();
+            let hint = e
+                .hint()
+                .map(|h| format!(" (hint: {h})"))
+                .unwrap_or_default();
             let text = format!("{}{hint}", crate::http::chain(&e));
-            self.shared.event(Some(&self.server), replica, EventKind::Note { warning: true, text: text.as_str().into() });
+            self.shared.event(
+                Some(&self.server),
+                replica,
+                EventKind::Note {
+                    warning: true,
+                    text: text.as_str().into(),
+                },
+            );
             text.into()
         })
     }
@@ -90,7 +119,11 @@ impl StdioServer {
     fn ended(&self, link: &Arc<Link>, _expected: bool) {
         let mut state = self.state();
         state.spares.retain(|spare| !Arc::ptr_eq(spare, link));
-        let session = state.sessions.values().find(|s| Arc::ptr_eq(&s.link, link)).map(|s| s.id.clone());
+        let session = state
+            .sessions
+            .values()
+            .find(|s| Arc::ptr_eq(&s.link, link))
+            .map(|s| s.id.clone());
         drop(state);
         if let Some(id) = session {
             self.end_session(&id);
@@ -132,7 +165,9 @@ impl StdioServer {
     async fn probe(&self, link: &Link) -> Probed {
         let limit = self.timeouts.initialize.min(DISCOVER_WAIT_MAX);
         match link.ask("server/discover", DISCOVER_PARAMS, limit).await {
-            Ok(m) if m.has_result || matches!(m.error_code, Some(-32022..=-32020)) => Probed::Modern,
+            Ok(m) if m.has_result || matches!(m.error_code, Some(-32022..=-32020)) => {
+                Probed::Modern
+            }
             Ok(_) | Err(None) => Probed::Legacy,
             Err(Some(_)) => Probed::Died,
         }
@@ -144,15 +179,31 @@ impl StdioServer {
         let (wait, kind) = match backoff.ended(now, now.saturating_duration_since(begun)) {
             Next::Restart(wait) => {
                 let backoff_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                (wait, EventKind::Restart { reason: reason(&why), backoff_ms })
+                (
+                    wait,
+                    EventKind::Restart {
+                        reason: reason(&why),
+                        backoff_ms,
+                    },
+                )
             }
             Next::CrashLoop(wait) => {
                 let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                (wait, EventKind::CrashLoop { restarts: backoff.recent(), retry_in_ms })
+                (
+                    wait,
+                    EventKind::CrashLoop {
+                        restarts: backoff.recent(),
+                        retry_in_ms,
+                    },
+                )
             }
         };
-        self.modern.send_replace(Shared::Down { why, retry_at: now + wait });
-        self.shared.event(Some(&self.server), Replica::Slot(0), kind);
+        self.modern.send_replace(Shared::Down {
+            why,
+            retry_at: now + wait,
+        });
+        self.shared
+            .event(Some(&self.server), Replica::Slot(0), kind);
         tokio::time::sleep(wait).await;
     }
 
@@ -161,19 +212,27 @@ impl StdioServer {
         let mut backoff = Backoff::new(self.plan.restart.clone());
         let mut watched = self.modern.subscribe();
         // One start at a time: whether it starts at all shows in the first.
-        if watched.wait_for(|s| matches!(s, Shared::Up(_) | Shared::No)).await.is_err() {
+        if watched
+            .wait_for(|s| matches!(s, Shared::Up(_) | Shared::No))
+            .await
+            .is_err()
+        {
             return;
         }
         loop {
             while self.state().spares.len() < self.plan.prewarm as usize {
                 let begun = Instant::now();
-                let Ok(link) = self.child(Replica::Session) else { break };
+                let Ok(link) = self.child(Replica::Session) else {
+                    break;
+                };
                 self.state().spares.push_back(Arc::clone(&link));
                 // A child that cannot live ends soon; the next is not started before that shows.
-                let settled = tokio::time::timeout(Duration::from_millis(200), link.gone.cancelled()).await;
+                let settled =
+                    tokio::time::timeout(Duration::from_millis(200), link.gone.cancelled()).await;
                 if settled.is_ok() {
                     let now = Instant::now();
-                    let (Next::Restart(wait) | Next::CrashLoop(wait)) = backoff.ended(now, now.saturating_duration_since(begun));
+                    let (Next::Restart(wait) | Next::CrashLoop(wait)) =
+                        backoff.ended(now, now.saturating_duration_since(begun));
                     tokio::time::sleep(wait).await;
                 }
             }
@@ -206,7 +265,12 @@ impl StdioServer {
         let settled = watched.wait_for(|s| !matches!(s, Shared::Starting));
         let state = match tokio::time::timeout(self.timeouts.initialize, settled).await {
             Ok(Ok(state)) => state.clone(),
-            _ => return Err(("the server did not start in time".into(), Instant::now() + Duration::from_secs(5))),
+            _ => {
+                return Err((
+                    "the server did not start in time".into(),
+                    Instant::now() + Duration::from_secs(5),
+                ));
+            }
         };
         match state {
             Shared::Up(link) => Ok(Some(link)),
@@ -217,7 +281,12 @@ impl StdioServer {
 
     /// Ends the session `id`.
     pub(super) fn end_session(&self, id: &str) {
-        let session = self.state.lock().unwrap_or_else(PoisonError::into_inner).sessions.remove(id);
+        let session = self
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .sessions
+            .remove(id);
         if let Some(session) = session {
             session.end();
         }
@@ -232,5 +301,9 @@ enum Probed {
 }
 
 fn reason(why: &str) -> RestartReason {
-    if why.contains("(signal ") { RestartReason::Signal } else { RestartReason::Exit }
+    if why.contains("(signal ") {
+        RestartReason::Signal
+    } else {
+        RestartReason::Exit
+    }
 }
