@@ -7,31 +7,31 @@
 //! - in the legacy era a client's leaving ends nothing, and an answer may come on
 //!   another stream of the session (`Last-Event-ID`).
 
+mod heard;
+mod wait;
+
 use super::HttpServer;
 use super::forward::{chain, end_to_end, upstream_failure};
 use crate::call::{Call, Context};
-use crate::cancel::{CancelCause, on_cancel};
 use crate::heard::{Heard, Tee};
-use crate::inbound::{Client, tag};
+use crate::inbound::Client;
 use crate::reply::{OwnError, Reply};
-use crate::signal::{Mailbox, Signal};
+use crate::signal::Mailbox;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, StatusCode};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod};
 use ph_base::{Era, Method};
 use ph_mcp::error::code;
-use ph_mcp::{AnswerScan, Kind, MessageId, ServerMessage};
-use ph_record::{Answer, Ending};
+use ph_mcp::{AnswerScan, Kind, MessageId};
+use ph_record::Ending;
 use ph_wire::body::{Body, Piece};
 use ph_wire::upstream::{self, SendError};
-use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::sleep_until;
+use wait::Wake;
 
 /// Largest answer that is held until it is complete; longer ones go on as they come.
 const WHOLE_BYTES_MAX: usize = 256 << 10;
@@ -58,15 +58,6 @@ pub(super) struct Exchange {
     deadline: Instant,
     /// When the current step is given up.
     step: Instant,
-}
-
-/// Why waiting ended.
-enum Wake<T> {
-    Done(T),
-    ClientGone,
-    Word,
-    Late,
-    Stopping,
 }
 
 /// The exchange is over: all calls have ended, or nothing more can come.
@@ -408,328 +399,6 @@ impl Exchange {
             _ => self.minded::<()>(Wake::Late).map(|()| None),
         }
     }
-
-    /// Takes note of what passed.
-    fn hear(&mut self, heard: Vec<Heard>) {
-        for Heard { message, bytes } in heard {
-            match message.kind() {
-                Some(Kind::Response) => self.heard_answer(&message, bytes),
-                Some(Kind::Notification) => {
-                    self.server
-                        .server
-                        .live
-                        .notifications_to_client
-                        .fetch_add(1, Relaxed);
-                }
-                Some(Kind::Request) => self.heard_question(&message, bytes),
-                None => {}
-            }
-        }
-    }
-
-    fn heard_answer(&mut self, message: &ServerMessage, bytes: u64) {
-        let Some(id) = message.message_id() else {
-            return;
-        };
-        match self.calls.iter().position(|c| c.id.as_ref() == Some(&id)) {
-            Some(i) => {
-                let mut call = self.calls.swap_remove(i);
-                if call.method == Method::ToolsList {
-                    self.server.server.learn(&message.tools);
-                }
-                let ending = call.answer(message, bytes);
-                call.finish(ending, self.reply.status, !self.reply.gone);
-            }
-            None => {
-                if let Some(session) = &self.client.session {
-                    session.answered(message, bytes);
-                }
-            }
-        }
-    }
-
-    /// A question of the server on a call's stream: a call of its own, when its answer can be told apart.
-    fn heard_question(&mut self, message: &ServerMessage, bytes: u64) {
-        let Some(session) = self.client.session.clone() else {
-            return;
-        };
-        let parent = self
-            .calls
-            .first_mut()
-            .map(|c| (c.trace(), Arc::clone(&c.waited_ns)));
-        let (trace, waited) = parent.unzip();
-        let mut call = Call::of_server(
-            &self.server.shared,
-            &self.server.server,
-            message,
-            bytes,
-            trace,
-        );
-        call.record().session = self
-            .session_id
-            .as_ref()
-            .and_then(|id| id.to_str().ok())
-            .map(tag);
-        call.record().client = session.client();
-        call.sent();
-        session.asked(call, waited);
-    }
-
-    /// Takes note of a whole answer.
-    fn heard_all(&mut self, status: StatusCode, messages: Vec<ServerMessage>, bytes: u64) {
-        let status = status.as_u16();
-        if !self.reply.has_head() {
-            self.reply.status = if self.reply.gone { 0 } else { status };
-        }
-        let mut unmatched = None;
-        for message in messages {
-            let id = message.message_id();
-            let is_ours = id.is_some() && self.calls.iter().any(|c| c.id == id);
-            match message.kind() {
-                Some(Kind::Response) if is_ours => self.finish_answered(&message, bytes, status),
-                Some(Kind::Response) => unmatched = Some(message),
-                _ => {}
-            }
-        }
-        // What is left got no answer of its own; an error without id, or a bare status, is the answer.
-        let ending = match &unmatched {
-            _ if status >= 400 => Ending::HttpError(status),
-            _ => Ending::BadAnswer,
-        };
-        if let Some(text) = unmatched.as_ref().and_then(|m| m.error_message.as_deref()) {
-            self.calls.iter_mut().for_each(|c| c.set_error(text));
-        }
-        for mut call in std::mem::take(&mut self.calls) {
-            call.answered();
-            call.record().response_bytes = bytes;
-            call.record().rpc_code = unmatched.as_ref().and_then(|m| m.error_code);
-            call.finish(ending, self.reply.status, !self.reply.gone);
-        }
-    }
-
-    fn finish_answered(&mut self, message: &ServerMessage, bytes: u64, status: u16) {
-        let id = message.message_id();
-        let Some(i) = self.calls.iter().position(|c| c.id == id) else {
-            return;
-        };
-        let mut call = self.calls.swap_remove(i);
-        if call.method == Method::ToolsList {
-            self.server.server.learn(&message.tools);
-        }
-        let ending = match call.answer(message, bytes) {
-            // A code without a meaning of its own: the HTTP status knows better than "500".
-            Ending::Answered(Answer::Error(c)) if status >= 400 && !has_meaning(c) => {
-                Ending::HttpError(status)
-            }
-            ending => ending,
-        };
-        call.finish(ending, self.reply.status, !self.reply.gone);
-    }
-
-    /// An answer's head is there: an initialize may have opened a session.
-    fn opened(&mut self, head: &http::response::Parts) {
-        if head.status.is_success() && self.calls.iter().any(|c| c.method == Method::Initialize) {
-            let name = self
-                .calls
-                .first_mut()
-                .and_then(|c| c.record().client.clone());
-            self.server.watch(&head.headers, name);
-        }
-    }
-
-    fn broke_off(&mut self, error: &hyper::Error) -> Over {
-        let text = chain(error);
-        self.calls.iter_mut().for_each(|c| c.set_error(&text));
-        if self.reply.has_head() {
-            self.reply.cut();
-            self.end_all(Ending::ServerDied);
-            return Over;
-        }
-        let name = &self.server.server.name;
-        let told = OwnError::new(
-            502,
-            code::UNAVAILABLE,
-            format!("the answer of server `{name}` broke off"),
-        );
-        self.refuse(&told, Ending::ServerDied)
-    }
-
-    /// Tells the client an error of ours and ends every call with `ending`.
-    fn refuse(&mut self, error: &OwnError, ending: Ending) -> Over {
-        let id = self.calls.first().and_then(|c| c.id_raw.clone());
-        let body = Body::from(error.body(id.as_deref()));
-        let status = error.status_code();
-        let is_heard = !self.reply.gone;
-        self.reply.status = if is_heard { status.as_u16() } else { 0 };
-        for call in &mut self.calls {
-            if call.record().error.is_none() {
-                call.set_error(&error.message);
-            }
-        }
-        self.end_each(ending, is_heard);
-        self.reply.whole(status, error.headers(), body);
-        Over
-    }
-
-    fn end_all(&mut self, ending: Ending) {
-        self.end_each(ending, false);
-    }
-
-    fn end_each(&mut self, ending: Ending, delivered: bool) {
-        let status = self.reply.status;
-        for call in self.calls.drain(..) {
-            call.finish(ending, status, delivered);
-        }
-    }
-
-    fn step_within(&mut self, limit: Duration) {
-        self.step = if self.is_stream {
-            self.deadline
-        } else {
-            (Instant::now() + limit).min(self.deadline)
-        };
-    }
-
-    /// The next frame of the body, minding whatever else happens.
-    async fn frame(
-        &mut self,
-        body: &mut Incoming,
-    ) -> Result<Result<Option<Bytes>, hyper::Error>, Over> {
-        loop {
-            let mut next = pin!(next_data(body));
-            match self.wait(next.as_mut()).await {
-                Wake::Done(frame) => return Ok(frame),
-                other => self.minded(other)?,
-            }
-        }
-    }
-
-    /// The same, or `None` at `until`.
-    async fn frame_or(
-        &mut self,
-        body: &mut Incoming,
-        until: Instant,
-    ) -> Result<Option<Result<Option<Bytes>, hyper::Error>>, Over> {
-        loop {
-            let either = async {
-                tokio::select! {
-                    biased;
-                    frame = next_data(body) => Some(frame),
-                    () = sleep_until(until.into()) => None,
-                }
-            };
-            match self.wait(pin!(either)).await {
-                Wake::Done(frame) => return Ok(frame),
-                other => self.minded(other)?,
-            }
-        }
-    }
-
-    /// Waits for `work`, or for anything else that concerns the exchange.
-    async fn wait<T>(&mut self, mut work: Pin<&mut impl Future<Output = T>>) -> Wake<T> {
-        let late: Sleep = sleep_until(self.step.into());
-        let abort = &self.server.shared.parts.abort;
-        tokio::select! {
-            biased;
-            done = &mut work => Wake::Done(done),
-            () = self.mailbox.filled() => Wake::Word,
-            () = self.reply.closed() => Wake::ClientGone,
-            () = abort.cancelled() => Wake::Stopping,
-            () = late => Wake::Late,
-        }
-    }
-
-    /// Does what follows from a wake-up that was not the work's end.
-    fn minded<T>(&mut self, wake: Wake<T>) -> Result<(), Over> {
-        match wake {
-            Wake::Done(_) => Ok(()),
-            Wake::ClientGone => {
-                self.reply.gone = true;
-                match on_cancel(self.era, CancelCause::ClientGone).ending {
-                    Some(ending) => {
-                        self.end_all(ending);
-                        Err(Over)
-                    }
-                    None => Ok(()),
-                }
-            }
-            Wake::Word => self.words(),
-            Wake::Stopping => Err(self.given_up(
-                CancelCause::Stopping,
-                503,
-                code::UNAVAILABLE,
-                "Pilothouse is stopping",
-            )),
-            Wake::Late => {
-                let text = format!(
-                    "server `{}` did not answer in time",
-                    self.server.server.name
-                );
-                Err(self.given_up(CancelCause::Deadline, 504, code::TIMEOUT, &text))
-            }
-        }
-    }
-
-    fn words(&mut self) -> Result<(), Over> {
-        for word in self.mailbox.take() {
-            match word {
-                Signal::Cancelled(id) => self.finish_one(&id, |call| {
-                    call.answered();
-                    on_cancel(call.era, CancelCause::Cancelled)
-                        .ending
-                        .unwrap_or(Ending::Cancelled)
-                }),
-                Signal::Answered(id, message, bytes) => {
-                    self.finish_one(&id, |call| call.answer(&message, bytes))
-                }
-                Signal::SessionEnded => {
-                    let ended = on_cancel(self.era, CancelCause::SessionEnded);
-                    self.end_all(ended.ending.unwrap_or(Ending::SessionEnded));
-                }
-            }
-        }
-        // The stream of a cancelled call stays open as the server leaves it.
-        let over = self.calls.is_empty()
-            && (self.reply.gone
-                || !self.reply.has_head()
-                    && self.reply.status == 0
-                    && self.client.session.is_none());
-        if over { Err(Over) } else { Ok(()) }
-    }
-
-    fn finish_one(&mut self, id: &MessageId, how: impl FnOnce(&mut Call) -> Ending) {
-        if let Some(i) = self.calls.iter().position(|c| c.id.as_ref() == Some(id)) {
-            let mut call = self.calls.swap_remove(i);
-            let ending = how(&mut call);
-            call.finish(ending, self.reply.status, false);
-        }
-    }
-
-    /// Gives up on the server and tells the client, as far as it can still be told.
-    fn given_up(&mut self, cause: CancelCause, status: u16, code: i64, text: &str) -> Over {
-        let ending = on_cancel(self.era, cause)
-            .ending
-            .unwrap_or(Ending::ServerDied);
-        let error = OwnError::new(status, code, text);
-        if !self.reply.has_head() {
-            return self.refuse(&error, ending);
-        }
-        // A blank line ends whatever event the server was in the middle of.
-        let mut events = b"\n\n".to_vec();
-        for call in &mut self.calls {
-            call.set_error(text);
-            ph_wire::sse::write_event(
-                &mut events,
-                None,
-                error.body(call.id_raw.as_deref()).as_bytes(),
-            );
-        }
-        self.end_all(ending);
-        if self.in_events {
-            self.reply.last_words(events.into());
-        }
-        Over
-    }
 }
 
 /// Counts an open stream while it lives.
@@ -748,11 +417,6 @@ impl Drop for Open {
     }
 }
 
-/// JSON-RPC codes that the status table knows.
-fn has_meaning(code: i64) -> bool {
-    matches!(code, -32700 | -32603..=-32600 | -32002 | -32022..=-32020)
-}
-
 fn is_event_stream(headers: &HeaderMap) -> bool {
     let kind = headers
         .get(CONTENT_TYPE)
@@ -761,20 +425,6 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     kind.trim_start()
         .get(..17)
         .is_some_and(|k| k.eq_ignore_ascii_case("text/event-stream"))
-}
-
-async fn next_data(body: &mut Incoming) -> Result<Option<Bytes>, hyper::Error> {
-    loop {
-        match body.frame().await {
-            None => return Ok(None),
-            Some(Ok(frame)) => {
-                if let Ok(data) = frame.into_data() {
-                    return Ok(Some(data));
-                }
-            }
-            Some(Err(e)) => return Err(e),
-        }
-    }
 }
 
 fn joined(mut pieces: Vec<Bytes>) -> Bytes {

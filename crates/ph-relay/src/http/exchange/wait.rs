@@ -1,0 +1,244 @@
+//! Waiting for the upstream, and for everything else that can end an exchange meanwhile.
+
+use super::super::forward::chain;
+use super::{Exchange, Over};
+use crate::call::Call;
+use crate::cancel::{CancelCause, on_cancel};
+use crate::reply::OwnError;
+use crate::signal::Signal;
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use ph_mcp::MessageId;
+use ph_mcp::error::code;
+use ph_record::Ending;
+use ph_wire::body::Body;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::time::{Duration, Instant};
+use tokio::time::{Sleep, sleep_until};
+
+/// Why waiting ended.
+pub(super) enum Wake<T> {
+    Done(T),
+    ClientGone,
+    Word,
+    Late,
+    Stopping,
+}
+
+impl Exchange {
+    pub(super) fn broke_off(&mut self, error: &hyper::Error) -> Over {
+        let text = chain(error);
+        self.calls.iter_mut().for_each(|c| c.set_error(&text));
+        if self.reply.has_head() {
+            self.reply.cut();
+            self.end_all(Ending::ServerDied);
+            return Over;
+        }
+        let name = &self.server.server.name;
+        let told = OwnError::new(
+            502,
+            code::UNAVAILABLE,
+            format!("the answer of server `{name}` broke off"),
+        );
+        self.refuse(&told, Ending::ServerDied)
+    }
+
+    /// Tells the client an error of ours and ends every call with `ending`.
+    pub(super) fn refuse(&mut self, error: &OwnError, ending: Ending) -> Over {
+        let id = self.calls.first().and_then(|c| c.id_raw.clone());
+        let body = Body::from(error.body(id.as_deref()));
+        let status = error.status_code();
+        let is_heard = !self.reply.gone;
+        self.reply.status = if is_heard { status.as_u16() } else { 0 };
+        for call in &mut self.calls {
+            if call.record().error.is_none() {
+                call.set_error(&error.message);
+            }
+        }
+        self.end_each(ending, is_heard);
+        self.reply.whole(status, error.headers(), body);
+        Over
+    }
+
+    pub(super) fn end_all(&mut self, ending: Ending) {
+        self.end_each(ending, false);
+    }
+
+    pub(super) fn end_each(&mut self, ending: Ending, delivered: bool) {
+        let status = self.reply.status;
+        for call in self.calls.drain(..) {
+            call.finish(ending, status, delivered);
+        }
+    }
+
+    pub(super) fn step_within(&mut self, limit: Duration) {
+        self.step = if self.is_stream {
+            self.deadline
+        } else {
+            (Instant::now() + limit).min(self.deadline)
+        };
+    }
+
+    /// The next frame of the body, minding whatever else happens.
+    pub(super) async fn frame(
+        &mut self,
+        body: &mut Incoming,
+    ) -> Result<Result<Option<Bytes>, hyper::Error>, Over> {
+        loop {
+            let mut next = pin!(next_data(body));
+            match self.wait(next.as_mut()).await {
+                Wake::Done(frame) => return Ok(frame),
+                other => self.minded(other)?,
+            }
+        }
+    }
+
+    /// The same, or `None` at `until`.
+    pub(super) async fn frame_or(
+        &mut self,
+        body: &mut Incoming,
+        until: Instant,
+    ) -> Result<Option<Result<Option<Bytes>, hyper::Error>>, Over> {
+        loop {
+            let either = async {
+                tokio::select! {
+                    biased;
+                    frame = next_data(body) => Some(frame),
+                    () = sleep_until(until.into()) => None,
+                }
+            };
+            match self.wait(pin!(either)).await {
+                Wake::Done(frame) => return Ok(frame),
+                other => self.minded(other)?,
+            }
+        }
+    }
+
+    /// Waits for `work`, or for anything else that concerns the exchange.
+    pub(super) async fn wait<T>(&mut self, mut work: Pin<&mut impl Future<Output = T>>) -> Wake<T> {
+        let late: Sleep = sleep_until(self.step.into());
+        let abort = &self.server.shared.parts.abort;
+        tokio::select! {
+            biased;
+            done = &mut work => Wake::Done(done),
+            () = self.mailbox.filled() => Wake::Word,
+            () = self.reply.closed() => Wake::ClientGone,
+            () = abort.cancelled() => Wake::Stopping,
+            () = late => Wake::Late,
+        }
+    }
+
+    /// Does what follows from a wake-up that was not the work's end.
+    pub(super) fn minded<T>(&mut self, wake: Wake<T>) -> Result<(), Over> {
+        match wake {
+            Wake::Done(_) => Ok(()),
+            Wake::ClientGone => {
+                self.reply.gone = true;
+                match on_cancel(self.era, CancelCause::ClientGone).ending {
+                    Some(ending) => {
+                        self.end_all(ending);
+                        Err(Over)
+                    }
+                    None => Ok(()),
+                }
+            }
+            Wake::Word => self.words(),
+            Wake::Stopping => Err(self.given_up(
+                CancelCause::Stopping,
+                503,
+                code::UNAVAILABLE,
+                "Pilothouse is stopping",
+            )),
+            Wake::Late => {
+                let text = format!(
+                    "server `{}` did not answer in time",
+                    self.server.server.name
+                );
+                Err(self.given_up(CancelCause::Deadline, 504, code::TIMEOUT, &text))
+            }
+        }
+    }
+
+    pub(super) fn words(&mut self) -> Result<(), Over> {
+        for word in self.mailbox.take() {
+            match word {
+                Signal::Cancelled(id) => self.finish_one(&id, |call| {
+                    call.answered();
+                    on_cancel(call.era, CancelCause::Cancelled)
+                        .ending
+                        .unwrap_or(Ending::Cancelled)
+                }),
+                Signal::Answered(id, message, bytes) => {
+                    self.finish_one(&id, |call| call.answer(&message, bytes))
+                }
+                Signal::SessionEnded => {
+                    let ended = on_cancel(self.era, CancelCause::SessionEnded);
+                    self.end_all(ended.ending.unwrap_or(Ending::SessionEnded));
+                }
+            }
+        }
+        // The stream of a cancelled call stays open as the server leaves it.
+        let over = self.calls.is_empty()
+            && (self.reply.gone
+                || !self.reply.has_head()
+                    && self.reply.status == 0
+                    && self.client.session.is_none());
+        if over { Err(Over) } else { Ok(()) }
+    }
+
+    pub(super) fn finish_one(&mut self, id: &MessageId, how: impl FnOnce(&mut Call) -> Ending) {
+        if let Some(i) = self.calls.iter().position(|c| c.id.as_ref() == Some(id)) {
+            let mut call = self.calls.swap_remove(i);
+            let ending = how(&mut call);
+            call.finish(ending, self.reply.status, false);
+        }
+    }
+
+    /// Gives up on the server and tells the client, as far as it can still be told.
+    pub(super) fn given_up(
+        &mut self,
+        cause: CancelCause,
+        status: u16,
+        code: i64,
+        text: &str,
+    ) -> Over {
+        let ending = on_cancel(self.era, cause)
+            .ending
+            .unwrap_or(Ending::ServerDied);
+        let error = OwnError::new(status, code, text);
+        if !self.reply.has_head() {
+            return self.refuse(&error, ending);
+        }
+        // A blank line ends whatever event the server was in the middle of.
+        let mut events = b"\n\n".to_vec();
+        for call in &mut self.calls {
+            call.set_error(text);
+            ph_wire::sse::write_event(
+                &mut events,
+                None,
+                error.body(call.id_raw.as_deref()).as_bytes(),
+            );
+        }
+        self.end_all(ending);
+        if self.in_events {
+            self.reply.last_words(events.into());
+        }
+        Over
+    }
+}
+
+async fn next_data(body: &mut Incoming) -> Result<Option<Bytes>, hyper::Error> {
+    loop {
+        match body.frame().await {
+            None => return Ok(None),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+            Some(Err(e)) => return Err(e),
+        }
+    }
+}
