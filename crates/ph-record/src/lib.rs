@@ -8,12 +8,14 @@ mod call;
 pub mod catalogue;
 mod draft;
 mod ending;
+mod mask;
 mod observation;
 mod servers;
 
 pub use call::{CallRecord, CallTrace, Direction, Replica, SessionTag, Transport};
 pub use draft::Draft;
 pub use ending::{Answer, Ending, Outcome, RefusedReason, Verdict};
+pub use mask::mask;
 pub use observation::{
     EventKind, HealthResult, Observation, ProcSample, RecordSink, RestartReason, ServerEvent,
     ServerLine,

@@ -6,17 +6,16 @@
 
 mod json;
 mod level;
-mod mask;
 mod params;
 mod time;
 
 pub use level::Level;
 
 use json::Object;
-use mask::mask;
 pub(crate) use params::Redaction;
 use ph_base::Method;
 use ph_base::trace::{SpanId, TraceId};
+use ph_record::mask;
 use ph_record::{
     CallRecord, Direction, EventKind, Observation, Replica, Server, ServerEvent, ServerIdx,
     ServerLine, SessionTag,

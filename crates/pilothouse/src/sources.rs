@@ -64,7 +64,7 @@ impl Source {
         if args.log_stdout {
             plan.log.stdout = true;
         }
-        if !plan.listen.ip().is_loopback() && plan.auth == ph_plan::Auth::None {
+        if plan.check_exposure().is_err() {
             return Ok(Err(Rejected(format!(
                 "error: `{}` can be reached from other machines, and nobody checks who calls\nhint: listen on 127.0.0.1, or say `auth: external` in the configuration when a mesh or proxy in front checks\n",
                 plan.listen

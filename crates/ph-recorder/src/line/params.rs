@@ -1,6 +1,6 @@
 //! Parameters of a call as they may be logged.
 
-use super::mask::mask;
+use ph_record::mask;
 use serde_json::Value;
 
 /// Whose values are left out of logged parameters.

@@ -11,6 +11,7 @@ use ph_mcp::{AnswerScan, Kind, MessageId, ServerMessage};
 use ph_record::{EventKind, Observation, Replica, Server, ServerLine};
 use ph_wire::child::{self, Child, ChildSpec, ChildWriter, End, SpawnError};
 use ph_wire::lines::Frame as Line;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -521,7 +522,11 @@ fn obituary(how: &str, tail: &str, expected: bool) -> String {
     }
     match tail.trim() {
         "" => format!("the server process ended ({how})"),
-        tail => format!("the server process ended ({how}); its last words on stderr:\n{tail}"),
+        tail => {
+            // Programs print their settings when they cannot start; the client is not to have them.
+            let tail = ph_record::mask(tail).map_or(Cow::Borrowed(tail), Cow::Owned);
+            format!("the server process ended ({how}); its last words on stderr:\n{tail}")
+        }
     }
 }
 

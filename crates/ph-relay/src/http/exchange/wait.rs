@@ -119,13 +119,16 @@ impl Exchange {
     /// Waits for `work`, or for anything else that concerns the exchange.
     pub(super) async fn wait<T>(&mut self, mut work: Pin<&mut impl Future<Output = T>>) -> Wake<T> {
         let late: Sleep = sleep_until(self.step.into());
-        let abort = &self.server.shared.parts.abort;
+        let parts = &self.server.shared.parts;
+        // What is open without a call that will be answered must not hold up stopping.
+        let waits_for_nothing = self.is_stream || self.calls.is_empty();
         tokio::select! {
             biased;
             done = &mut work => Wake::Done(done),
             () = self.mailbox.filled() => Wake::Word,
             () = self.reply.closed() => Wake::ClientGone,
-            () = abort.cancelled() => Wake::Stopping,
+            () = parts.abort.cancelled() => Wake::Stopping,
+            () = parts.end_streams.cancelled(), if waits_for_nothing => Wake::Stopping,
             () = late => Wake::Late,
         }
     }
@@ -141,6 +144,8 @@ impl Exchange {
                         self.end_all(ending);
                         Err(Over)
                     }
+                    // Its calls were cancelled, and what the server still says is for nobody.
+                    None if self.calls.is_empty() => Err(Over),
                     None => Ok(()),
                 }
             }

@@ -4,7 +4,7 @@
 //! By form alone, so it catches the usual and not everything. It looks only where a word begins.
 
 /// `text` with credentials replaced by `***`; `None` when there are none.
-pub(crate) fn mask(text: &str) -> Option<String> {
+pub fn mask(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let mut out: Option<String> = None;
     let mut done = 0;
