@@ -115,8 +115,9 @@ class Outcome:
     """What a scenario gave."""
 
     rounds: list[Reports]
-    verdicts: list[dict]
-    problems: list[str]
+    verdicts: list[dict] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def run(scenario: Scenario, tools: Tools, directory: Path, upstream_port: int, rounds: int, seconds: float) -> Outcome:
@@ -133,27 +134,39 @@ def run(scenario: Scenario, tools: Tools, directory: Path, upstream_port: int, r
             {name: loads.run(tools, up, scenario.load, seconds, seconds / 6) for name, (_, up) in started.items()}
             for _ in range(rounds)
         ]
-        problems = []
+        outcome = Outcome(measured, [promise.verdict(measured) for promise in scenario.promises])
         for name, (target, up) in started.items():
-            problems += [f"{name}: {problem}" for problem in _problems(target, up, [r[name] for r in measured])]
+            failed = [reports[name]["errors_by_kind"] for reports in measured if reports[name]["errors"]]
+            outcome.problems += [f"{name}: failed calls: {kinds}" for kinds in failed]
+            if isinstance(target, Pilothouse):
+                close_books(outcome, scenario, target, up)
     finally:
         for _, up in started.values():
             up.stop()
-    return Outcome(measured, [promise.verdict(measured) for promise in scenario.promises], problems)
+    return outcome
 
 
-def _problems(target: Target, up: Started, reports: list[dict]) -> list[str]:
-    found = [f"failed calls: {report['errors_by_kind']}" for report in reports if report["errors"]]
-    if isinstance(target, Pilothouse):
-        books = account.close(up)
-        found += books.problems
-        if target.spans:
-            spans, calls = target.spans_received(up), up.sent["initialize"] + up.sent["tools/call"]
-            # One span towards the client and one towards the server. At the highest rate that the
-            # machine bears the collector may fall behind; what was dropped must then be counted.
-            if spans + books.spans_dropped != 2 * calls:
-                found.append(f"{spans:,} spans arrived and {books.spans_dropped:,} were dropped for {calls:,} calls")
-    return found
+def close_books(outcome: Outcome, scenario: Scenario, target: Pilothouse, up: Started) -> None:
+    """Ends the gateway and notes what its books say.
+
+    A closed loop takes all that the machine can give: lines and spans may be
+    dropped then, if they are counted. At a fixed rate none may.
+    """
+    books = account.close(up)
+    calls = up.sent["initialize"] + up.sent["tools/call"]
+    problems = list(books.problems)
+    dropped = []
+    if books.records_dropped:
+        dropped.append(f"{books.records_dropped:,} of {calls:,} log lines dropped, and counted")
+    if target.spans:
+        # One span towards the client and one towards the server, for each record that was kept.
+        spans, want = target.spans_received(up), 2 * (calls - books.records_dropped)
+        if spans + books.spans_dropped != want:
+            problems.append(f"{spans:,} spans arrived and {books.spans_dropped:,} were dropped, of {want:,}")
+        if books.spans_dropped:
+            dropped.append(f"{books.spans_dropped:,} of {want:,} spans dropped, and counted")
+    (outcome.notes if scenario.load.rate is None else problems).extend(dropped)
+    outcome.problems += [f"{target.name}: {problem}" for problem in problems]
 
 
 def first_call(tools: Tools, directory: Path, upstream_port: int, times: int) -> Outcome:
@@ -173,4 +186,4 @@ def first_call(tools: Tools, directory: Path, upstream_port: int, times: int) ->
                 up.stop()
         rounds.append(round_reports)
     promise = Promise("start to first call, ms", 50, lambda reports: reports["pilothouse"]["first_call_ms"])
-    return Outcome(rounds, [promise.verdict(rounds)], [])
+    return Outcome(rounds, [promise.verdict(rounds)])

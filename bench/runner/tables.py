@@ -53,6 +53,7 @@ def table(outcome: Outcome) -> str:
         )
     lines = _aligned(rows)
     lines += [f"{'PASS' if v['kept'] else 'MISS'}  {v['promise']}: {v['got']:.2f}" for v in outcome.verdicts]
+    lines += [f"NOTE  {note}" for note in outcome.notes]
     return "\n".join(lines + failures)
 
 
