@@ -217,7 +217,8 @@ impl Default for AnswerScan {
             in_scalar: false,
             is_key: false,
             keeping: false,
-            kept: Vec::new(),
+            // Room for any key and most values.
+            kept: Vec::with_capacity(KEY_BYTES_MAX),
             kept_from: 0,
             message: ServerMessage::default(),
             messages: Vec::new(),

@@ -16,7 +16,6 @@ use bytes::Bytes;
 use exchange::Exchange;
 use forward::Target;
 pub(crate) use forward::chain;
-use http::header::HeaderValue;
 use http::{Method as HttpMethod, Response, StatusCode};
 use http_body_util::BodyExt;
 use ph_base::Era;
@@ -152,7 +151,7 @@ impl HttpServer {
         let text = std::str::from_utf8(body).unwrap_or("");
         self.hear_client(&client, text, messages, answer.head.status.as_u16());
         self.mind_status(
-            client.headers.get(headers::SESSION_ID),
+            client.session_id(),
             client.era_of_head(),
             answer.head.status,
         );
@@ -206,10 +205,8 @@ impl HttpServer {
     }
 
     /// A session that the upstream does not know (any more) is over.
-    fn mind_status(&self, session_id: Option<&HeaderValue>, era: Era, status: StatusCode) {
-        if let (StatusCode::NOT_FOUND, Era::Legacy, Some(id)) =
-            (status, era, session_id.and_then(|id| id.to_str().ok()))
-        {
+    fn mind_status(&self, session_id: Option<&str>, era: Era, status: StatusCode) {
+        if let (StatusCode::NOT_FOUND, Era::Legacy, Some(id)) = (status, era, session_id) {
             self.sessions.end(id);
         }
     }
@@ -221,7 +218,7 @@ impl HttpServer {
             Err(error) => return error.response(None),
         };
         self.mind_status(
-            client.headers.get(headers::SESSION_ID),
+            client.session_id(),
             client.era_of_head(),
             answer.head.status,
         );

@@ -123,7 +123,11 @@ pub(crate) async fn read_body(
         .unwrap_or(Err(BodyFault::Slow))
 }
 
-/// A body in one frame is passed on without a copy.
+/// Bodies up to this size are copied: a handle on them would keep the connection's
+/// whole read buffer, and a new one would be made for every request.
+const COPY_BYTES_MAX: usize = 4096;
+
+/// A long body in one frame is passed on without a copy.
 async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, BodyFault> {
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
@@ -146,9 +150,9 @@ async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, BodyFaul
             }
         }
     }
-    Ok(if rest.is_empty() {
-        first.unwrap_or_default()
-    } else {
-        rest.freeze()
+    Ok(match first {
+        Some(one) if rest.is_empty() && one.len() <= COPY_BYTES_MAX => Bytes::copy_from_slice(&one),
+        Some(one) if rest.is_empty() => one,
+        _ => rest.freeze(),
     })
 }

@@ -270,6 +270,10 @@ fn accepts(client: &Client) -> (bool, bool, bool) {
     let Some(accept) = client.headers.get(ACCEPT).and_then(|v| v.to_str().ok()) else {
         return (true, true, false);
     };
+    // What every SDK sends, and the order that prefers neither.
+    if accept == "application/json, text/event-stream" {
+        return (true, true, false);
+    }
     let place = |kinds: [&str; 3]| kinds.iter().filter_map(|k| accept.find(k)).min();
     let json = place(["application/json", "application/*", "*/*"]);
     let events = place(["text/event-stream", "text/*", "*/*"]);

@@ -45,7 +45,7 @@ pub(super) struct Exchange {
     server: Arc<HttpServer>,
     client: Client,
     /// As the client named it.
-    session_id: Option<HeaderValue>,
+    session_id: Option<Box<str>>,
     body: Bytes,
     calls: Vec<Call>,
     reply: Reply,
@@ -93,7 +93,7 @@ impl Exchange {
         };
         let deadline = started + total;
         let step = (started + first_byte).min(deadline);
-        let session_id = client.headers.get(ph_mcp::headers::SESSION_ID).cloned();
+        let session_id = client.session_id().map(Into::into);
         Self {
             server,
             client,
@@ -141,7 +141,7 @@ impl Exchange {
         };
         let _open = self.is_stream.then(|| Open::new(&server));
         let answer = self.send(&server).await?;
-        server.mind_status(self.session_id.as_ref(), self.era, answer.head.status);
+        server.mind_status(self.session_id.as_deref(), self.era, answer.head.status);
         if is_event_stream(&answer.head.headers) {
             self.events(&server, answer).await
         } else {

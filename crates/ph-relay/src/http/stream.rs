@@ -28,7 +28,7 @@ impl HttpServer {
             Err(error) => return error.response(None),
         };
         self.mind_status(
-            client.headers.get(ph_mcp::headers::SESSION_ID),
+            client.session_id(),
             client.era_of_head(),
             answer.head.status,
         );

@@ -68,11 +68,7 @@ impl Exchange {
             bytes,
             trace,
         );
-        call.record().session = self
-            .session_id
-            .as_ref()
-            .and_then(|id| id.to_str().ok())
-            .map(tag);
+        call.record().session = self.session_id.as_deref().map(tag);
         call.record().client = session.client();
         call.sent();
         session.asked(call, waited);
