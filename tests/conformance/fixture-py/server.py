@@ -8,7 +8,6 @@ import argparse
 import warnings
 
 import anyio
-import uvicorn
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
@@ -34,6 +33,7 @@ from mcp_types import (
     Tool,
 )
 
+import multi_round  # noqa: F401  (registers its tools)
 from documents import PROMPTS, RESOURCES, TEMPLATES, read
 from event_store import MemoryEventStore
 from tools import TOOLS, Answer, add_triggers
@@ -95,8 +95,6 @@ async def nothing(ctx: Context, params) -> EmptyResult:
 def build() -> Server:
     bus = InMemorySubscriptionBus()
     add_triggers(bus)
-    import multi_round  # noqa: F401  (registers its tools)
-
     hint = CacheHint(ttl_ms=1000, scope="public")
     server = Server(
         NAME,
@@ -122,6 +120,9 @@ def build() -> Server:
 
 
 def serve_http(server: Server, port: int) -> None:
+    # Here, since a child per session has to start quickly and does not need it.
+    import uvicorn
+
     app = server.streamable_http_app(event_store=MemoryEventStore(), retry_interval=RETRY_MS)
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="info", timeout_graceful_shutdown=1)
 
