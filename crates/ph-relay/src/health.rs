@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) type Finding = (HealthResult, Option<String>);
 
 /// Checks `upstream` until it is retired, and sweeps its idle sessions.
-pub(crate) fn start(upstream: Arc<Upstream>, shared: Arc<Shared>, idle: Duration) {
+pub(crate) fn start(upstream: Arc<Upstream>, shared: Arc<Shared>) {
     let over = upstream.retired.clone();
     let checked = Arc::clone(&upstream);
     let checks = Arc::clone(&shared);
@@ -26,28 +26,32 @@ pub(crate) fn start(upstream: Arc<Upstream>, shared: Arc<Shared>, idle: Duration
     });
     let over: CancellationToken = upstream.retired.clone();
     tokio::spawn(async move {
-        let every = (idle / 4).clamp(Duration::from_secs(1), Duration::from_secs(60));
-        over.run_until_cancelled(async {
-            loop {
-                tokio::time::sleep(every).await;
-                match &upstream.way {
-                    Way::Http(http) => http.sessions.sweep(idle),
-                    Way::Stdio(stdio) => stdio.sweep(idle),
-                }
-            }
-        })
-        .await;
+        over.run_until_cancelled(sweep_for_ever(&upstream)).await;
     });
 }
 
-async fn check_for_ever(upstream: &Upstream, shared: &Shared) {
-    let health = &upstream.plan.health;
-    if !health.enabled {
-        return;
+async fn sweep_for_ever(upstream: &Upstream) {
+    loop {
+        let idle = upstream.tuning().session_idle;
+        tokio::time::sleep((idle / 4).clamp(Duration::from_secs(1), Duration::from_secs(60))).await;
+        match &upstream.way {
+            Way::Http(http) => http.sessions.sweep(idle),
+            Way::Stdio(stdio) => stdio.sweep(idle),
+        }
     }
+}
+
+async fn check_for_ever(upstream: &Upstream, shared: &Shared) {
     // A server that is starting is asked often, one that runs as configured.
     let mut pause = Duration::from_millis(100);
     loop {
+        let tuning = upstream.tuning();
+        let health = &tuning.health;
+        if !health.enabled {
+            upstream.server.live.up.store(-1, Relaxed);
+            tokio::time::sleep(health.interval).await;
+            continue;
+        }
         let begun = Instant::now();
         let (result, error) = match &upstream.way {
             Way::Http(http) => http.check(health.timeout).await,
@@ -62,17 +66,35 @@ async fn check_for_ever(upstream: &Upstream, shared: &Shared) {
         }
         upstream.server.live.up.store(i64::from(ok), Relaxed);
         let duration_ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let kind = EventKind::Health {
-            result,
-            duration_ns,
-            error: error.map(Into::into),
-        };
-        shared.event(Some(&upstream.server), Replica::None, kind);
+        let error = error.map(Into::into);
+        shared.event(
+            Some(&upstream.server),
+            Replica::None,
+            EventKind::Health {
+                result,
+                duration_ns,
+                error,
+            },
+        );
         pause = if ok {
             health.interval
         } else {
             (pause * 2).min(health.interval)
         };
-        tokio::time::sleep(pause).await;
+        upstream.quiet(pause).await;
+    }
+}
+
+impl Upstream {
+    /// Returns after `pause`, or soon after a child has died: that is not to wait for the next check.
+    async fn quiet(&self, pause: Duration) {
+        match &self.way {
+            Way::Http(_) => tokio::time::sleep(pause).await,
+            Way::Stdio(stdio) => {
+                let _ = tokio::time::timeout(pause, stdio.alarm.notified()).await;
+                // Enough for supervision to say what has become of the server.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
     }
 }

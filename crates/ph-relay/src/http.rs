@@ -8,10 +8,11 @@ mod stream;
 use crate::call::Call;
 use crate::drive::drive;
 use crate::inbound::Client;
-use crate::permits::Permits;
 use crate::reply::{OwnError, Reply};
 use crate::session::Sessions;
 use crate::shared::Shared;
+use crate::tuning::Tuning;
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use exchange::Exchange;
 use forward::Target;
@@ -23,7 +24,6 @@ use ph_mcp::envelope::Body as RpcBody;
 use ph_mcp::error::code;
 use ph_mcp::splice::{self, Edit};
 use ph_mcp::{AnswerScan, Envelope, Kind, headers};
-use ph_plan::Timeouts;
 use ph_record::Server;
 use ph_wire::body::Body;
 use ph_wire::tls::TlsError;
@@ -40,9 +40,7 @@ pub(crate) struct HttpServer {
     pub(crate) server: Arc<Server>,
     upstream: Upstream,
     target: Target,
-    timeouts: Timeouts,
-    keep_alive: std::time::Duration,
-    permits: Permits,
+    pub(crate) tuning: ArcSwap<Tuning>,
     pub(crate) sessions: Sessions,
     manner: std::sync::Mutex<probe::Manner>,
 }
@@ -58,11 +56,9 @@ impl HttpServer {
     ) -> Result<Self, TlsError> {
         let address = forward::address(http)?;
         Ok(Self {
-            upstream: Upstream::new(address, plan.timeouts.connect, shared.parts.workers.count()),
+            upstream: Upstream::new(address, shared.parts.workers.count()),
             target: Target::new(http),
-            timeouts: plan.timeouts.clone(),
-            keep_alive: whole.http.keep_alive_comment,
-            permits: Permits::new(plan.limits.in_flight_max, plan.limits.queue_max),
+            tuning: ArcSwap::new(Tuning::new(plan, whole, None)),
             sessions: Sessions::new(Arc::clone(&server), whole.sessions.max),
             manner: std::sync::Mutex::default(),
             shared,
@@ -161,7 +157,7 @@ impl HttpServer {
     /// A short answer, whole.
     async fn pass_short(&self, answer: Answer) -> Response<Body> {
         let body = http_body_util::Limited::new(answer.body, SHORT_ANSWER_BYTES_MAX).collect();
-        match tokio::time::timeout(self.timeouts.idle, body).await {
+        match tokio::time::timeout(self.tuning.load().timeouts.idle, body).await {
             Ok(Ok(body)) => {
                 self.upstream.keep(answer.connection);
                 let mut response = Response::new(Body::Full(body.to_bytes()));
@@ -243,8 +239,9 @@ impl HttpServer {
 }
 
 impl HttpServer {
-    /// Sessions are the upstream's and live on there; they are no longer watched here.
-    pub(crate) fn retire(&self) {
-        self.sessions.end_all();
+    /// Takes over what a reload can change; calls in flight keep what they have.
+    pub(crate) fn tune(&self, plan: &ph_plan::Server, whole: &ph_plan::Plan) {
+        self.tuning
+            .store(Tuning::new(plan, whole, Some(&self.tuning.load())));
     }
 }

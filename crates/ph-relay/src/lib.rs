@@ -16,6 +16,7 @@ mod permits;
 mod reply;
 mod session;
 mod signal;
+mod tuning;
 
 mod health;
 mod http;

@@ -6,6 +6,7 @@ use crate::inbound::{BodyFault, BodyLimits, Client, read_body};
 use crate::reply::OwnError;
 use crate::shared::{Shared, unix_ns};
 use crate::stdio::StdioServer;
+use crate::tuning::Tuning;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{ALLOW, HeaderValue};
@@ -22,7 +23,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// The data plane.
@@ -92,9 +93,12 @@ impl Relay {
         let mut servers = BTreeMap::new();
         let mut fresh = Vec::new();
         for (name, server_plan) in &plan.servers {
-            let kept = old.servers.get(name).filter(|u| u.plan == *server_plan);
+            let kept = old
+                .servers
+                .get(name)
+                .filter(|u| u.plan.upstream == server_plan.upstream);
             let upstream = match kept {
-                Some(upstream) => Arc::clone(upstream),
+                Some(upstream) => Arc::new(upstream.tuned(server_plan, plan)),
                 None => {
                     let upstream = Arc::new(self.upstream(name, server_plan, plan)?);
                     fresh.push(Arc::clone(&upstream));
@@ -107,10 +111,12 @@ impl Relay {
             bytes_max: plan.http.request_bytes_max.as_usize(),
             time_max: plan.http.body_timeout,
         };
+        let is_kept =
+            |name, old: &Upstream| servers.get(name).is_some_and(|new| new.way.is(&old.way));
         let retired: Vec<_> = old
             .servers
             .iter()
-            .filter(|(n, u)| !servers.get(*n).is_some_and(|s| Arc::ptr_eq(s, u)))
+            .filter(|(n, u)| !is_kept(*n, u))
             .map(|(_, u)| Arc::clone(u))
             .collect();
         self.running.store(Arc::new(Running {
@@ -118,10 +124,10 @@ impl Relay {
             limits: Some(limits),
         }));
         for upstream in retired {
-            upstream.retire();
+            upstream.retire(plan.stop.drain);
         }
         for upstream in fresh {
-            upstream.start(&self.shared, plan);
+            upstream.start(&self.shared);
         }
         Ok(())
     }
@@ -195,7 +201,7 @@ impl Relay {
     pub async fn stop_servers(&self) {
         let running = self.running.swap(Arc::default());
         for upstream in running.servers.values() {
-            upstream.retire();
+            upstream.retire(Duration::ZERO);
         }
         for upstream in running.servers.values() {
             if let Way::Stdio(stdio) = &upstream.way {
@@ -340,19 +346,57 @@ impl Shared {
 }
 
 impl Upstream {
-    fn start(self: &Arc<Self>, shared: &Arc<Shared>, plan: &Plan) {
+    fn start(self: &Arc<Self>, shared: &Arc<Shared>) {
         if let Way::Stdio(stdio) = &self.way {
             stdio.start();
         }
-        crate::health::start(Arc::clone(self), Arc::clone(shared), plan.sessions.idle);
+        crate::health::start(Arc::clone(self), Arc::clone(shared));
     }
 
-    /// No new work; what is open drains with a bound.
-    fn retire(&self) {
-        self.retired.cancel();
+    /// Its times and limits now.
+    pub(crate) fn tuning(&self) -> Arc<Tuning> {
         match &self.way {
-            Way::Http(http) => http.retire(),
-            Way::Stdio(stdio) => stdio.retire(),
+            Way::Http(http) => http.tuning.load_full(),
+            Way::Stdio(stdio) => stdio.tuning.load_full(),
+        }
+    }
+
+    /// The same server under a plan that changes only its times and limits.
+    fn tuned(&self, server_plan: &ph_plan::Server, plan: &Plan) -> Self {
+        let way = match &self.way {
+            Way::Http(http) => {
+                http.tune(server_plan, plan);
+                Way::Http(Arc::clone(http))
+            }
+            Way::Stdio(stdio) => {
+                stdio.tune(server_plan, plan);
+                Way::Stdio(Arc::clone(stdio))
+            }
+        };
+        Self {
+            plan: server_plan.clone(),
+            server: Arc::clone(&self.server),
+            way,
+            retired: self.retired.clone(),
+        }
+    }
+
+    /// No new work; what is open drains within `drain`. Sessions of an HTTP server
+    /// are its own and live on there.
+    fn retire(&self, drain: Duration) {
+        self.retired.cancel();
+        if let Way::Stdio(stdio) = &self.way {
+            stdio.retire(drain);
+        }
+    }
+}
+
+impl Way {
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Http(a), Self::Http(b)) => Arc::ptr_eq(a, b),
+            (Self::Stdio(a), Self::Stdio(b)) => Arc::ptr_eq(a, b),
+            _ => false,
         }
     }
 }

@@ -168,13 +168,18 @@ impl Session {
         let calls = std::mem::take(&mut inner.calls);
         let questions = std::mem::take(&mut inner.questions);
         drop(inner);
-        self.server.live.active_connections.fetch_sub(1, Relaxed);
         for mailbox in calls.into_values() {
             mailbox.put(Signal::SessionEnded);
         }
         for question in questions.into_values() {
             question.call.finish(Ending::SessionEnded, 0, true);
         }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.server.live.active_connections.fetch_sub(1, Relaxed);
     }
 }
 
@@ -259,13 +264,5 @@ impl Sessions {
             });
         }
         gone.iter().for_each(|s| s.end());
-    }
-
-    /// Ends all of them.
-    pub(crate) fn end_all(&self) {
-        for shard in &self.shards {
-            let all = std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner));
-            all.values().for_each(|s| s.end());
-        }
     }
 }

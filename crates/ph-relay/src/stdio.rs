@@ -18,9 +18,10 @@ mod supervise;
 use crate::call::Call;
 use crate::health::Finding;
 use crate::inbound::Client;
-use crate::permits::Permits;
 use crate::reply::OwnError;
 use crate::shared::Shared;
+use crate::tuning::Tuning;
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::Response;
 use http::header::{ACCEPT, ALLOW, HeaderValue};
@@ -28,14 +29,13 @@ use link::{Ladder, Link};
 use ph_base::Era;
 use ph_mcp::envelope::Body as RpcBody;
 use ph_mcp::error::code;
-use ph_plan::Timeouts;
 use ph_record::{Ending, HealthResult, RefusedReason, Server};
 use ph_wire::body::Body;
 use ph_wire::child::ChildSpec;
 use session::StdioSession;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use supervise::Shared as SharedChild;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -48,15 +48,14 @@ pub(crate) struct StdioServer {
     spec: ChildSpec,
     ladder: Ladder,
     plan: ph_plan::Stdio,
-    timeouts: Timeouts,
-    keep_alive: Duration,
-    permits: Arc<Permits>,
-    sessions_max: usize,
+    pub(crate) tuning: ArcSwap<Tuning>,
     state: Mutex<State>,
     /// What became of the child that stateless clients share.
     modern: watch::Sender<SharedChild>,
     /// A spare child was taken, or ended.
     spare_wanted: Notify,
+    /// A child has died unasked.
+    pub(crate) alarm: Notify,
     retired: CancellationToken,
     /// Children and their supervision.
     tasks: TaskTracker,
@@ -88,16 +87,11 @@ impl StdioServer {
             spec: supervise::spec(&shared, &server, plan, stdio),
             ladder,
             plan: stdio.clone(),
-            timeouts: plan.timeouts.clone(),
-            keep_alive: whole.http.keep_alive_comment,
-            permits: Arc::new(Permits::new(
-                plan.limits.in_flight_max,
-                plan.limits.queue_max,
-            )),
-            sessions_max: whole.sessions.max as usize,
+            tuning: ArcSwap::new(Tuning::new(plan, whole, None)),
             state: Mutex::default(),
             modern: watch::Sender::new(SharedChild::Starting),
             spare_wanted: Notify::new(),
+            alarm: Notify::new(),
             retired: shared.parts.end_children.child_token(),
             tasks: TaskTracker::new(),
             shared,
@@ -244,18 +238,40 @@ impl StdioServer {
         matches!(*self.modern.borrow(), SharedChild::Starting)
     }
 
-    /// No new work; children end when their sessions do, at the latest with Pilothouse.
-    pub(crate) fn retire(&self) {
+    /// Takes over what a reload can change; calls in flight keep what they have.
+    pub(crate) fn tune(&self, plan: &ph_plan::Server, whole: &ph_plan::Plan) {
+        self.tuning
+            .store(Tuning::new(plan, whole, Some(&self.tuning.load())));
+    }
+
+    /// No new work. Children end when the calls on them have, after `drain` at the latest.
+    pub(crate) fn retire(self: &Arc<Self>, drain: Duration) {
         self.retired.cancel();
         let mut state = self.state();
         let spares = std::mem::take(&mut state.spares);
         let sessions = std::mem::take(&mut state.sessions);
         drop(state);
         spares.iter().for_each(|link| link.close());
-        sessions.values().for_each(|session| session.end());
-        if let SharedChild::Up(link) = &*self.modern.borrow() {
-            link.close();
-        }
+        let shared = match &*self.modern.borrow() {
+            SharedChild::Up(link) => Some(Arc::clone(link)),
+            _ => None,
+        };
+        self.tasks.spawn(async move {
+            let until = Instant::now() + drain;
+            let busy = || {
+                shared
+                    .iter()
+                    .chain(sessions.values().map(|s| &s.link))
+                    .any(|link| link.has_calls())
+            };
+            while busy() && Instant::now() < until {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            sessions.values().for_each(|session| session.end());
+            if let Some(link) = shared {
+                link.close();
+            }
+        });
     }
 
     /// Returns when all children are gone. Call after `retire`.

@@ -89,7 +89,6 @@ struct Idle {
 /// The connections to one upstream.
 pub struct Upstream {
     address: Address,
-    connect_timeout: Duration,
     idle: Box<[Mutex<Vec<Idle>>]>,
 }
 
@@ -111,21 +110,25 @@ pub struct Used {
 
 impl Upstream {
     /// Connections to `address`, with an own set for each of `worker_count` workers.
-    pub fn new(address: Address, connect_timeout: Duration, worker_count: usize) -> Self {
+    pub fn new(address: Address, worker_count: usize) -> Self {
         Self {
             address,
-            connect_timeout,
             idle: (0..worker_count.max(1)).map(|_| Mutex::default()).collect(),
         }
     }
 
     /// Sends one request and waits for the answer's head.
     ///
-    /// The request's URI must be in origin form and `Host` set.
+    /// The request's URI must be in origin form and `Host` set. `connect_timeout`: for a new
+    /// connection, TLS included; the wait for the head has no limit here.
     ///
     /// # Errors
     /// [`SendError`]; [`SendError::is_unsent`] tells whether it may be tried elsewhere.
-    pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Answer, SendError> {
+    pub async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        connect_timeout: Duration,
+    ) -> Result<Answer, SendError> {
         while let Some(mut sender) = self.take() {
             if sender.ready().await.is_err() {
                 continue;
@@ -139,7 +142,7 @@ impl Upstream {
                 },
             }
         }
-        let mut sender = self.connect().await?;
+        let mut sender = self.connect(connect_timeout).await?;
         sender.ready().await.map_err(SendError::Broken)?;
         match sender.send_request(request).await {
             Ok(response) => Ok(Answer::new(response, sender)),
@@ -186,12 +189,12 @@ impl Upstream {
         None
     }
 
-    async fn connect(&self) -> Result<Sender, SendError> {
-        let attempt = tokio::time::timeout(self.connect_timeout, self.connect_now());
+    async fn connect(&self, limit: Duration) -> Result<Sender, SendError> {
+        let attempt = tokio::time::timeout(limit, self.connect_now());
         attempt.await.unwrap_or_else(|_| {
             Err(SendError::ConnectTimeout {
                 address: self.name(),
-                limit: self.connect_timeout,
+                limit,
             })
         })
     }

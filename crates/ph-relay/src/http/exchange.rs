@@ -17,6 +17,7 @@ use crate::heard::{Heard, Tee};
 use crate::inbound::Client;
 use crate::reply::{OwnError, Reply};
 use crate::signal::Mailbox;
+use crate::tuning::Tuning;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod};
@@ -43,6 +44,7 @@ const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 pub(super) struct Exchange {
     server: Arc<HttpServer>,
+    tuning: Arc<Tuning>,
     client: Client,
     /// As the client named it.
     session_id: Option<Box<str>>,
@@ -76,7 +78,8 @@ impl Exchange {
         let started = first.map_or_else(Instant::now, Call::started);
         let is_stream = calls.iter().any(|c| c.method.is_stream());
         let is_initialize = calls.iter().any(|c| c.method == Method::Initialize);
-        let t = &server.timeouts;
+        let tuning = server.tuning.load_full();
+        let t = &tuning.timeouts;
         let total = if is_stream {
             FAR
         } else if is_initialize {
@@ -96,6 +99,7 @@ impl Exchange {
         let session_id = client.session_id().map(Into::into);
         Self {
             server,
+            tuning,
             client,
             session_id,
             body,
@@ -143,7 +147,7 @@ impl Exchange {
         let answer = self.send(&server).await?;
         server.mind_status(self.session_id.as_deref(), self.era, answer.head.status);
         if is_event_stream(&answer.head.headers) {
-            self.events(&server, answer).await
+            self.events(answer).await
         } else {
             self.whole(&server, answer).await
         }
@@ -153,7 +157,8 @@ impl Exchange {
         &mut self,
         server: &HttpServer,
     ) -> Result<tokio::sync::OwnedSemaphorePermit, Over> {
-        let mut take = pin!(server.permits.take(&server.server.live));
+        let tuning = Arc::clone(&self.tuning);
+        let mut take = pin!(tuning.permits.take(&server.server.live));
         loop {
             match self.wait(take.as_mut()).await {
                 Wake::Done(Ok(permit)) => return Ok(permit),
@@ -183,7 +188,7 @@ impl Exchange {
                 .target
                 .request(HttpMethod::POST, headers, body, traceparent.as_deref());
         self.calls.iter_mut().for_each(Call::sent);
-        let mut send = pin!(server.upstream.send(request));
+        let mut send = pin!(server.upstream.send(request, self.tuning.timeouts.connect));
         loop {
             match self.wait(send.as_mut()).await {
                 Wake::Done(Ok(answer)) => return Ok(answer),
@@ -223,7 +228,7 @@ impl Exchange {
         self.opened(&head);
         let headers = end_to_end(std::mem::take(&mut head.headers));
         loop {
-            self.step_within(server.timeouts.idle);
+            self.step_within(self.tuning.timeouts.idle);
             match self.frame(&mut body).await? {
                 Ok(Some(piece)) => {
                     scan.push(&piece);
@@ -247,7 +252,7 @@ impl Exchange {
             for piece in held.drain(..) {
                 self.pass(piece).await?;
             }
-            self.step_within(server.timeouts.idle);
+            self.step_within(self.tuning.timeouts.idle);
             match self.frame(&mut body).await? {
                 Ok(Some(piece)) => {
                     scan.push(&piece);
@@ -266,7 +271,7 @@ impl Exchange {
     }
 
     /// An event stream: passed on piece by piece, read on the side.
-    async fn events(&mut self, server: &HttpServer, answer: upstream::Answer) -> Result<(), Over> {
+    async fn events(&mut self, answer: upstream::Answer) -> Result<(), Over> {
         let upstream::Answer {
             mut head, mut body, ..
         } = answer;
@@ -285,7 +290,7 @@ impl Exchange {
                 + if self.is_stream {
                     FAR
                 } else {
-                    server.timeouts.idle
+                    self.tuning.timeouts.idle
                 })
             .min(self.deadline);
             let comment_at = Instant::now() + quiet;
@@ -299,10 +304,10 @@ impl Exchange {
                     if let Some(room) = self.reply.room_now() {
                         room.send(Piece::Data(Bytes::from_static(ph_wire::sse::KEEP_ALIVE)));
                     }
-                    quiet = server.keep_alive;
+                    quiet = self.tuning.keep_alive;
                 }
                 Some(Ok(Some(piece))) => {
-                    quiet = server.keep_alive;
+                    quiet = self.tuning.keep_alive;
                     last = Instant::now();
                     let heard = tee.push(&piece);
                     self.pass_heard(piece, heard).await?;

@@ -152,14 +152,18 @@ impl HttpServer {
             Bytes::from_static(body.as_bytes()),
             None,
         );
-        let answer = self.upstream.send(request).await.map_err(|e| {
-            let result = match e {
-                SendError::ConnectTimeout { .. } => HealthResult::Timeout,
-                SendError::NotHttp(_) => HealthResult::Error,
-                _ => HealthResult::Unreachable,
-            };
-            (result, Some(chain(&e)))
-        })?;
+        let answer = self
+            .upstream
+            .send(request, self.tuning.load().timeouts.connect)
+            .await
+            .map_err(|e| {
+                let result = match e {
+                    SendError::ConnectTimeout { .. } => HealthResult::Timeout,
+                    SendError::NotHttp(_) => HealthResult::Error,
+                    _ => HealthResult::Unreachable,
+                };
+                (result, Some(chain(&e)))
+            })?;
         let session = answer.head.headers.get(headers::SESSION_ID).cloned();
         let status = answer.head.status.as_u16();
         let mut message = None;

@@ -86,7 +86,9 @@ impl HttpServer {
         let request = self
             .target
             .request(method, client.headers.clone(), body, None);
-        match timeout(self.timeouts.first_byte, self.upstream.send(request)).await {
+        let tuning = self.tuning.load_full();
+        let t = &tuning.timeouts;
+        match timeout(t.first_byte, self.upstream.send(request, t.connect)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(e)) => {
                 let text = format!("no answer to a request without calls: {}", chain(&e));
@@ -160,7 +162,7 @@ impl Stream {
                     }
                 }
             }
-            quiet = self.server.keep_alive;
+            quiet = self.server.tuning.load().keep_alive;
         }
     }
 

@@ -10,16 +10,15 @@ use super::link::{Link, NoWait, Restore, Waiter};
 use super::session::StdioSession;
 use crate::call::Call;
 use crate::cancel::{CancelCause, on_cancel};
-use crate::permits::Permits;
 use crate::reply::{OwnError, Reply, json_headers};
 use crate::shared::Shared;
+use crate::tuning::Tuning;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use ph_base::{Era, Method};
 use ph_mcp::MessageId;
 use ph_mcp::error::{code, modern_http_status};
-use ph_plan::Timeouts;
 use ph_record::{Ending, RefusedReason, Server};
 use ph_wire::body::{Body, Piece};
 use std::sync::Arc;
@@ -37,9 +36,7 @@ pub(super) struct Exchange {
     pub shared: Arc<Shared>,
     pub server: Arc<Server>,
     pub link: Arc<Link>,
-    pub permits: Arc<Permits>,
-    pub timeouts: Timeouts,
-    pub keep_alive: Duration,
+    pub tuning: Arc<Tuning>,
     pub call: Call,
     /// The line for the child.
     pub line: Bytes,
@@ -71,8 +68,8 @@ impl Exchange {
         let started = self.call.started();
         let total = match self.call.method {
             _ if is_stream => FAR,
-            Method::Initialize => self.timeouts.initialize,
-            _ => self.timeouts.total,
+            Method::Initialize => self.tuning.timeouts.initialize,
+            _ => self.tuning.timeouts.total,
         };
         let deadline = started + total;
         let mut stream = Stream {
@@ -100,7 +97,7 @@ impl Exchange {
         is_stream: bool,
         stream: &mut Stream,
     ) -> Fate {
-        let permits = Arc::clone(&self.permits);
+        let permits = Arc::clone(&self.tuning.permits);
         let live = Arc::clone(&self.server);
         let _permit = if is_stream {
             None
@@ -184,9 +181,9 @@ impl Exchange {
         let mut heard = Instant::now();
         loop {
             let first_or_idle = if stream.begun {
-                self.timeouts.idle
+                self.tuning.timeouts.idle
             } else {
-                self.timeouts.first_byte
+                self.tuning.timeouts.first_byte
             };
             let step = if is_stream {
                 heard + FAR
@@ -230,11 +227,11 @@ impl Exchange {
                     if let Some(room) = self.reply.room_now() {
                         room.send(Piece::Data(Bytes::from_static(ph_wire::sse::KEEP_ALIVE)));
                     }
-                    quiet_until = Instant::now() + self.keep_alive;
+                    quiet_until = Instant::now() + self.tuning.keep_alive;
                     continue;
                 }
             }
-            quiet_until = Instant::now() + self.keep_alive;
+            quiet_until = Instant::now() + self.tuning.keep_alive;
         }
     }
 

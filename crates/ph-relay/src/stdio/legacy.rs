@@ -292,9 +292,7 @@ impl StdioServer {
             shared: Arc::clone(&self.shared),
             server: Arc::clone(&self.server),
             link: Arc::clone(&session.link),
-            permits: Arc::clone(&self.permits),
-            timeouts: self.timeouts.clone(),
-            keep_alive: self.keep_alive,
+            tuning: self.tuning.load_full(),
             line,
             id: call
                 .id
@@ -508,7 +506,7 @@ impl StdioServer {
                     if let Some(room) = reply.room_now() {
                         room.send(Piece::Data(Bytes::from_static(ph_wire::sse::KEEP_ALIVE)));
                     }
-                    quiet = self.keep_alive;
+                    quiet = self.tuning.load().keep_alive;
                     continue;
                 }
             };
@@ -521,7 +519,7 @@ impl StdioServer {
             if reading.over {
                 return reply.end().await;
             }
-            quiet = self.keep_alive;
+            quiet = self.tuning.load().keep_alive;
         }
     }
 }
@@ -564,7 +562,7 @@ struct Opening<'a> {
 impl<'a> Opening<'a> {
     fn begin(server: &'a Arc<StdioServer>) -> Option<Self> {
         let mut state = server.state();
-        if state.sessions.len() + state.opening >= server.sessions_max {
+        if state.sessions.len() + state.opening >= server.tuning.load().sessions_max {
             return None;
         }
         state.opening += 1;

@@ -84,9 +84,7 @@ impl StdioServer {
         let exchange = Exchange {
             shared: Arc::clone(&self.shared),
             server: Arc::clone(&self.server),
-            permits: Arc::clone(&self.permits),
-            timeouts: self.timeouts.clone(),
-            keep_alive: self.keep_alive,
+            tuning: self.tuning.load_full(),
             id: MessageId::canonical(&own.to_string()),
             restore: Some(Restore {
                 id: call.id_raw.clone().unwrap_or_else(|| "null".into()),

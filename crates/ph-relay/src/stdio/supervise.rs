@@ -116,7 +116,10 @@ impl StdioServer {
     }
 
     /// A child is gone: its session with it, and a spare is replaced.
-    fn ended(&self, link: &Arc<Link>, _expected: bool) {
+    fn ended(&self, link: &Arc<Link>, expected: bool) {
+        if !expected {
+            self.alarm.notify_one();
+        }
         let mut state = self.state();
         state.spares.retain(|spare| !Arc::ptr_eq(spare, link));
         let session = state
@@ -163,7 +166,12 @@ impl StdioServer {
 
     /// Finds out which era a new child speaks, as clients do.
     async fn probe(&self, link: &Link) -> Probed {
-        let limit = self.timeouts.initialize.min(DISCOVER_WAIT_MAX);
+        let limit = self
+            .tuning
+            .load()
+            .timeouts
+            .initialize
+            .min(DISCOVER_WAIT_MAX);
         match link.ask("server/discover", DISCOVER_PARAMS, limit).await {
             Ok(m) if m.has_result || matches!(m.error_code, Some(-32022..=-32020)) => {
                 Probed::Modern
@@ -263,15 +271,16 @@ impl StdioServer {
     pub(super) async fn shared_child(&self) -> Result<Option<Arc<Link>>, (Arc<str>, Instant)> {
         let mut watched = self.modern.subscribe();
         let settled = watched.wait_for(|s| !matches!(s, Shared::Starting));
-        let state = match tokio::time::timeout(self.timeouts.initialize, settled).await {
-            Ok(Ok(state)) => state.clone(),
-            _ => {
-                return Err((
-                    "the server did not start in time".into(),
-                    Instant::now() + Duration::from_secs(5),
-                ));
-            }
-        };
+        let state =
+            match tokio::time::timeout(self.tuning.load().timeouts.initialize, settled).await {
+                Ok(Ok(state)) => state.clone(),
+                _ => {
+                    return Err((
+                        "the server did not start in time".into(),
+                        Instant::now() + Duration::from_secs(5),
+                    ));
+                }
+            };
         match state {
             Shared::Up(link) => Ok(Some(link)),
             Shared::No | Shared::Starting => Ok(None),

@@ -5,7 +5,7 @@ use crate::call::Call;
 use crate::heard::Heard;
 use crate::inbound::tag;
 use http::StatusCode;
-use ph_base::Method;
+use ph_base::{Era, Method};
 use ph_mcp::{Kind, ServerMessage};
 use ph_record::{Answer, Ending};
 use std::sync::Arc;
@@ -130,14 +130,22 @@ impl Exchange {
         call.finish(ending, self.reply.status, !self.reply.gone);
     }
 
-    /// An answer's head is there: an initialize may have opened a session.
+    /// An answer's head is there: an initialize may have opened a session, or the
+    /// upstream vouches for one that began before we did.
     pub(super) fn opened(&mut self, head: &http::response::Parts) {
-        if head.status.is_success() && self.calls.iter().any(|c| c.method == Method::Initialize) {
+        if !head.status.is_success() {
+            return;
+        }
+        if self.calls.iter().any(|c| c.method == Method::Initialize) {
             let name = self
                 .calls
                 .first_mut()
                 .and_then(|c| c.record().client.clone());
             self.server.watch(&head.headers, name);
+        } else if let (None, Era::Legacy, Some(id)) =
+            (&self.client.session, self.era, &self.session_id)
+        {
+            self.server.sessions.watch(id);
         }
     }
 }
