@@ -16,13 +16,12 @@ pub(crate) struct Repo {
 }
 
 impl Repo {
-    /// Finds the checkout that this program was built from and lists its files.
+    /// Finds the checkout that this program works for and lists its files.
     ///
     /// Files that git would add are listed beside those it has, so that a rule speaks before the
     /// commit and not after it.
     pub(crate) fn open() -> Result<Self> {
-        let manifest_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = manifest_dir
+        let root = manifest_dir()
             .ancestors()
             .nth(2)
             .context("the crate is not two folders below the root of the workspace")?
@@ -89,6 +88,17 @@ impl Repo {
         let value = serde_json::from_str(&text).context("`cargo metadata` answered no JSON")?;
         Ok(self.metadata.get_or_init(|| value))
     }
+}
+
+/// The folder of this crate, of the checkout that `cargo xtask` was called in: two checkouts may share
+/// one target directory, and with it this program.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo names the checkout in the environment"
+)]
+fn manifest_dir() -> PathBuf {
+    let called_in = std::env::var_os("CARGO_MANIFEST_DIR");
+    called_in.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
 }
 
 /// The cargo that runs this program, so that no other toolchain answers.
