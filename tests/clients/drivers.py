@@ -5,12 +5,21 @@ import os
 import selectors
 import subprocess
 import time
+from pathlib import Path
 
 import cases
 
 CASE_S = 90
-# cargo build -p ph-workbench --example drive_rmcp
-RMCP = os.environ.get("DRIVE_RMCP", str(cases.HERE.parents[1] / "target/debug/examples/drive_rmcp"))
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", cases.HERE.parents[1] / "target"))
+RMCP = os.environ.get("DRIVE_RMCP", str(TARGET / "debug/examples/drive_rmcp"))
+
+
+def build_rust_driver():
+    """Builds the driver of the Rust client, an example of ph-workbench, unless DRIVE_RMCP names one."""
+    if "DRIVE_RMCP" not in os.environ:
+        command = ["cargo", "build", "-q", "--locked", "-p", "ph-workbench", "--example", "drive_rmcp"]
+        if subprocess.run(command, cwd=cases.HERE).returncode:
+            raise SystemExit("the driver of the Rust client does not build: " + " ".join(command))
 
 
 class Driver:

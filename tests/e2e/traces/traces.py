@@ -27,7 +27,8 @@ from receiver import Receiver  # noqa: E402
 
 import mcp  # noqa: E402
 
-BINARY = os.environ.get("PILOTHOUSE_BIN", str(HERE.parents[2] / "target/debug/pilothouse"))
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", HERE.parents[2] / "target"))
+BINARY = os.environ.get("PILOTHOUSE_BIN", str(TARGET / "debug/pilothouse"))
 SPANS_S = 15
 MODERN = "2026-07-28"
 
