@@ -5,8 +5,9 @@
 //! with `memchr`, and forgets everything else. A text that is no JSON simply
 //! yields nothing. Any chunking of the same bytes yields the same messages.
 
-use crate::envelope::{Kind, MessageId};
+use crate::envelope::Kind;
 use crate::json::unquote;
+use crate::message_id::MessageId;
 use ph_base::Method;
 use std::ops::Range;
 

@@ -13,7 +13,9 @@ pub mod envelope;
 pub mod error;
 pub mod headers;
 mod json;
+mod message_id;
 pub mod splice;
 
 pub use answer::{AnswerScan, ServerMessage};
-pub use envelope::{Envelope, EnvelopeError, Kind, MessageId};
+pub use envelope::{Envelope, EnvelopeError, Kind};
+pub use message_id::MessageId;

@@ -99,15 +99,17 @@ pub enum RefusedReason {
     SessionUnknown,
     /// The server does not speak this era or revision.
     Era,
-    /// `Accept` or `Content-Type` cannot be served.
+    /// `Content-Type` is not JSON.
     MediaType,
+    /// `Accept` allows nothing that is served.
+    NotAcceptable,
     /// The same request id is in flight in this session.
     DuplicateId,
 }
 
 impl RefusedReason {
     /// Every value, in index order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Host,
         Self::Origin,
         Self::Head,
@@ -121,6 +123,7 @@ impl RefusedReason {
         Self::SessionUnknown,
         Self::Era,
         Self::MediaType,
+        Self::NotAcceptable,
         Self::DuplicateId,
     ];
 
@@ -140,6 +143,7 @@ impl RefusedReason {
             Self::SessionUnknown => "session_unknown",
             Self::Era => "era",
             Self::MediaType => "media_type",
+            Self::NotAcceptable => "not_acceptable",
             Self::DuplicateId => "duplicate_id",
         }
     }
@@ -150,7 +154,8 @@ impl RefusedReason {
             Self::Host | Self::Origin => 403,
             Self::NoSuchServer | Self::SessionUnknown => 404,
             Self::HttpMethod => 405,
-            Self::MediaType => 406,
+            Self::NotAcceptable => 406,
+            Self::MediaType => 415,
             Self::SlowBody => 408,
             Self::TooLarge => 413,
             Self::Head

@@ -89,7 +89,8 @@ impl Relay {
     /// [`ApplyError`]; then the old plan runs on.
     pub fn apply(self: &Arc<Self>, plan: &Plan) -> Result<(), ApplyError> {
         let old = self.running.load_full();
-        self.shared.set_children_max(plan.children.max as usize);
+        self.shared
+            .set_bounds(plan.children.max as usize, plan.sessions.max as usize);
         let mut servers = BTreeMap::new();
         let mut fresh = Vec::new();
         for (name, server_plan) in &plan.servers {
@@ -169,32 +170,34 @@ impl Relay {
         })
     }
 
-    /// Whether every server has answered its first health check, or is not checked.
-    pub fn is_ready(&self) -> bool {
-        self.unready().is_empty()
-    }
-
-    /// The servers that stand in the way of readiness: those that have not had
-    /// their first health check; or all of them, when not one is up.
-    pub fn unready(&self) -> Vec<ServerName> {
+    /// What stands in the way of readiness, in words: servers that have not had
+    /// their first health check, or that not one server is up. `None`: ready.
+    pub fn unready(&self) -> Option<String> {
         let running = self.running.load();
-        let checked = running
-            .servers
-            .iter()
-            .filter(|(_, u)| u.plan.health.enabled);
-        let level = |u: &Upstream| u.server.live.up.load(Relaxed);
-        let waiting: Vec<_> = checked
-            .clone()
-            .filter(|(_, u)| level(u) < 0)
-            .map(|(n, _)| n.clone())
-            .collect();
-        let all_down = checked.clone().count() == running.servers.len()
-            && checked.clone().all(|(_, u)| level(u) == 0);
-        if waiting.is_empty() && all_down {
-            checked.map(|(n, _)| n.clone()).collect()
-        } else {
-            waiting
+        let checked = || {
+            running
+                .servers
+                .iter()
+                .filter(|(_, u)| u.plan.health.enabled)
+        };
+        let names = |wanted: fn(i64) -> bool| {
+            let found = checked().filter(|(_, u)| wanted(u.server.live.up.load(Relaxed)));
+            found.map(|(n, _)| n.as_str()).collect::<Vec<_>>()
+        };
+        let (waiting, down) = (names(|up| up < 0), names(|up| up == 0));
+        if !waiting.is_empty() {
+            return Some(format!(
+                "waiting for the first health check of {}",
+                waiting.join(", ")
+            ));
         }
+        let all_down = !down.is_empty() && down.len() == running.servers.len();
+        all_down.then(|| {
+            format!(
+                "not one server is up: the last health check of {} failed; see the logs",
+                down.join(", ")
+            )
+        })
     }
 
     /// Ends all children; returns when they are gone.

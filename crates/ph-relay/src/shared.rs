@@ -43,8 +43,20 @@ pub struct Shared {
     children: AtomicUsize,
     children_max: AtomicUsize,
     started: AtomicUsize,
+    /// Sessions on children of ours, of all servers.
+    sessions: AtomicUsize,
+    sessions_max: AtomicUsize,
     /// Running children by process group.
     groups: Mutex<HashMap<u32, (ServerIdx, Replica)>>,
+}
+
+/// One of the `sessions.max`, until dropped.
+pub(crate) struct SessionSlot(Arc<Shared>);
+
+impl Drop for SessionSlot {
+    fn drop(&mut self) {
+        self.0.sessions.fetch_sub(1, Relaxed);
+    }
 }
 
 /// One of the `children.max`, until dropped.
@@ -76,6 +88,8 @@ impl Shared {
             children: 0.into(),
             children_max: usize::MAX.into(),
             started: 0.into(),
+            sessions: 0.into(),
+            sessions_max: usize::MAX.into(),
             groups: Mutex::default(),
         })
     }
@@ -109,8 +123,18 @@ impl Shared {
             .clone()
     }
 
-    pub(crate) fn set_children_max(&self, max: usize) {
-        self.children_max.store(max, Relaxed);
+    pub(crate) fn set_bounds(&self, children_max: usize, sessions_max: usize) {
+        self.children_max.store(children_max, Relaxed);
+        self.sessions_max.store(sessions_max, Relaxed);
+    }
+
+    /// A place for one more session; `None` when there are `sessions.max`.
+    pub(crate) fn session_slot(self: &Arc<Self>) -> Option<SessionSlot> {
+        let max = self.sessions_max.load(Relaxed);
+        let taken = self
+            .sessions
+            .fetch_update(Relaxed, Relaxed, |n| (n < max).then_some(n + 1));
+        taken.ok().map(|_| SessionSlot(Arc::clone(self)))
     }
 
     /// A slot for one more child; `None` when there are `children.max`.

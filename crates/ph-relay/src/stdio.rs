@@ -24,9 +24,10 @@ use crate::tuning::Tuning;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::Response;
-use http::header::{ACCEPT, ALLOW, HeaderValue};
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue};
 use link::{Ladder, Link};
 use ph_base::Era;
+use ph_mcp::Kind;
 use ph_mcp::envelope::Body as RpcBody;
 use ph_mcp::error::code;
 use ph_record::{Ending, HealthResult, RefusedReason, Server};
@@ -66,8 +67,8 @@ struct State {
     sessions: HashMap<Box<str>, Arc<StdioSession>>,
     /// Children that no session has yet.
     spares: VecDeque<Arc<Link>>,
-    /// Sessions that are being opened.
-    opening: usize,
+    /// Every child that is not gone yet, whatever it is for.
+    links: Vec<Arc<Link>>,
 }
 
 impl StdioServer {
@@ -110,12 +111,58 @@ impl StdioServer {
         body: Bytes,
         read: RpcBody<'_>,
     ) -> Response<Body> {
+        if !is_json(&client) {
+            let error = OwnError::new(
+                415,
+                code::REFUSED,
+                "`Content-Type` must be application/json",
+            );
+            return self.refuse_all(&client, &body, &read, RefusedReason::MediaType, &error);
+        }
         match &read {
             RpcBody::One(envelope) if client.era(envelope) == Era::Modern => {
                 self.post_modern(client, body, envelope).await
             }
             RpcBody::One(envelope) => self.post_legacy(client, body, envelope).await,
+            RpcBody::Batch(messages)
+                if messages.iter().any(|(_, e)| client.era(e) == Era::Modern) =>
+            {
+                let error =
+                    OwnError::new(400, code::INVALID_REQUEST, "stateless MCP has no batches");
+                self.refuse_all(&client, &body, &read, RefusedReason::Malformed, &error)
+            }
             RpcBody::Batch(messages) => self.post_batch(client, body, messages).await,
+        }
+    }
+
+    /// Refuses a whole body: every request in it is a call that was refused.
+    fn refuse_all(
+        &self,
+        client: &Client,
+        body: &Bytes,
+        read: &RpcBody<'_>,
+        reason: RefusedReason,
+        error: &OwnError,
+    ) -> Response<Body> {
+        // The text was checked to be UTF-8 when it was read.
+        let text = std::str::from_utf8(body).unwrap_or("");
+        let of = |envelope| Call::of_client(&self.shared, &self.server, client, text, envelope);
+        match read {
+            RpcBody::One(envelope) if envelope.kind == Kind::Request => {
+                self.refuse(of(envelope), reason, error)
+            }
+            RpcBody::One(_) => {
+                self.shared.refused(&self.server, reason, client.peer);
+                error.response(None)
+            }
+            RpcBody::Batch(messages) => {
+                let requests = messages
+                    .iter()
+                    .map(|(_, e)| e)
+                    .filter(|e| e.kind == Kind::Request);
+                requests.for_each(|envelope| _ = self.refuse(of(envelope), reason, error));
+                error.response(None)
+            }
         }
     }
 
@@ -248,30 +295,22 @@ impl StdioServer {
     pub(crate) fn retire(self: &Arc<Self>, drain: Duration) {
         self.retired.cancel();
         let mut state = self.state();
-        let spares = std::mem::take(&mut state.spares);
         let sessions = std::mem::take(&mut state.sessions);
+        state.spares.clear();
         drop(state);
-        spares.iter().for_each(|link| link.close());
-        let shared = match &*self.modern.borrow() {
-            SharedChild::Up(link) => Some(Arc::clone(link)),
-            _ => None,
-        };
+        let this = Arc::clone(self);
         self.tasks.spawn(async move {
             let until = Instant::now() + drain;
-            let busy = || {
-                shared
-                    .iter()
-                    .chain(sessions.values().map(|s| &s.link))
-                    .any(|link| link.has_calls())
-            };
-            while busy() && Instant::now() < until {
+            while Instant::now() < until && this.links().iter().any(|link| link.has_calls()) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             sessions.values().for_each(|session| session.end());
-            if let Some(link) = shared {
-                link.close();
-            }
+            this.links().iter().for_each(|link| link.close());
         });
+    }
+
+    fn links(&self) -> Vec<Arc<Link>> {
+        self.state().links.clone()
     }
 
     /// Returns when all children are gone. Call after `retire`.
@@ -279,6 +318,17 @@ impl StdioServer {
         self.tasks.close();
         self.tasks.wait().await;
     }
+}
+
+/// Whether the body says that it is JSON. A browser's form could post anything else across origins.
+fn is_json(client: &Client) -> bool {
+    let kind = client
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or("");
+    let kind = kind.split(';').next().unwrap_or("").trim();
+    kind.eq_ignore_ascii_case("application/json")
 }
 
 /// What the client's `Accept` allows: `(json, events, events before json)`.

@@ -13,8 +13,6 @@ pub(crate) struct Tuning {
     pub health: Health,
     /// Quiet time after which a session is ended.
     pub session_idle: Duration,
-    /// Sessions at the same time.
-    pub sessions_max: usize,
     pub permits: Arc<Permits>,
     limits: Limits,
 }
@@ -40,7 +38,6 @@ impl Tuning {
             keep_alive: whole.http.keep_alive_comment,
             health: plan.health.clone(),
             session_idle: whole.sessions.idle,
-            sessions_max: whole.sessions.max as usize,
             permits: kept.unwrap_or_else(fresh),
             limits: plan.limits.clone(),
         })

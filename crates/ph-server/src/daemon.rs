@@ -1,5 +1,6 @@
 //! One running Pilothouse: how it starts, changes its plan, and stops.
 
+use crate::announcer::Announcer;
 use crate::front::Front;
 use crate::home::Home;
 use crate::settings::{self, Environment};
@@ -16,7 +17,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -39,7 +40,7 @@ pub struct Boot {
     /// Takes log lines while `log.stdout` is on.
     pub stdout: Option<Box<dyn Write + Send>>,
     /// Told what the logs cannot say.
-    pub complain: Box<dyn Fn(&str) + Send + Sync>,
+    pub complain: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 /// Why Pilothouse cannot start or take a plan.
@@ -129,18 +130,25 @@ impl Daemon {
         let servers = Arc::new(ServerTable::default());
         let otel_env = settings::otel_env(&settings);
         let traced = settings.spans.is_some();
+        let say = Arc::clone(&complain);
         let recorder = Recorder::start(Start {
             settings,
             servers: Arc::clone(&servers),
             version,
             runtime: Handle::current(),
             stdout,
-            complain,
+            complain: Box::new(move |text| say(text)),
         })?;
+        let sink = Arc::new(Announcer {
+            recorder: recorder.clone(),
+            servers: Arc::clone(&servers),
+            say: complain,
+            last_unix_ns: AtomicU64::new(0),
+        });
         let (calls, end_streams) = (TaskTracker::new(), CancellationToken::new());
         let (abort, end_children) = (CancellationToken::new(), CancellationToken::new());
         let shared = Shared::new(SharedParts {
-            sink: Arc::new(recorder.clone()),
+            sink,
             table: servers,
             calls: calls.clone(),
             abort: abort.clone(),
@@ -258,7 +266,8 @@ impl Daemon {
         self.abort.cancel();
         // Every call selects on `abort`, so this is short.
         within(Duration::from_secs(5), &hurry, self.calls.wait()).await;
-        self.relay.stop_servers().await;
+        within(CHILDREN_STOP_MAX, &hurry, self.relay.stop_servers()).await;
+        // Whatever is left is killed with its group; the reaper has the last word.
         self.end_children.cancel();
         let flushed = self.recorder.stop(stop.flush).await;
         self.workers.stop();
@@ -292,6 +301,9 @@ impl Daemon {
         }));
     }
 }
+
+/// Every rung of the ladder that ends a child is bounded; this bounds them all together.
+const CHILDREN_STOP_MAX: Duration = Duration::from_secs(30);
 
 async fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
     listener::bind(address)

@@ -49,21 +49,15 @@ impl Service for Front {
 }
 
 impl Front {
-    /// 200 when every server has answered its first health check; else 503 with the reason.
+    /// 200 when every server has had its first health check and one is up; else 503 with the reason.
     fn readiness(&self) -> Response<Body> {
         if self.stopping.load(Relaxed) {
             return text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into());
         }
-        let waiting = self.relay.unready();
-        if waiting.is_empty() {
-            return text(StatusCode::OK, "ok\n".into());
+        match self.relay.unready() {
+            None => text(StatusCode::OK, "ok\n".into()),
+            Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
         }
-        let names: Vec<_> = waiting.iter().map(|n| n.as_str()).collect();
-        let reason = format!(
-            "waiting for the first health check of {}\n",
-            names.join(", ")
-        );
-        text(StatusCode::SERVICE_UNAVAILABLE, reason)
     }
 
     fn metrics(&self, accept: Option<&str>) -> Response<Body> {

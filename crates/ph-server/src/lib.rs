@@ -3,6 +3,7 @@
 //! Layer 5, the only crate that sees more than one of layer 4. Not here: what a
 //! signal or a flag means (`pilothouse`).
 
+mod announcer;
 mod daemon;
 mod front;
 mod home;

@@ -9,6 +9,7 @@ use ph_plan::{LogLevel, Plan};
 use ph_server::{Boot, Daemon, Environment, Home};
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use tokio::runtime::Builder;
@@ -54,7 +55,7 @@ fn boot(args: &RunArgs, plan: Plan) -> Result<Boot> {
         worker_count: args.workers.map_or(cores.min(WORKERS_MAX), usize::from),
         version: env!("CARGO_PKG_VERSION").into(),
         stdout: Some(Box::new(io::stdout())),
-        complain: Box::new(|text| Printer::new().say(&format!("warning: {text}"))),
+        complain: Arc::new(|text: &str| Printer::new().say(&format!("warning: {text}"))),
         plan,
     })
 }
@@ -104,7 +105,10 @@ async fn serve(args: &RunArgs, source: &Source, boot: Boot, printer: &Printer) -
     loop {
         tokio::select! {
             () = terminate.next() => break,
-            _ = hang_up.recv() => reload(args, source, &mut daemon, printer).await,
+            _ = hang_up.recv() => {
+                seen = source.changed();
+                reload(args, source, &mut daemon, printer).await;
+            }
             _ = watch.tick() => {
                 let now = source.changed();
                 if now.is_some() && now != seen {

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use ph_base::{Method, Revision};
+use ph_mcp::envelope::Body as RpcBody;
 use ph_mcp::error::code;
 use ph_mcp::splice::{self, Edit};
 use ph_mcp::{AnswerScan, Envelope, Kind, MessageId, headers};
@@ -69,28 +70,27 @@ impl StdioServer {
         messages: &[(Range<usize>, Envelope<'_>)],
     ) -> Response<Body> {
         let text = std::str::from_utf8(&body).unwrap_or("");
-        let calls = || messages.iter().filter(|(_, e)| e.kind == Kind::Request);
-        let refused = match self.session_of(&client) {
+        let (reason, error) = match self.session_of(&client) {
             Ok(session) if session.revision.get() == Some(&Revision::V2025_03_26) => {
                 session.touch();
                 return self.batch_in(&session, &client, text, messages).await;
             }
-            Ok(_) => (
-                RefusedReason::Era,
-                OwnError::new(
-                    400,
-                    code::INVALID_REQUEST,
-                    "batches exist in protocol version 2025-03-26 only",
-                ),
-            ),
+            Ok(_) => {
+                let text = "batches exist in protocol version 2025-03-26 only";
+                (
+                    RefusedReason::Era,
+                    OwnError::new(400, code::INVALID_REQUEST, text),
+                )
+            }
             Err(refused) => refused,
         };
-        let (reason, error) = refused;
-        for (_, envelope) in calls() {
-            let call = Call::of_client(&self.shared, &self.server, &client, text, envelope);
-            self.refuse(call, reason, &error);
-        }
-        error.response(None)
+        self.refuse_all(
+            &client,
+            &body,
+            &RpcBody::Batch(messages.to_vec()),
+            reason,
+            &error,
+        )
     }
 
     async fn batch_in(
@@ -177,7 +177,7 @@ impl StdioServer {
     ) -> Response<Body> {
         let mut call = Call::of_client(&self.shared, &self.server, &client, text, envelope);
         call.set_transport(Transport::Stdio);
-        let Some(opening) = Opening::begin(&self) else {
+        let Some(slot) = self.shared.session_slot() else {
             let error = OwnError::new(
                 503,
                 code::OVERLOAD,
@@ -225,12 +225,14 @@ impl StdioServer {
             );
             return self.unavailable(call, Ending::Unreachable, &error);
         };
-        let session = StdioSession::new(&self.shared, &self.server, id, link);
+        let session = StdioSession::new(&self.shared, &self.server, id, link, slot);
         if let Some(name) = call.record().client.clone() {
             let _ = session.client.set(name);
         }
         call.record().session = Some(tag(&session.id));
-        opening.done(&session);
+        self.state()
+            .sessions
+            .insert(session.id.clone(), Arc::clone(&session));
         let mut headers = HeaderMap::new();
         if let Ok(value) = HeaderValue::from_str(&session.id) {
             headers.insert(headers::SESSION_ID, value);
@@ -287,7 +289,7 @@ impl StdioServer {
         headers: HeaderMap,
         reply: Reply,
     ) -> Exchange {
-        call.record().replica = session.link.replica;
+        call.record().replica = session.link.replica();
         Exchange {
             shared: Arc::clone(&self.shared),
             server: Arc::clone(&self.server),
@@ -329,7 +331,7 @@ impl StdioServer {
                 code::REFUSED,
                 "`Accept` must allow application/json or text/event-stream",
             );
-            return self.refuse(call, RefusedReason::MediaType, &error);
+            return self.refuse(call, RefusedReason::NotAcceptable, &error);
         }
         let (reply, response) = Reply::new();
         let line = self.line_in(&mut call, text, envelope);
@@ -427,7 +429,7 @@ impl StdioServer {
         };
         if !accepts(&client).1 {
             return refused(
-                RefusedReason::MediaType,
+                RefusedReason::NotAcceptable,
                 OwnError::new(406, code::REFUSED, "`Accept` must allow text/event-stream"),
             );
         }
@@ -552,33 +554,4 @@ fn session_id() -> Option<Box<str>> {
             .collect::<String>()
             .into(),
     )
-}
-
-/// A place among the `sessions.max`, until the session is there or is not to be.
-struct Opening<'a> {
-    server: &'a Arc<StdioServer>,
-}
-
-impl<'a> Opening<'a> {
-    fn begin(server: &'a Arc<StdioServer>) -> Option<Self> {
-        let mut state = server.state();
-        if state.sessions.len() + state.opening >= server.tuning.load().sessions_max {
-            return None;
-        }
-        state.opening += 1;
-        Some(Self { server })
-    }
-
-    fn done(self, session: &Arc<StdioSession>) {
-        self.server
-            .state()
-            .sessions
-            .insert(session.id.clone(), Arc::clone(session));
-    }
-}
-
-impl Drop for Opening<'_> {
-    fn drop(&mut self) {
-        self.server.state().opening -= 1;
-    }
 }

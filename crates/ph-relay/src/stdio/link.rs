@@ -13,7 +13,7 @@ use ph_wire::child::{self, Child, ChildSpec, ChildWriter, End, SpawnError};
 use ph_wire::lines::Frame as Line;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,9 @@ pub(crate) struct Link {
     shared: Arc<Shared>,
     server: Arc<Server>,
     writer: OnceLock<ChildWriter>,
-    pub replica: Replica,
+    replica: Replica,
+    /// It serves, or will serve, one session.
+    is_of_session: AtomicBool,
     pub pid: OnceLock<u32>,
     table: Mutex<Table>,
     /// The session it belongs to, once it does.
@@ -112,6 +114,7 @@ impl Link {
             server: Arc::clone(server),
             writer: OnceLock::new(),
             replica,
+            is_of_session: AtomicBool::new(replica == Replica::Session),
             pid: OnceLock::new(),
             table: Mutex::default(),
             session: OnceLock::new(),
@@ -155,6 +158,24 @@ impl Link {
     /// From now on, what is nobody's in particular belongs to `session`.
     pub(crate) fn belong_to(&self, session: &Arc<StdioSession>) {
         let _ = self.session.set(Arc::downgrade(session));
+    }
+
+    /// Its label: a slot of the shared pool, or all children of sessions together.
+    pub(crate) fn replica(&self) -> Replica {
+        if self.is_of_session.load(Relaxed) {
+            Replica::Session
+        } else {
+            self.replica
+        }
+    }
+
+    /// The server has no use for a shared child: this one is for a session.
+    pub(crate) fn become_spare(&self) {
+        self.is_of_session.store(true, Relaxed);
+        if let Some(pid) = self.pid.get() {
+            self.shared
+                .child_runs(*pid, self.server.idx, Replica::Session);
+        }
     }
 
     /// Asks the child to end; see [`Link::gone`].
@@ -300,7 +321,7 @@ impl Link {
             stderr_tail: tail.into(),
             expected,
         };
-        self.shared.event(Some(&self.server), self.replica, kind);
+        self.shared.event(Some(&self.server), self.replica(), kind);
         self.gone.cancel();
         expected
     }
@@ -429,7 +450,7 @@ impl Link {
         self.server.live.messages_dropped.fetch_add(1, Relaxed);
         self.shared.event(
             Some(&self.server),
-            self.replica,
+            self.replica(),
             EventKind::Note {
                 warning: true,
                 text: why.into(),
@@ -458,7 +479,7 @@ impl Link {
             .sink
             .observe(Observation::Line(ServerLine {
                 server: self.server.idx,
-                replica: self.replica,
+                replica: self.replica(),
                 at_unix_ns: unix_ns(),
                 text: line.into(),
                 trace: trace.map(|(id, span)| (id, Some(span))),

@@ -69,7 +69,7 @@ impl StdioServer {
             Err((why, retry_at)) => {
                 let seconds = retry_at.saturating_duration_since(Instant::now()).as_secs() + 1;
                 let text = format!("server `{}`: {why}", self.server.name);
-                let error = OwnError::new(503, code::UNAVAILABLE, text).retry_after(seconds);
+                let error = OwnError::new(502, code::UNAVAILABLE, text).retry_after(seconds);
                 return self.unavailable(call, Ending::Unreachable, &error);
             }
         };
@@ -80,7 +80,7 @@ impl StdioServer {
         let own = link.fresh_id();
         let line = self.line_for_child(&mut call, text, envelope, own);
         let (reply, response) = Reply::new();
-        call.record().replica = link.replica;
+        call.record().replica = link.replica();
         let exchange = Exchange {
             shared: Arc::clone(&self.shared),
             server: Arc::clone(&self.server),
@@ -193,7 +193,7 @@ fn refusal(client: &Client, envelope: &Envelope<'_>) -> Option<(RefusedReason, O
             code::REFUSED,
             "`Accept` must allow application/json or text/event-stream",
         );
-        return Some((RefusedReason::MediaType, error));
+        return Some((RefusedReason::NotAcceptable, error));
     }
     None
 }

@@ -5,7 +5,7 @@ use super::inbox::Item;
 use super::link::Link;
 use crate::call::Call;
 use crate::inbound::tag;
-use crate::shared::Shared;
+use crate::shared::{SessionSlot, Shared};
 use bytes::Bytes;
 use ph_base::Revision;
 use ph_mcp::{MessageId, ServerMessage};
@@ -32,6 +32,7 @@ pub(crate) struct StdioSession {
     /// A client listens on the standing stream.
     standing: AtomicBool,
     open: Mutex<Open>,
+    _slot: SessionSlot,
 }
 
 #[derive(Default)]
@@ -57,6 +58,7 @@ impl StdioSession {
         server: &Arc<Server>,
         id: Box<str>,
         link: Arc<Link>,
+        slot: SessionSlot,
     ) -> Arc<Self> {
         server.live.active_connections.fetch_add(1, Relaxed);
         let session = Arc::new(Self {
@@ -71,6 +73,7 @@ impl StdioSession {
             used_ns: AtomicU64::new(0),
             standing: AtomicBool::new(false),
             open: Mutex::default(),
+            _slot: slot,
         });
         session.link.belong_to(&session);
         session
@@ -146,7 +149,7 @@ impl StdioSession {
         let record = call.record();
         record.session = Some(tag(&self.id));
         record.client = self.client.get().cloned();
-        record.replica = link.replica;
+        record.replica = link.replica();
         record.transport = ph_record::Transport::Stdio;
         record.revision = self.revision.get().copied();
         call.sent();

@@ -97,6 +97,16 @@ impl StdioServer {
                 drop(token);
             },
         );
+        if let Ok(link) = &started {
+            self.state().links.push(Arc::clone(link));
+            // It may have been asked to go, or be gone, before it was known.
+            if self.retired.is_cancelled() {
+                link.close();
+            }
+            if link.gone.is_cancelled() {
+                self.state().links.retain(|known| !Arc::ptr_eq(known, link));
+            }
+        }
         started.map_err(|e| {
             let hint = e
                 .hint()
@@ -122,6 +132,7 @@ impl StdioServer {
         }
         let mut state = self.state();
         state.spares.retain(|spare| !Arc::ptr_eq(spare, link));
+        state.links.retain(|known| !Arc::ptr_eq(known, link));
         let session = state
             .sessions
             .values()
@@ -153,6 +164,7 @@ impl StdioServer {
                     }
                     Probed::Legacy => {
                         // Its first request was one of ours and did not count: a session can have it.
+                        link.become_spare();
                         self.state().spares.push_back(link);
                         self.modern.send_replace(Shared::No);
                         return;

@@ -1,8 +1,13 @@
 //! The whole binary, in front of scripted servers, as its clients and operators see it.
 
+mod bad_input;
 mod client;
 mod collector;
+mod flood;
 mod gateway;
 mod http1;
 mod one_record;
+mod reload;
+mod stopping;
+mod streams;
 mod world;
