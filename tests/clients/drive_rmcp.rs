@@ -3,7 +3,7 @@
 //! Built as an example of `ph-workbench`, whose tests need the same client. It cannot see what its
 //! transport sends, so its summary has no counts and `run` compares the records with each other.
 #![expect(clippy::print_stdout, reason = "its standard output is its protocol")]
-#![allow(deprecated, reason = "sampling and roots are what is driven here")]
+#![expect(deprecated, reason = "sampling and roots are what is driven here")]
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
@@ -292,7 +292,7 @@ impl Connection {
             None => {
                 self.handler
                     .until("progress", |seen| !seen.progress.is_empty())
-                    .await?
+                    .await?;
             }
         }
         handle.cancel(Some("changed my mind".to_owned())).await?;
@@ -321,10 +321,10 @@ async fn hear(
         let uri = notification["params"]["uri"].as_str().map(str::to_owned);
         match text(&notification, "method") {
             "notifications/tools/list_changed" => {
-                handler.note("notifications/tools/list_changed", None)
+                handler.note("notifications/tools/list_changed", None);
             }
             "notifications/resources/updated" => {
-                handler.note("notifications/resources/updated", uri)
+                handler.note("notifications/resources/updated", uri);
             }
             _ => {}
         }
@@ -397,7 +397,7 @@ async fn main() -> Result<(), Failure> {
     for line in std::io::stdin().lock().lines() {
         let plan: Value = serde_json::from_str(&line?)?;
         drive(&plan, |fact| {
-            println!("{}", merged(json!({ "case": plan["case"] }), fact))
+            println!("{}", merged(json!({ "case": plan["case"] }), fact));
         })
         .await;
     }
