@@ -411,10 +411,10 @@ impl Root {
             },
             None => Cow::Borrowed(""),
         };
-        if let Some(p) = &self.params {
-            if !matches!(p.kind, ValueKind::Object | ValueKind::Array) {
-                return not("`params` must be an object");
-            }
+        if let Some(p) = &self.params
+            && !matches!(p.kind, ValueKind::Object | ValueKind::Array)
+        {
+            return not("`params` must be an object");
         }
         Ok(Envelope {
             kind,

@@ -413,11 +413,12 @@ fn code_point(rest: &str) -> (char, usize) {
     let Some(first) = unit(rest.get(..4)) else {
         return (char::REPLACEMENT_CHARACTER, rest.len().min(4));
     };
-    if (0xd800..0xdc00).contains(&first) && rest.get(4..6) == Some("\\u") {
-        if let Some(second @ 0xdc00..=0xdfff) = unit(rest.get(6..10)) {
-            let c = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-            return (char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER), 10);
-        }
+    if (0xd800..0xdc00).contains(&first)
+        && rest.get(4..6) == Some("\\u")
+        && let Some(second @ 0xdc00..=0xdfff) = unit(rest.get(6..10))
+    {
+        let c = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+        return (char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER), 10);
     }
     (
         char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER),

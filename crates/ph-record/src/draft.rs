@@ -111,10 +111,12 @@ impl Draft {
         };
         let accepted =
             matches!(ending, Ending::Answered(a) if !matches!(a, crate::Answer::Error(_)));
-        if record.method == Method::ToolsCall && record.tool == ToolIdx::OTHER && accepted {
-            if let Some(name) = &record.target {
-                record.tool = self.server.tools.learn(name);
-            }
+        if record.method == Method::ToolsCall
+            && record.tool == ToolIdx::OTHER
+            && accepted
+            && let Some(name) = &record.target
+        {
+            record.tool = self.server.tools.learn(name);
         }
         record.ending = ending;
         record.verdict = ending.verdict(record.method, record.tool != ToolIdx::OTHER);

@@ -36,10 +36,10 @@ pub(crate) async fn drive(
     let mut unfinished = Unfinished(Some(Box::pin(calls.track_future(exchange))));
     let mut response = pin!(response);
     let answered = poll_fn(|cx| {
-        if let Some(exchange) = &mut unfinished.0 {
-            if exchange.as_mut().poll(cx).is_ready() {
-                unfinished.0 = None;
-            }
+        if let Some(exchange) = &mut unfinished.0
+            && exchange.as_mut().poll(cx).is_ready()
+        {
+            unfinished.0 = None;
         }
         match response.as_mut().poll(cx) {
             Poll::Pending if unfinished.0.is_none() => Poll::Ready(None),

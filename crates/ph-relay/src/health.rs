@@ -16,12 +16,12 @@ use tokio_util::sync::CancellationToken;
 pub(crate) type Finding = (HealthResult, Option<String>);
 
 /// Checks `upstream` until it is retired, and sweeps its idle sessions.
-pub(crate) fn start(upstream: Arc<Upstream>, shared: Arc<Shared>) {
+pub(crate) fn start(upstream: Arc<Upstream>, shared: &Arc<Shared>) {
     let over = upstream.retired.clone();
     let checked = Arc::clone(&upstream);
-    let checks = Arc::clone(&shared);
+    let checks = Arc::clone(shared);
     tokio::spawn(async move {
-        over.run_until_cancelled(check_for_ever(&checked, &checks))
+        over.run_until_cancelled(Box::pin(check_for_ever(&checked, &checks)))
             .await;
     });
     let over: CancellationToken = upstream.retired.clone();
@@ -58,11 +58,11 @@ async fn check_for_ever(upstream: &Upstream, shared: &Shared) {
             Way::Stdio(stdio) => stdio.check(health.timeout).await,
         };
         let ok = result == HealthResult::Ok;
-        if let (false, Way::Stdio(stdio)) = (ok, &upstream.way) {
-            if stdio.is_starting() {
-                tokio::time::sleep(pause).await;
-                continue;
-            }
+        if let (false, Way::Stdio(stdio)) = (ok, &upstream.way)
+            && stdio.is_starting()
+        {
+            tokio::time::sleep(pause).await;
+            continue;
         }
         upstream.server.live.up.store(i64::from(ok), Relaxed);
         let duration_ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);

@@ -353,7 +353,7 @@ impl Upstream {
         if let Way::Stdio(stdio) = &self.way {
             stdio.start();
         }
-        crate::health::start(Arc::clone(self), Arc::clone(shared));
+        crate::health::start(Arc::clone(self), shared);
     }
 
     /// Its times and limits now.

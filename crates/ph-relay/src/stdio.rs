@@ -171,7 +171,7 @@ impl StdioServer {
         if client.era_of_head() == Era::Modern {
             return self.only_post(&client);
         }
-        self.get_legacy(client)
+        self.get_legacy(&client)
     }
 
     /// Ends a legacy session.

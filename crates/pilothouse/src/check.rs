@@ -22,7 +22,7 @@ pub(crate) fn check(args: &CheckArgs, printer: &Printer) -> Result<u8> {
             "version": 1, "file": args.file, "ok": ok, "servers": servers,
             "hash": plan.map(ph_plan::Plan::hash), "problems": talk,
         });
-        printer.data(&format!("{result}\n"));
+        printer.data(&format!("{result}\n"))?;
     } else {
         if !talk.is_empty() {
             printer.say(talk);
@@ -34,7 +34,7 @@ pub(crate) fn check(args: &CheckArgs, printer: &Printer) -> Result<u8> {
                 args.file.display(),
                 count(names.len()),
                 names.join(", ")
-            ));
+            ))?;
         }
     }
     Ok(if ok { exit::DONE } else { exit::FOUND })
@@ -49,6 +49,6 @@ fn count(servers: usize) -> String {
 }
 
 pub(crate) fn schema(printer: &Printer) -> Result<u8> {
-    printer.data(&format!("{:#}\n", ph_plan::schema()));
+    printer.data(&format!("{:#}\n", ph_plan::schema()))?;
     Ok(exit::DONE)
 }

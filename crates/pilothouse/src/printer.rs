@@ -2,7 +2,6 @@
 
 use anyhow::Error;
 use std::io::{self, Write};
-use std::process;
 
 /// Writes to the terminal.
 pub(crate) struct Printer;
@@ -13,15 +12,14 @@ impl Printer {
     }
 
     /// Data, for programs to read. A closed pipe is success: the reader has what it wanted.
-    pub(crate) fn data(&self, text: &str) {
+    ///
+    /// # Errors
+    /// Any other failure to write.
+    pub(crate) fn data(&self, text: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        if let Err(e) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            let code = if e.kind() == io::ErrorKind::BrokenPipe {
-                super::exit::DONE
-            } else {
-                super::exit::FAILED
-            };
-            process::exit(i32::from(code));
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e),
+            _ => Ok(()),
         }
     }
 

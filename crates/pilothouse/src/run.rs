@@ -3,6 +3,7 @@
 use crate::cli::RunArgs;
 use crate::exit;
 use crate::printer::Printer;
+use crate::secrets;
 use crate::sources::{Rejected, Source};
 use anyhow::{Context, Result, anyhow};
 use ph_plan::{LogLevel, Plan};
@@ -21,9 +22,9 @@ const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// Beyond this many threads the kernel is the limit, not we.
 const WORKERS_MAX: usize = 8;
 
-pub(crate) fn run(args: RunArgs, printer: &Printer) -> Result<u8> {
-    let source = Source::of(&args)?;
-    let plan = match source.read(&args)? {
+pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Result<u8> {
+    let source = Source::of(args)?;
+    let plan = match source.read(args)? {
         Ok((plan, warnings)) => {
             if !warnings.is_empty() {
                 printer.say(&warnings);
@@ -35,9 +36,9 @@ pub(crate) fn run(args: RunArgs, printer: &Printer) -> Result<u8> {
             return Ok(exit::FAILED);
         }
     };
-    let boot = boot(&args, plan)?;
+    let boot = boot(args, plan)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let code = runtime.block_on(serve(&args, &source, boot, printer))?;
+    let code = runtime.block_on(serve(args, &source, boot, printer))?;
     runtime.shutdown_background();
     Ok(code)
 }
@@ -48,7 +49,7 @@ fn boot(args: &RunArgs, plan: Plan) -> Result<Boot> {
     Ok(Boot {
         environment: Environment {
             log_level: log_level()?,
-            otlp: ph_otlp::Settings::from_env(|name| std::env::var(name).ok())?,
+            otlp: ph_otlp::Settings::from_env(secrets::variable)?,
         },
         home,
         executable: std::env::current_exe().context("the path of this program is unknown")?,
@@ -70,7 +71,7 @@ fn data_dir(args: &RunArgs, plan: &Plan) -> Result<PathBuf> {
         return Ok(dir);
     }
     let absolute = |name: &str| {
-        std::env::var_os(name)
+        secrets::variable(name)
             .map(PathBuf::from)
             .filter(|p| p.is_absolute())
     };
@@ -81,7 +82,7 @@ fn data_dir(args: &RunArgs, plan: &Plan) -> Result<PathBuf> {
 }
 
 fn log_level() -> Result<Option<ph_server::Level>> {
-    let Ok(text) = std::env::var("LOG_LEVEL") else {
+    let Some(text) = secrets::variable("LOG_LEVEL") else {
         return Ok(None);
     };
     let text = text.trim().to_ascii_lowercase();

@@ -6,6 +6,19 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+/// An environment variable, when it is set and is text.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    os_variable(name)?.into_string().ok()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the environment enters; everything below is told"
+)]
+fn os_variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
 /// Longest secret file, in bytes.
 const FILE_BYTES_MAX: u64 = 64 << 10;
 
@@ -14,7 +27,7 @@ pub(crate) struct Environment;
 
 impl Secrets for Environment {
     fn variable(&self, name: &str) -> Option<OsString> {
-        std::env::var_os(name)
+        os_variable(name)
     }
 
     fn file(&self, path: &Path) -> io::Result<String> {

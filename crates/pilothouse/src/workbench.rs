@@ -12,7 +12,7 @@ pub(crate) fn serve(args: WorkbenchArgs) -> Result<u8> {
     let mut options = Options {
         root: args.root,
         database: args.db,
-        otlp: ph_otlp::Settings::from_env(|name| std::env::var(name).ok())?,
+        otlp: ph_otlp::Settings::from_env(crate::secrets::variable)?,
         access: Box::new(io::stderr()),
         stop: stop.clone(),
         ..Options::default()

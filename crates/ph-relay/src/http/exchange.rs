@@ -168,7 +168,7 @@ impl Exchange {
                             .retry_after(1);
                     return Err(self.refuse(&error, Ending::Overload));
                 }
-                other => self.minded(other)?,
+                other => self.minded(&other)?,
             }
         }
     }
@@ -193,7 +193,7 @@ impl Exchange {
             match self.wait(send.as_mut()).await {
                 Wake::Done(Ok(answer)) => return Ok(answer),
                 Wake::Done(Err(error)) => return Err(self.unanswered(&error)),
-                other => self.minded(other)?,
+                other => self.minded(&other)?,
             }
         }
     }
@@ -341,7 +341,7 @@ impl Exchange {
         self.step = self.deadline;
         while !self.calls.is_empty() {
             let other = self.wait(pin!(std::future::pending::<()>())).await;
-            self.minded(other)?;
+            self.minded(&other)?;
         }
         Err(Over)
     }
@@ -398,10 +398,10 @@ impl Exchange {
             .iter()
             .for_each(|c| _ = c.waited_ns.fetch_add(waited, Relaxed));
         match room {
-            Wake::Done(None) => self.minded::<()>(Wake::ClientGone).map(|()| None),
+            Wake::Done(None) => self.minded::<()>(&Wake::ClientGone).map(|()| None),
             Wake::Done(room) => Ok(room),
-            Wake::Stopping => self.minded::<()>(Wake::Stopping).map(|()| None),
-            _ => self.minded::<()>(Wake::Late).map(|()| None),
+            Wake::Stopping => self.minded::<()>(&Wake::Stopping).map(|()| None),
+            _ => self.minded::<()>(&Wake::Late).map(|()| None),
         }
     }
 }

@@ -175,7 +175,7 @@ impl Stream {
                     .server
                     .live
                     .notifications_to_client
-                    .fetch_add(1, Relaxed)
+                    .fetch_add(1, Relaxed);
             }
             Some(Kind::Response) => {
                 if let Some(session) = &self.client.session {

@@ -418,16 +418,16 @@ impl StdioServer {
         }
     }
 
-    pub(super) fn get_legacy(self: Arc<Self>, client: Client) -> Response<Body> {
+    pub(super) fn get_legacy(self: Arc<Self>, client: &Client) -> Response<Body> {
         let refused = |reason, error: OwnError| {
             self.shared.refused(&self.server, reason, client.peer);
             error.response(None)
         };
-        let session = match self.session_of(&client) {
+        let session = match self.session_of(client) {
             Ok(session) => session,
             Err((reason, error)) => return refused(reason, error),
         };
-        if !accepts(&client).1 {
+        if !accepts(client).1 {
             return refused(
                 RefusedReason::NotAcceptable,
                 OwnError::new(406, code::REFUSED, "`Accept` must allow text/event-stream"),

@@ -304,7 +304,7 @@ impl Link {
             None => {
                 let stopped = child
                     .stop_and_hear(ladder.stdin_grace, ladder.term_grace, &mut |line| {
-                        self.hear(line)
+                        self.hear(line);
                     })
                     .await;
                 stopped
@@ -358,7 +358,7 @@ impl Link {
             Some(Kind::Response) => self.answer(bytes, message),
             Some(Kind::Notification) => self.notification(bytes, message),
             Some(Kind::Request) => match self.session.get().and_then(Weak::upgrade) {
-                Some(session) => session.asked(self, bytes.clone(), message),
+                Some(session) => session.asked(self, bytes, message),
                 None => self.drop_message("a request of the server came outside of any session"),
             },
             None => self.drop_message("a line on standard output is no JSON-RPC message"),
@@ -382,7 +382,7 @@ impl Link {
             .notifications_to_client
             .fetch_add(1, Relaxed);
         if let Some(session) = self.session.get().and_then(Weak::upgrade) {
-            return session.notified(self, bytes.clone(), message);
+            return session.notified(self, bytes, message);
         }
         // A shared child: only what names a call can find it.
         let table = self.table();
@@ -405,13 +405,8 @@ impl Link {
     }
 
     /// Gives a message to the call that named `token`, else to the latest call if
-    /// `any`; gives it back when there is none.
-    pub(crate) fn give_to_call(
-        &self,
-        bytes: &Bytes,
-        message: ServerMessage,
-        any: bool,
-    ) -> Result<(), ServerMessage> {
+    /// `any`. `false` when there is none.
+    pub(crate) fn give_to_call(&self, bytes: &Bytes, message: ServerMessage, any: bool) -> bool {
         let table = self.table();
         let token = message
             .progress_token
@@ -431,9 +426,9 @@ impl Link {
                 if !waiter.give(bytes, message, false) {
                     self.server.live.messages_dropped.fetch_add(1, Relaxed);
                 }
-                Ok(())
+                true
             }
-            None => Err(message),
+            None => false,
         }
     }
 

@@ -156,10 +156,10 @@ impl StdioServer {
             .live
             .notifications_to_server
             .fetch_add(1, Relaxed);
-        if envelope.method_text != "notifications/cancelled" {
-            if let Ok(Some(link)) = self.shared_child().await {
-                forward(&link, body).await;
-            }
+        if envelope.method_text != "notifications/cancelled"
+            && let Ok(Some(link)) = self.shared_child().await
+        {
+            forward(&link, body).await;
         }
         let mut response = Response::new(Body::Empty);
         *response.status_mut() = StatusCode::ACCEPTED;

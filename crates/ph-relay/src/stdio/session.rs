@@ -116,19 +116,19 @@ impl StdioSession {
 
     /// A notification of the child: to the call it names, else to a call if it is
     /// about one, else to the standing stream.
-    pub(crate) fn notified(&self, link: &Link, bytes: Bytes, message: ServerMessage) {
+    pub(crate) fn notified(&self, link: &Link, bytes: &Bytes, message: ServerMessage) {
         let about_a_call = matches!(
             message.method.as_deref(),
             Some("notifications/message" | "notifications/progress" | "notifications/cancelled")
         );
         let any = about_a_call || !self.standing.load(Relaxed);
-        if link.give_to_call(&bytes, message, any).is_err() {
-            self.to_standing(&bytes);
+        if !link.give_to_call(bytes, message, any) {
+            self.to_standing(bytes);
         }
     }
 
     /// A request of the child to the client: a call of its own.
-    pub(crate) fn asked(&self, link: &Link, bytes: Bytes, message: ServerMessage) {
+    pub(crate) fn asked(&self, link: &Link, bytes: &Bytes, message: ServerMessage) {
         let parent = link
             .latest_trace()
             .map(|(trace_id, client_span)| CallTrace {
@@ -154,8 +154,8 @@ impl StdioSession {
         record.revision = self.revision.get().copied();
         call.sent();
         self.question(call);
-        if link.give_to_call(&bytes, message, true).is_err() {
-            self.to_standing(&bytes);
+        if !link.give_to_call(bytes, message, true) {
+            self.to_standing(bytes);
         }
     }
 

@@ -54,7 +54,7 @@ pub(super) fn spec(
     );
     spec.cwd = stdio.cwd.as_ref().map(|d| d.as_path().to_owned());
     spec.memory_bytes_max = stdio.resources.memory_max.map(ph_plan::ByteSize::bytes);
-    spec.open_files_max = stdio.resources.open_files_max.map(u64::from);
+    spec.open_files_max = stdio.resources.open_files_max;
     spec.line_bytes_max = plan.limits.line_bytes_max.as_usize();
     spec
 }

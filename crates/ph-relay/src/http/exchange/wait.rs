@@ -90,7 +90,7 @@ impl Exchange {
             let mut next = pin!(next_data(body));
             match self.wait(next.as_mut()).await {
                 Wake::Done(frame) => return Ok(frame),
-                other => self.minded(other)?,
+                other => self.minded(&other)?,
             }
         }
     }
@@ -111,7 +111,7 @@ impl Exchange {
             };
             match self.wait(pin!(either)).await {
                 Wake::Done(frame) => return Ok(frame),
-                other => self.minded(other)?,
+                other => self.minded(&other)?,
             }
         }
     }
@@ -134,7 +134,7 @@ impl Exchange {
     }
 
     /// Does what follows from a wake-up that was not the work's end.
-    pub(super) fn minded<T>(&mut self, wake: Wake<T>) -> Result<(), Over> {
+    pub(super) fn minded<T>(&mut self, wake: &Wake<T>) -> Result<(), Over> {
         match wake {
             Wake::Done(_) => Ok(()),
             Wake::ClientGone => {
@@ -176,7 +176,7 @@ impl Exchange {
                         .unwrap_or(Ending::Cancelled)
                 }),
                 Signal::Answered(id, message, bytes) => {
-                    self.finish_one(&id, |call| call.answer(&message, bytes))
+                    self.finish_one(&id, |call| call.answer(&message, bytes));
                 }
                 Signal::SessionEnded => {
                     let ended = on_cancel(self.era, CancelCause::SessionEnded);
