@@ -7,7 +7,7 @@
 use crate::exposition::RecordTotals;
 use crate::registry::Sharded;
 use crossbeam_queue::ArrayQueue;
-use ph_record::Observation;
+use ph_record::{CallRecord, Observation};
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU64, fence};
@@ -15,7 +15,7 @@ use std::thread::Thread;
 
 /// Queue, counters and wake-up flag.
 pub(crate) struct Intake {
-    queue: ArrayQueue<Observation>,
+    queue: ArrayQueue<Slot>,
     /// No more is taken; set once, when stopping.
     closed: AtomicBool,
     /// The recorder's thread sleeps until it is woken.
@@ -26,6 +26,30 @@ pub(crate) struct Intake {
     written: AtomicU64,
     dropped_disk: AtomicU64,
     dropped_stdout: AtomicU64,
+}
+
+/// What a slot of the queue holds: a pointer, so that the many slots are small.
+enum Slot {
+    Call(Box<CallRecord>),
+    Other(Box<Observation>),
+}
+
+impl From<Observation> for Slot {
+    fn from(observation: Observation) -> Self {
+        match observation {
+            Observation::Call(record) => Self::Call(record),
+            other => Self::Other(Box::new(other)),
+        }
+    }
+}
+
+impl From<Slot> for Observation {
+    fn from(slot: Slot) -> Self {
+        match slot {
+            Slot::Call(record) => Self::Call(record),
+            Slot::Other(other) => *other,
+        }
+    }
 }
 
 impl Intake {
@@ -47,7 +71,7 @@ impl Intake {
     /// Queues an observation, or counts it as dropped.
     pub(crate) fn offer(&self, observation: Observation) {
         self.offered.mine().fetch_add(1, Relaxed);
-        if self.closed.load(Relaxed) || self.queue.push(observation).is_err() {
+        if self.closed.load(Relaxed) || self.queue.push(observation.into()).is_err() {
             self.dropped_queue.mine().fetch_add(1, Relaxed);
             return;
         }
@@ -61,7 +85,7 @@ impl Intake {
 
     /// Takes the oldest observation.
     pub(crate) fn take(&self) -> Option<Observation> {
-        self.queue.pop()
+        self.queue.pop().map(Observation::from)
     }
 
     /// Wakes the recorder's thread, if it sleeps.

@@ -14,10 +14,12 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio_util::task::TaskTracker;
+
+/// An exchange on its way. Boxed where it is made: it is large, and every move would copy it.
+pub(crate) type Carried = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// An exchange that is not over.
-struct Unfinished(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+struct Unfinished(Option<Carried>);
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
@@ -27,13 +29,12 @@ impl Drop for Unfinished {
     }
 }
 
-/// Runs `exchange`, which `calls` keeps count of, until its response is there.
+/// Runs `exchange` until its response is there.
 pub(crate) async fn drive(
-    calls: &TaskTracker,
-    exchange: impl Future<Output = ()> + Send + 'static,
+    exchange: Carried,
     response: oneshot::Receiver<Response<Body>>,
 ) -> Response<Body> {
-    let mut unfinished = Unfinished(Some(Box::pin(calls.track_future(exchange))));
+    let mut unfinished = Unfinished(Some(exchange));
     let mut response = pin!(response);
     let answered = poll_fn(|cx| {
         if let Some(exchange) = &mut unfinished.0

@@ -120,16 +120,11 @@ impl HttpServer {
         self: Arc<Self>,
         client: Client,
         body: Bytes,
-        calls_of: Vec<Call>,
+        calls: Vec<Call>,
     ) -> Response<Body> {
         let (reply, response) = Reply::new();
-        let calls = self.shared.parts.calls.clone();
-        drive(
-            &calls,
-            Exchange::new(self, client, body, calls_of, reply).run(),
-            response,
-        )
-        .await
+        let exchange = Box::new(Exchange::new(self, client, body, calls, reply));
+        drive(exchange.carried(), response).await
     }
 
     /// Carries what is no call: notifications and answers of the client.

@@ -13,6 +13,7 @@ mod wait;
 use super::HttpServer;
 use super::forward::{chain, end_to_end, upstream_failure};
 use crate::call::{Call, Context};
+use crate::drive::Carried;
 use crate::heard::{Heard, Tee};
 use crate::inbound::Client;
 use crate::reply::{OwnError, Reply};
@@ -114,7 +115,16 @@ impl Exchange {
         }
     }
 
-    pub(super) async fn run(mut self) {
+    /// The whole exchange; stopping waits for it.
+    pub(super) fn carried(mut self: Box<Self>) -> Carried {
+        let counted = self.server.shared.parts.calls.token();
+        Box::pin(async move {
+            self.run().await;
+            drop(counted);
+        })
+    }
+
+    async fn run(&mut self) {
         if let Some(session) = &self.client.session {
             for id in self.calls.iter().filter_map(|c| c.id.as_ref()) {
                 session.register(id, &self.mailbox);

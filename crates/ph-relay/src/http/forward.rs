@@ -94,13 +94,13 @@ pub(crate) fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
     for named in connection_names(&headers) {
         headers.remove(named);
     }
-    for name in OF_HOP {
+    while let Some(name) = headers.keys().find(|n| OF_HOP.contains(n)).cloned() {
         headers.remove(name);
     }
     headers
 }
 
-const OF_HOP: [HeaderName; 10] = [
+static OF_HOP: [HeaderName; 10] = [
     CONNECTION,
     CONTENT_LENGTH,
     TRANSFER_ENCODING,

@@ -10,6 +10,7 @@ use super::link::{Link, NoWait, Restore, Waiter};
 use super::session::StdioSession;
 use crate::call::Call;
 use crate::cancel::{CancelCause, on_cancel};
+use crate::drive::Carried;
 use crate::reply::{OwnError, Reply, json_headers};
 use crate::shared::Shared;
 use crate::tuning::Tuning;
@@ -61,8 +62,17 @@ enum Fate {
 }
 
 impl Exchange {
+    /// The whole call, then `ended` with how it ended; stopping waits for it.
+    pub(super) fn carried(self: Box<Self>, ended: impl FnOnce(Ending) + Send + 'static) -> Carried {
+        let counted = self.shared.parts.calls.token();
+        Box::pin(async move {
+            ended(self.run().await);
+            drop(counted);
+        })
+    }
+
     /// Carries the call to its end. Returns how it ended.
-    pub(super) async fn run(mut self) -> Ending {
+    async fn run(mut self: Box<Self>) -> Ending {
         let inbox = Inbox::new();
         let is_stream = self.call.method.is_stream();
         let started = self.call.started();
@@ -211,10 +221,16 @@ impl Exchange {
                     }
                     Item::Died(why) => return self.died(&why),
                     Item::Cancelled => return Fate::Ended(Ending::Cancelled, Some(OwnError::new(499, code::REFUSED, "the call was cancelled"))),
+                    // Sessions end when Pilothouse does; that is then not the client's doing.
+                    Item::SessionEnded if abort.is_cancelled() => return self.stopping(),
                     Item::SessionEnded => return Fate::Ended(Ending::SessionEnded, Some(OwnError::new(404, code::SESSION_NOT_FOUND, "the session has ended"))),
                 },
                 () = self.reply.closed() => {
                     self.reply.gone = true;
+                    // Its connection is cut by us together with the call.
+                    if abort.is_cancelled() {
+                        return self.stopping();
+                    }
                     if let Some(ending) = on_cancel(self.call.era, CancelCause::ClientGone).ending {
                         return Fate::Ended(ending, None);
                     }
@@ -285,7 +301,7 @@ impl Exchange {
     }
 
     /// The answer is there: the record is made before the client can have read it.
-    async fn answered(mut self, frame: Frame, stream: &Stream) -> Ending {
+    async fn answered(mut self: Box<Self>, frame: Frame, stream: &Stream) -> Ending {
         let Frame { bytes, message, .. } = frame;
         if self.call.method == Method::ToolsList {
             self.server.learn(&message.tools);
@@ -328,7 +344,12 @@ impl Exchange {
     }
 
     /// There is no answer; the client is told, as far as it can be.
-    async fn ended(mut self, ending: Ending, error: Option<OwnError>, stream: &Stream) -> Ending {
+    async fn ended(
+        mut self: Box<Self>,
+        ending: Ending,
+        error: Option<OwnError>,
+        stream: &Stream,
+    ) -> Ending {
         let Some(error) = error else {
             self.call.finish(ending, self.reply.status, false);
             return ending;

@@ -156,7 +156,7 @@ impl StdioServer {
             prefers_events: false,
             ..self.prepared(session, call, envelope, text, line, HeaderMap::new(), reply)
         };
-        self.shared.parts.calls.spawn(exchange.run());
+        tokio::spawn(Box::new(exchange).carried(|_| {}));
         match response.await {
             Ok(response) => response
                 .into_body()
@@ -342,8 +342,7 @@ impl StdioServer {
             ..self.prepared(session, call, envelope, text, line, headers, reply)
         };
         let (this, session) = (Arc::clone(self), Arc::clone(session));
-        let run = async move {
-            let ending = exchange.run().await;
+        let ended = move |ending| {
             let is_answered =
                 matches!(ending, Ending::Answered(a) if !matches!(a, Answer::Error(_)));
             if is_initialize && !is_answered {
@@ -351,7 +350,7 @@ impl StdioServer {
             }
             session.touch();
         };
-        drive(&self.shared.parts.calls, run, response).await
+        drive(Box::new(exchange).carried(ended), response).await
     }
 
     /// The session that a request names.

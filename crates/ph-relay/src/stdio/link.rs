@@ -18,6 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+const NO_MESSAGE: &str = "a line on standard output is no JSON-RPC message";
+
 /// One running child.
 pub(crate) struct Link {
     shared: Arc<Shared>,
@@ -340,7 +342,11 @@ impl Link {
     fn hear(&self, line: Line) {
         match line {
             Line::Line(bytes) => {
-                for message in AnswerScan::read(&bytes) {
+                let messages = AnswerScan::read(&bytes);
+                if messages.is_empty() && !bytes.trim_ascii().is_empty() {
+                    self.drop_message(NO_MESSAGE);
+                }
+                for message in messages {
                     self.route(&bytes, message);
                 }
             }
@@ -361,7 +367,7 @@ impl Link {
                 Some(session) => session.asked(self, bytes, message),
                 None => self.drop_message("a request of the server came outside of any session"),
             },
-            None => self.drop_message("a line on standard output is no JSON-RPC message"),
+            None => self.drop_message(NO_MESSAGE),
         }
     }
 

@@ -102,10 +102,7 @@ impl StdioServer {
             call,
             reply,
         };
-        let run = async move {
-            exchange.run().await;
-        };
-        drive(&self.shared.parts.calls, run, response).await
+        drive(Box::new(exchange).carried(|_| {}), response).await
     }
 
     /// The message with ids that are unique on the child, and our trace context.

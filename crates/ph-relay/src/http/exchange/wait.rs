@@ -137,6 +137,11 @@ impl Exchange {
     pub(super) fn minded<T>(&mut self, wake: &Wake<T>) -> Result<(), Over> {
         match wake {
             Wake::Done(_) => Ok(()),
+            // Its connection is cut by us together with the call.
+            Wake::ClientGone if self.server.shared.parts.abort.is_cancelled() => {
+                self.reply.gone = true;
+                self.minded(Wake::<T>::Stopping)
+            }
             Wake::ClientGone => {
                 self.reply.gone = true;
                 match on_cancel(self.era, CancelCause::ClientGone).ending {
