@@ -140,7 +140,7 @@ impl Exchange {
             // Its connection is cut by us together with the call.
             Wake::ClientGone if self.server.shared.parts.abort.is_cancelled() => {
                 self.reply.gone = true;
-                self.minded(Wake::<T>::Stopping)
+                self.minded(&Wake::<T>::Stopping)
             }
             Wake::ClientGone => {
                 self.reply.gone = true;
