@@ -272,7 +272,7 @@ fn sessions(session: &Client) -> Vec<Refusal> {
             -32001,
             "session_unknown",
         ),
-        refused("an unknown version", list(&odd), 400, -32000, "era"),
+        refused("an unknown version", list(&odd), 400, -32602, "header_mismatch"),
         refused(
             "a batch in a later version",
             session.post(&batch),
@@ -347,7 +347,7 @@ fn modern(gateway: &Gateway) -> Vec<Refusal> {
             html.into(),
             406,
             40_000,
-            "media_type",
+            "not_acceptable",
         ),
         refused(
             "a stream without sessions",

@@ -110,10 +110,6 @@ impl Gateway {
         }
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     pub(crate) fn stderr(&self) -> String {
         self.stderr
             .lock()

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest wait for anything at all: a test that gets here has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -101,6 +101,8 @@ pub(crate) struct Wire {
     ended: bool,
     events_taken: usize,
     head: Option<Head>,
+    /// When it was opened, or last sent on.
+    since: Instant,
 }
 
 impl Wire {
@@ -119,6 +121,7 @@ impl Wire {
             ended: false,
             events_taken: 0,
             head: None,
+            since: Instant::now(),
         }
     }
 
@@ -131,6 +134,7 @@ impl Wire {
 
     /// Sends; a peer that has closed meanwhile shows in the answer.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.since = Instant::now();
         let _ = self.stream.write_all(bytes);
     }
 
@@ -140,6 +144,8 @@ impl Wire {
     }
 
     fn more(&mut self) -> bool {
+        // Comments that keep a stream open are no answer.
+        assert!(self.since.elapsed() < PATIENCE, "no answer within {PATIENCE:?}");
         let mut chunk = [0; 64 << 10];
         match self.stream.read(&mut chunk) {
             Ok(0) => self.ended = true,

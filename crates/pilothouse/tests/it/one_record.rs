@@ -497,19 +497,13 @@ fn in_front_of_a_child() {
                 tool("hang", "mortal", json!({}), died(), DIED),
             ),
         ]);
-        let (send, status) = match era {
-            Legacy => ((|| Send::Initialize) as fn() -> Send, 502),
-            Modern => ((|| Send::Method("tools/list")) as fn() -> Send, 503),
-        };
         for server in ["crash", "missing"] {
-            let record = Record(502, "unavailable", "upstream", status, true);
-            cases.push(case(
-                "a start that fails",
-                server,
-                send(),
-                Told::RetryLater(status, 50_200),
-                record,
-            ));
+            let first = match era {
+                Legacy => Send::Initialize,
+                Modern => Send::Method("tools/list"),
+            };
+            let told = Told::RetryLater(502, 50_200);
+            cases.push(case("a start that fails", server, first, told, DIED));
         }
         check_all(&world, era, &cases);
     }

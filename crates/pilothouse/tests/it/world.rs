@@ -101,12 +101,11 @@ impl World {
     pub(crate) fn awake(&self, client: &Client) {
         until("the server answers", || {
             self.made(1);
-            let answer = Wire::open(
-                client.address,
-                &client.call(fresh_id(), "tools/list", json!({})),
-            )
-            .answer();
-            (answer.status() == 200).then_some(())
+            let id = fresh_id();
+            let call = client.call(id, "tools/list", json!({}));
+            let answer = Wire::open(client.address, &call).answer();
+            // What happened before the call is in the log when the call is.
+            (answer.status() == 200).then(|| self.record(id))
         });
     }
 
