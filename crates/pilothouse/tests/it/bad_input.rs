@@ -272,7 +272,13 @@ fn sessions(session: &Client) -> Vec<Refusal> {
             -32001,
             "session_unknown",
         ),
-        refused("an unknown version", list(&odd), 400, -32602, "header_mismatch"),
+        refused(
+            "an unknown version",
+            list(&odd),
+            400,
+            -32602,
+            "header_mismatch",
+        ),
         refused(
             "a batch in a later version",
             session.post(&batch),

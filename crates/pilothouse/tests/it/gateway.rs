@@ -168,7 +168,7 @@ impl Gateway {
             };
             match line["event"].as_str() {
                 Some("child_started") => {
-                    alive.push((line["replica"].as_str().unwrap_or("").to_owned(), pid))
+                    alive.push((line["replica"].as_str().unwrap_or("").to_owned(), pid));
                 }
                 Some("child_exited") => alive.retain(|(_, p)| *p != pid),
                 _ => {}

@@ -145,7 +145,10 @@ impl Wire {
 
     fn more(&mut self) -> bool {
         // Comments that keep a stream open are no answer.
-        assert!(self.since.elapsed() < PATIENCE, "no answer within {PATIENCE:?}");
+        assert!(
+            self.since.elapsed() < PATIENCE,
+            "no answer within {PATIENCE:?}"
+        );
         let mut chunk = [0; 64 << 10];
         match self.stream.read(&mut chunk) {
             Ok(0) => self.ended = true,

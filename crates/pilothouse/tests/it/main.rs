@@ -1,5 +1,10 @@
 //! The whole binary, in front of scripted servers, as its clients and operators see it.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up has failed"
+)]
+
 mod bad_input;
 mod client;
 mod collector;

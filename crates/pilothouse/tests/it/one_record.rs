@@ -362,7 +362,7 @@ fn everywhere(era: Era, server: &'static str, is_stdio: bool) -> Vec<Case> {
         // Over HTTP the answer's stream is the server's to end; over stdio it is ours.
         let ended = |http: u16, record: Record| match is_stdio {
             true => (
-                Told::Error(http, if http == 404 { -32001 } else { 40_000 }),
+                Error(http, if http == 404 { -32001 } else { 40_000 }),
                 Record(record.0, record.1, record.2, http, true),
             ),
             false => (Told::Nothing, record),

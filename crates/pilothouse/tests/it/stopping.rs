@@ -149,8 +149,15 @@ fn told_that_it_stops(gateway: &mut Gateway, calls: Vec<(u64, Wire)>, whole: boo
     let ids: BTreeSet<_> = calls.iter().map(|(id, _)| id.to_string()).collect();
     for (id, mut wire) in calls {
         // The connection may be cut together with the call.
-        let Some(answer) = wire.try_answer() else { continue };
-        assert_eq!((answer.status(), answer.code()), (503, Some(50_200)), "{}", answer.text());
+        let Some(answer) = wire.try_answer() else {
+            continue;
+        };
+        assert_eq!(
+            (answer.status(), answer.code()),
+            (503, Some(50_200)),
+            "{}",
+            answer.text()
+        );
         assert_eq!(answer.message()["id"], id);
     }
     assert_eq!(gateway.wait().code(), Some(0), "{}", gateway.stderr());
@@ -168,7 +175,11 @@ fn told_that_it_stops(gateway: &mut Gateway, calls: Vec<(u64, Wire)>, whole: boo
     assert!(!whole || recorded == ids, "recorded: {recorded:?}");
     for line in &lines {
         let verdict = [&line["status"], &line["outcome"], &line["blame"]];
-        assert_eq!(verdict, [&json!(503), &json!("unavailable"), &json!("gateway")], "{line}");
+        assert_eq!(
+            verdict,
+            [&json!(503), &json!("unavailable"), &json!("gateway")],
+            "{line}"
+        );
     }
 }
 
