@@ -92,6 +92,7 @@ pub struct Daemon {
     front: Front,
     open: Open,
     calls: TaskTracker,
+    connections: TaskTracker,
     end_streams: CancellationToken,
     abort: CancellationToken,
     end_children: CancellationToken,
@@ -183,6 +184,7 @@ impl Daemon {
             front,
             open,
             calls,
+            connections: TaskTracker::new(),
             end_streams,
             abort,
             end_children,
@@ -262,10 +264,17 @@ impl Daemon {
         self.open.accept.cancel();
         self.end_streams.cancel();
         self.calls.close();
+        self.connections.close();
         let drained = within(stop.drain, &hurry, self.calls.wait()).await;
         self.abort.cancel();
-        // Every call selects on `abort`, so this is short.
-        within(Duration::from_secs(5), &hurry, self.calls.wait()).await;
+        // Every call selects on `abort`, so this is short; in a hurry too, each has its record.
+        within(ABORT_MAX, &CancellationToken::new(), self.calls.wait()).await;
+        within(
+            ABORT_MAX,
+            &CancellationToken::new(),
+            self.connections.wait(),
+        )
+        .await;
         within(CHILDREN_STOP_MAX, &hurry, self.relay.stop_servers()).await;
         // Whatever is left is killed with its group; the reaper has the last word.
         self.end_children.cancel();
@@ -284,6 +293,7 @@ impl Daemon {
         let stop = Stop {
             accept,
             abort: self.abort.clone(),
+            connections: self.connections.clone(),
         };
         let (workers, front) = (Arc::clone(&self.workers), self.front.clone());
         tokio::spawn(async move { listener::serve(listener, &workers, front, limits, stop).await });
@@ -302,6 +312,8 @@ impl Daemon {
     }
 }
 
+/// How long calls may take to notice that they are cut, and connections to say so.
+const ABORT_MAX: Duration = Duration::from_secs(2);
 /// Every rung of the ladder that ends a child is bounded; this bounds them all together.
 const CHILDREN_STOP_MAX: Duration = Duration::from_secs(30);
 

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Answers requests. Cloned per connection.
 pub trait Service: Clone + Send + Sync + 'static {
@@ -44,8 +45,10 @@ pub struct Limits {
 pub struct Stop {
     /// Stop accepting; connections close after the request they are on.
     pub accept: CancellationToken,
-    /// Drop every connection.
+    /// Drop every connection, after a moment for what is being written.
     pub abort: CancellationToken,
+    /// The open connections; waiting for it is waiting for them.
+    pub connections: TaskTracker,
 }
 
 /// Binds `address`, for an error that names it.
@@ -85,8 +88,9 @@ pub async fn serve<S: Service>(
         };
         let slot = Slot::take(&open);
         let (service, stop) = (service.clone(), stop.clone());
+        let counted = stop.connections.token();
         workers.place(move |place| async move {
-            let _counted = (place, slot);
+            let _counted = (place, slot, counted);
             if let Ok(stream) = TcpStream::from_std(stream) {
                 connection(stream, peer, service, limits, stop).await;
             }
@@ -109,6 +113,9 @@ impl Drop for Slot {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+/// How long a connection lives after everything was cut.
+const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
 
 async fn connection<S: Service>(
     stream: TcpStream,
@@ -139,7 +146,9 @@ async fn connection<S: Service>(
         () = stop.accept.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     tokio::select! {
-        _ = connection => {}
+        _ = &mut connection => return,
         () = stop.abort.cancelled() => {}
     }
+    // Calls that were cut are told so; this is the time in which their answers can still go out.
+    let _ = tokio::time::timeout(LAST_WORDS_MAX, connection).await;
 }
