@@ -61,7 +61,8 @@ impl ServerName {
 
 impl fmt::Display for ServerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        // Honours a width, so that names stand in columns.
+        f.pad(&self.0)
     }
 }
 

@@ -283,7 +283,9 @@ impl Exchange {
     /// An event stream: passed on piece by piece, read on the side.
     async fn events(&mut self, answer: upstream::Answer) -> Result<(), Over> {
         let upstream::Answer {
-            mut head, mut body, ..
+            mut head,
+            mut body,
+            connection,
         } = answer;
         let mut tee = Tee::new();
         self.opened(&head);
@@ -323,6 +325,7 @@ impl Exchange {
                     self.pass_heard(piece, heard).await?;
                 }
                 Some(Ok(None)) => {
+                    self.server.upstream.keep(connection);
                     self.reply.end().await;
                     return self
                         .ended_early(&tee, "the event stream ended without an answer")
