@@ -154,7 +154,7 @@ pub enum SecretProblem {
     /// `file:PATH` that cannot be read.
     #[error("file `{path}` cannot be read: {reason}")]
     UnreadableFile {
-        /// The path as resolved.
+        /// The path as written, references unresolved.
         path: String,
         /// What the operating system said.
         reason: String,

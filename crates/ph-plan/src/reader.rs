@@ -199,9 +199,9 @@ impl<'a> Reader<'a> {
         };
         let value = match path {
             None => self.resolve(&scalar.text, node)?,
-            Some(path) => {
-                let path = self.resolve(path, node)?;
-                self.file(&path, node)?
+            Some(written) => {
+                let path = self.resolve(written, node)?;
+                self.file(&path, written, node)?
             }
         };
         let shown = match path {
@@ -249,7 +249,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn file(&mut self, path: &str, node: &Node) -> Option<String> {
+    /// - `written`: the path as the operator wrote it. Only that is shown: a reference in it may
+    ///   hold what nobody is to see.
+    fn file(&mut self, path: &str, written: &str, node: &Node) -> Option<String> {
         match self.secrets.file(path.as_ref()) {
             Ok(content) => {
                 let content = content.strip_suffix('\n').unwrap_or(&content);
@@ -258,7 +260,7 @@ impl<'a> Reader<'a> {
             }
             Err(error) => {
                 let problem = SecretProblem::UnreadableFile {
-                    path: path.to_owned(),
+                    path: written.to_owned(),
                     reason: error.to_string(),
                 };
                 self.report(&node.at, Problem::Secret(problem));

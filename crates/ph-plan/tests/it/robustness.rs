@@ -39,6 +39,14 @@ fn check(name: &str, text: &str) {
     }
 }
 
+#[test]
+fn the_path_of_an_unreadable_file_may_hold_a_secret() {
+    check(
+        "full.yaml",
+        "servers:\n  web:\n    url: http://127.0.0.1:1/mcp\n    headers: {X-Key: \"file:/${TOKEN} x/ca.pem\"}\n",
+    );
+}
+
 const FULL: &str = include_str!("../config/good/full.yaml");
 const DESKTOP: &str = include_str!("../config/good/desktop.json");
 
