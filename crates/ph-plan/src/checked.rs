@@ -19,26 +19,41 @@ use crate::value::{STRING, Value, not_as_expected};
 macro_rules! checked {
     ($(#[doc = $about:literal])+ $name:ident, $parse:path, $expected:literal) => {
         $(#[doc = $about])+
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name {
+            value: String,
+            /// As written, when there is a reference in it: what it resolves to is not shown.
+            reference: Option<String>,
+        }
 
         impl $name {
             /// Reads the text; `None` when it is outside the grammar.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
-                $parse(text).map(Self)
+                let reference = None;
+                $parse(text).map(|value| Self { value, reference })
             }
 
             /// The checked text, in lower case.
             #[must_use]
             pub fn as_str(&self) -> &str {
-                &self.0
+                &self.value
+            }
+
+            fn shown(&self) -> &str {
+                self.reference.as_ref().unwrap_or(&self.value)
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.shown())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.shown()).finish()
             }
         }
 
@@ -48,7 +63,10 @@ macro_rules! checked {
 
             fn read(node: &Node, _limits: &(), reader: &mut Reader<'_>) -> Option<Self> {
                 let resolved = reader.resolved(node, STRING)?;
-                Self::parse(resolved.text.as_str())
+                let text = &resolved.text;
+                let reference = text.is_reference().then(|| text.written().to_owned());
+                Self::parse(text.as_str())
+                    .map(|checked| Self { reference, ..checked })
                     .or_else(|| not_as_expected(node, &resolved, $expected, reader))
             }
 
@@ -57,7 +75,7 @@ macro_rules! checked {
             }
 
             fn show(&self) -> Json {
-                self.as_str().into()
+                self.shown().into()
             }
         }
     };

@@ -40,6 +40,14 @@ fn check(name: &str, text: &str) {
 }
 
 #[test]
+fn a_name_made_of_a_reference_is_shown_as_written() {
+    check(
+        "full.yaml",
+        "allowed_hosts: [\"${TOKEN}\"]\nallowed_origins: [\"https://${TOKEN}.example.com\"]\nlog: {redact_keys: [\"${TOKEN}\"]}\nservers: {web: {url: http://127.0.0.1:1/mcp}}\n",
+    );
+}
+
+#[test]
 fn the_path_of_an_unreadable_file_may_hold_a_secret() {
     check(
         "full.yaml",
