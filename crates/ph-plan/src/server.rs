@@ -39,7 +39,7 @@ pub struct Stdio {
     pub command: Text,
     /// Its arguments.
     pub args: Vec<Text>,
-    /// Variables set for it, besides the few that every child inherits.
+    /// Variables set for it, besides those it inherits from Pilothouse.
     pub env: BTreeMap<EnvName, Secret>,
     /// Its working directory; Pilothouse's own if absent.
     pub cwd: Option<FilePath>,

@@ -1,4 +1,4 @@
-//! TLS towards upstreams: rustls with one provider (ring) and the system's roots.
+//! TLS towards upstreams: rustls with one provider (ring), and the system's roots or the operator's.
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -30,26 +30,29 @@ pub enum TlsError {
     Setup(#[source] rustls::Error),
 }
 
-/// A client configuration that trusts the system's roots and those in `ca_file`.
+/// A client configuration that trusts the authorities in `ca_file`, or without one the system's.
 ///
 /// # Errors
-/// [`TlsError`] when `ca_file` is unusable; missing system roots are no error
-/// here, since `ca_file` may be all that is wanted.
+/// [`TlsError`] when `ca_file` is unusable.
 pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = ca_file {
-        let at = || path.to_path_buf();
-        let certificates = CertificateDer::pem_file_iter(path)
-            .map_err(|source| TlsError::Roots { path: at(), source })?;
-        for certificate in certificates {
-            let certificate =
-                certificate.map_err(|source| TlsError::Roots { path: at(), source })?;
-            roots
-                .add(certificate)
-                .map_err(|source| TlsError::Root { path: at(), source })?;
-        }
+    let Some(path) = ca_file else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        return trusting(roots);
+    };
+    let at = || path.to_path_buf();
+    let certificates = CertificateDer::pem_file_iter(path)
+        .map_err(|source| TlsError::Roots { path: at(), source })?;
+    for certificate in certificates {
+        let certificate = certificate.map_err(|source| TlsError::Roots { path: at(), source })?;
+        roots
+            .add(certificate)
+            .map_err(|source| TlsError::Root { path: at(), source })?;
     }
+    trusting(roots)
+}
+
+fn trusting(roots: RootCertStore) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
