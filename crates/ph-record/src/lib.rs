@@ -11,6 +11,7 @@ mod ending;
 mod mask;
 mod observation;
 mod servers;
+mod source;
 
 pub use call::{CallRecord, CallTrace, Direction, Replica, SessionTag, Transport};
 pub use draft::Draft;
@@ -21,3 +22,4 @@ pub use observation::{
     ServerLine,
 };
 pub use servers::{Live, Server, ServerIdx, ServerTable, ToolIdx, ToolTable};
+pub use source::{Reading, SampleSource};
