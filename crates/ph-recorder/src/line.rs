@@ -88,6 +88,9 @@ impl Encoder {
             None => o.texts("message", &[method, ": ", outcome]),
         }
         trace(&mut o, r.trace.trace_id, Some(r.trace.server_span));
+        if let Some(parent) = r.trace.parent {
+            o.plain("parent_span_id", &parent.hex());
+        }
         place(&mut o, servers, Some(r.server), r.replica);
         o.text("method", method);
         if r.method == Method::ToolsCall {
@@ -116,6 +119,7 @@ impl Encoder {
         if r.waited_on_client_ns > 0 {
             o.ms("waited_on_client_ms", r.waited_on_client_ns);
         }
+        upstream(&mut o, r);
         if r.is_stream {
             o.bool("stream", true);
         }
@@ -177,6 +181,17 @@ fn trace(o: &mut Object<'_>, trace_id: TraceId, span: Option<SpanId>) {
     if let Some(span) = span {
         o.plain("span_id", &span.hex());
     }
+}
+
+/// Our CLIENT span, of which the trace view makes what the server did with the call.
+fn upstream(o: &mut Object<'_>, r: &CallRecord) {
+    let Some(start_ns) = r.upstream_start_ns else {
+        return;
+    };
+    let end_ns = r.upstream_end_ns.unwrap_or(r.duration_ns);
+    o.plain("upstream_span_id", &r.trace.client_span.hex());
+    o.ms("upstream_start_ms", start_ns);
+    o.ms("upstream_ms", end_ns.saturating_sub(start_ns));
 }
 
 fn place(o: &mut Object<'_>, servers: &[Arc<Server>], server: Option<ServerIdx>, replica: Replica) {
