@@ -10,6 +10,7 @@ use crate::repo::Repo;
 const LAYER: &[(&str, u8)] = &[
     ("ph-base", 0),
     ("ph-mcp", 1),
+    ("ph-promql", 1),
     ("ph-record", 1),
     ("ph-plan", 2),
     ("ph-wire", 2),

@@ -10,7 +10,14 @@ use crate::finding::Finding;
 use crate::repo::Repo;
 use crate::source;
 
-const PURE: &[&str] = &["ph-base", "ph-mcp", "ph-record", "ph-plan", "ph-policy"];
+const PURE: &[&str] = &[
+    "ph-base",
+    "ph-mcp",
+    "ph-promql",
+    "ph-record",
+    "ph-plan",
+    "ph-policy",
+];
 
 /// No pure crate is built from one of these, not even through another crate.
 const IMPURE_CRATES: &[&str] = &["hyper", "mio", "rustix", "socket2", "tokio"];

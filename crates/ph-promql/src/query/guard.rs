@@ -1,0 +1,199 @@
+//! What the parser takes and Prometheus does not, and what would make the parser panic.
+
+use super::token::{Kind, Token};
+use crate::error::ParseError;
+
+/// No duration is longer, seconds: that of 64 bit nanoseconds.
+const DURATION_SECONDS_MAX: f64 = 9_223_372_036.0;
+
+/// Looks at the words alone.
+pub(super) fn check(query: &str, tokens: &[Token<'_>]) -> Result<(), ParseError> {
+    if tokens.is_empty() {
+        return Err(ParseError::at(query, 0, "no expression found in input"));
+    }
+    let mut in_brackets = false;
+    for (i, token) in tokens.iter().enumerate() {
+        let before = i.checked_sub(1).map(|i| &tokens[i]);
+        let after = tokens.get(i + 1);
+        match token.kind {
+            Kind::Sign if token.is("[") => in_brackets = true,
+            Kind::Sign if token.is("]") => in_brackets = false,
+            _ => {}
+        }
+        experimental(query, token, before, after, in_brackets)?;
+        if is_duration(tokens, i, in_brackets) {
+            duration(query, token, in_brackets)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the parser's complaint one with a place, as good as can be.
+pub(super) fn explain(query: &str, tokens: &[Token<'_>], said: &str) -> ParseError {
+    let named = tokens.iter().find(|token| {
+        token.kind == Kind::Word && !token.in_braces && said.contains(&format!("'{}'", token.text))
+    });
+    ParseError::at(query, named.map_or(0, |token| token.at), said)
+}
+
+/// Syntax behind Prometheus's feature flags, of which the parser knows nothing.
+fn experimental(
+    query: &str,
+    token: &Token<'_>,
+    before: Option<&Token<'_>>,
+    after: Option<&Token<'_>>,
+    in_brackets: bool,
+) -> Result<(), ParseError> {
+    let unsupported = |what: String| Err(ParseError::unsupported_at(query, token.at, what));
+    let after_selector = before.is_some_and(|before| before.is("]") || before.is("}"))
+        || before.is_some_and(|before| before.kind == Kind::Word && !token.in_braces);
+    match token.kind {
+        Kind::Sign if token.is("</") || token.is(">/") => {
+            unsupported(format!("the histogram operator `{}`", token.text))
+        }
+        Kind::Word
+            if (token.is_word("anchored") || token.is_word("smoothed"))
+                && after_selector
+                && !before.is_some_and(|before| before.is_word("by") || before.is_word("or")) =>
+        {
+            unsupported(format!("the extended range modifier `{}`", token.text))
+        }
+        Kind::Word | Kind::Sign if in_brackets && !"[]:".contains(token.text) => {
+            unsupported(format!("`{}` in a duration expression", token.text))
+        }
+        Kind::Sign
+            if token.is("(")
+                && before.is_some_and(|before| before.is_word("offset"))
+                && !token.in_braces =>
+        {
+            unsupported("a duration expression after `offset`".to_owned())
+        }
+        Kind::Word
+            if before.is_some_and(|before| before.is_word("offset"))
+                && after.is_some_and(|after| after.is("(")) =>
+        {
+            unsupported(format!("`{}` in a duration expression", token.text))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the word stands where the parser makes a duration of it.
+fn is_duration(tokens: &[Token<'_>], i: usize, in_brackets: bool) -> bool {
+    let token = &tokens[i];
+    let is_number = token.kind == Kind::Number || token.is_word("inf") || token.is_word("nan");
+    if token.kind == Kind::Duration {
+        return true;
+    }
+    let signed = i >= 2 && (tokens[i - 1].is("+") || tokens[i - 1].is("-"));
+    let before = if signed {
+        i.checked_sub(2)
+    } else {
+        i.checked_sub(1)
+    };
+    is_number && (in_brackets || before.is_some_and(|i| tokens[i].is_word("offset")))
+}
+
+/// A duration must be one, and fit.
+fn duration(query: &str, token: &Token<'_>, in_brackets: bool) -> Result<(), ParseError> {
+    let bad = |text: &str| {
+        Err(ParseError::at(
+            query,
+            token.at,
+            format!("{text}: `{}`", token.text),
+        ))
+    };
+    let seconds = match token.kind {
+        Kind::Duration => match duration_seconds(token.text) {
+            Some(seconds) => seconds,
+            None => return bad("not a valid duration string"),
+        },
+        Kind::Number if token.text.starts_with("0x") || token.text.starts_with("0X") => {
+            match i64::from_str_radix(&token.text[2..], 16) {
+                #[expect(clippy::cast_precision_loss, reason = "only compared to a bound")]
+                Ok(seconds) => seconds as f64,
+                Err(_) => return bad("bad number or duration syntax"),
+            }
+        }
+        _ => match token.text.parse::<f64>() {
+            Ok(seconds) => seconds,
+            Err(_) => return bad("bad number or duration syntax"),
+        },
+    };
+    if !(seconds.is_finite() && seconds < DURATION_SECONDS_MAX) {
+        return bad("duration out of range");
+    }
+    if in_brackets && seconds < 0.001 {
+        return bad("duration must be greater than 0");
+    }
+    Ok(())
+}
+
+/// `1h30m`: each unit once, from large to small.
+fn duration_seconds(text: &str) -> Option<f64> {
+    const UNITS: &[(&str, f64)] = &[
+        ("y", 31_536_000.0),
+        ("w", 604_800.0),
+        ("d", 86_400.0),
+        ("h", 3_600.0),
+        ("ms", 0.001),
+        ("m", 60.0),
+        ("s", 1.0),
+    ];
+    let (mut rest, mut total, mut last) = (text, 0.0, f64::INFINITY);
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let number: u32 = rest[..digits].parse().ok()?;
+        let (unit, seconds) = UNITS
+            .iter()
+            .find(|(unit, _)| rest[digits..].starts_with(unit))?;
+        if *seconds >= last {
+            return None;
+        }
+        last = *seconds;
+        total += f64::from(number) * seconds;
+        rest = &rest[digits + unit.len()..];
+    }
+    Some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::query::parse;
+
+    #[test]
+    fn durations_that_make_the_parser_panic_are_refused() {
+        for text in [
+            "a[1e30]",
+            "a offset inf",
+            "a offset nan",
+            "a offset -inf",
+            "a[99999999999y]",
+            "a[1h99999999999s]",
+            "a[1m1h]",
+            "a[0s]",
+            "a[0]",
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(!error.unsupported, "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn experimental_syntax_is_named() {
+        for (text, named) in [
+            ("rate(a[5m] anchored)", "anchored"),
+            ("a smoothed", "smoothed"),
+            ("a{b='c'} smoothed", "smoothed"),
+            ("a[5m*2]", "*"),
+            ("a[step()]", "step"),
+            ("a offset (1m+1m)", "duration expression"),
+            ("a >/ 5", ">/"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.unsupported, "{text}: {error}");
+            assert!(error.to_string().contains(named), "{text}: {error}");
+        }
+        assert!(parse("sum({anchored=\"smoothed\"})").is_ok());
+    }
+}
