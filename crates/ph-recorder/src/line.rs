@@ -18,7 +18,7 @@ use ph_base::trace::{SpanId, TraceId};
 use ph_record::mask;
 use ph_record::{
     CallRecord, Direction, EventKind, Observation, Replica, Server, ServerEvent, ServerIdx,
-    ServerLine, SessionTag,
+    ServerLine, SessionTag, Transport,
 };
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -90,6 +90,7 @@ impl Encoder {
         trace(&mut o, r.trace.trace_id, Some(r.trace.server_span));
         if let Some(parent) = r.trace.parent {
             o.plain("parent_span_id", &parent.hex());
+            o.plain("trace_flags", flags(r.trace.flags));
         }
         place(&mut o, servers, Some(r.server), r.replica);
         o.text("method", method);
@@ -104,6 +105,8 @@ impl Encoder {
         }
         o.text("direction", direction(r.direction));
         o.text("era", r.era.as_label());
+        o.some_text("protocol_version", r.revision.map(|r| r.as_str()));
+        o.text("transport", transport(r.transport));
         o.some_text("request_id", r.request_id.as_deref());
         if let (Some(redaction), Some(raw)) = (&self.params, &r.params) {
             o.some_text("params", redaction.apply(raw).as_deref());
@@ -222,6 +225,19 @@ pub(crate) fn session_hex(session: SessionTag) -> [u8; 12] {
         let byte = session.0[i / 2];
         DIGITS[usize::from(if i % 2 == 0 { byte >> 4 } else { byte & 15 })]
     })
+}
+
+/// W3C trace flags: of all that the caller may have set, only `sampled` means something to us.
+fn flags(flags: u8) -> &'static [u8] {
+    if flags & 1 == 1 { b"01" } else { b"00" }
+}
+
+/// The `transport` of a call, in OTel's words.
+fn transport(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Http => "tcp",
+        Transport::Stdio => "pipe",
+    }
 }
 
 /// The `direction` of a call.
