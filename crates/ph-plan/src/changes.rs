@@ -35,6 +35,16 @@ pub enum Change {
     LogChanged,
     /// Export of spans.
     OtlpChanged,
+    /// The admin listener has to be bound anew, or closed.
+    AdminChanged,
+    /// What is kept and for how long. Switching the store on or off needs a restart.
+    StoreChanged,
+    /// What is scraped.
+    ScrapeChanged,
+    /// Where records are passed on to.
+    SinksChanged,
+    /// Log files of a server's tools.
+    LogFilesChanged(ServerName),
     /// How long stopping may take.
     StopChanged,
     /// The data directory: it has one owner from start to end, so this needs a restart.
@@ -65,6 +75,13 @@ impl Plan {
             ),
             (old.log != new.log, Change::LogChanged),
             (old.otlp != new.otlp, Change::OtlpChanged),
+            (
+                old.admin_address() != new.admin_address(),
+                Change::AdminChanged,
+            ),
+            (old.store != new.store, Change::StoreChanged),
+            (old.scrape != new.scrape, Change::ScrapeChanged),
+            (old.sinks != new.sinks, Change::SinksChanged),
             (old.stop != new.stop, Change::StopChanged),
             (old.data_dir != new.data_dir, Change::DataDirNeedsRestart),
         ];
@@ -123,6 +140,10 @@ fn inner_changes(name: &ServerName, old: &Server, new: &Server) -> Vec<Change> {
         (
             old.health != new.health,
             Change::HealthChanged(name.clone()),
+        ),
+        (
+            old.log_files != new.log_files,
+            Change::LogFilesChanged(name.clone()),
         ),
     ];
     only_different(all).collect()

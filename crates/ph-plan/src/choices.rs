@@ -114,6 +114,48 @@ choice! {
 }
 
 choice! {
+    /// When what was kept is safe on the disk.
+    pub enum Fsync {
+        /// Once a second.
+        Interval = "interval",
+        /// With each batch, some 20 ms after the call.
+        Always = "always",
+        /// Whenever the operating system likes.
+        Os = "os",
+    }
+}
+
+choice! {
+    /// Kinds of records.
+    pub enum RecordKind {
+        /// Calls.
+        Call = "call",
+        /// Lines of stderr.
+        Stderr = "stderr",
+        /// What happened to a server or to Pilothouse.
+        Event = "event",
+        /// Lines of `log_files`.
+        File = "file",
+        /// Spans that servers sent in.
+        Span = "span",
+        /// Log records that servers sent in.
+        Log = "log",
+    }
+}
+
+choice! {
+    /// What gives way when a sink is too far behind.
+    pub enum WhenFull {
+        /// Nothing, for as long as the store has the records.
+        Block = "block",
+        /// The oldest records are skipped, and counted.
+        DropOldest = "drop_oldest",
+        /// The newest records are skipped, and counted.
+        DropNewest = "drop_newest",
+    }
+}
+
+choice! {
     /// How spans are sent.
     pub enum OtlpProtocol {
         /// Protobuf over HTTP, usually port 4318.

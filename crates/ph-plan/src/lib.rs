@@ -5,6 +5,8 @@
 
 mod checked;
 mod choices;
+mod keeping;
+mod labels;
 mod load;
 mod plan;
 mod secrets;
@@ -32,7 +34,9 @@ mod yaml;
 
 pub use changes::Change;
 pub use checked::{EnvName, FilePath, HeaderKey, HostName, KeyPart, Origin};
-pub use choices::{Auth, Exposure, Isolation, LogLevel, OtlpProtocol};
+pub use choices::{Auth, Exposure, Fsync, Isolation, LogLevel, OtlpProtocol, RecordKind, WhenFull};
+pub use keeping::{Admin, Elasticsearch, OtlpSink, Scrape, Sink, Store};
+pub use labels::{JobName, LabelName, SinkName};
 pub use load::{Loaded, NoServer, load};
 pub use plan::{Children, Http, Log, Otlp, Plan, Sessions, Stop};
 pub use reference::reference;

@@ -13,6 +13,7 @@ use crate::secrets::Secrets;
 use crate::server_text::ServerText;
 use crate::text::{Endpoint, Text};
 use crate::tree::Tree;
+use crate::units::show_duration;
 use crate::value::Value;
 use crate::{json, yaml};
 
@@ -100,6 +101,19 @@ impl Plan {
         })
     }
 
+    /// Whether anybody on the network could read the record: the admin listener has no
+    /// authentication yet. To be asked again whenever `admin.listen` is set from elsewhere than
+    /// the text.
+    ///
+    /// # Errors
+    /// [`Problem::Unsafe`] for an admin listener beyond loopback.
+    pub fn check_admin(&self) -> Result<(), Problem> {
+        match self.admin_address() {
+            Some(address) if !address.ip().is_loopback() => Err(Problem::Unsafe { what: UNREAD }),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether anybody on the network could call the servers unchecked. To be asked again
     /// whenever `listen` is set from elsewhere than the text.
     ///
@@ -116,6 +130,8 @@ impl Plan {
 }
 
 const UNCHECKED: &str = "anybody who reaches this address could call the servers";
+
+const UNREAD: &str = "anybody who reaches this address could read the record of every call";
 
 /// Why a command line names no server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -210,6 +226,9 @@ fn check(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
             reader.report_with(&entry.value.at, problem, hint);
         });
     }
+    check_admin(plan, root, reader);
+    check_scrape(plan, root, reader);
+    check_sinks(plan, root, reader);
     let servers = root.entry("mcpServers").or(root.entry("servers"));
     match servers {
         None if reader.dialect() == Dialect::Pilothouse => {
@@ -224,6 +243,94 @@ fn check(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
             });
         }
         None | Some(_) => {}
+    }
+}
+
+fn check_admin(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
+    let Err(problem) = plan.check_admin() else {
+        return;
+    };
+    let Some(block) = root.entry("admin") else {
+        return;
+    };
+    if let Some(entry) = block.value.entry("listen") {
+        let hint = Some("give it a loopback address such as `127.0.0.1:3001`".to_owned());
+        reader.within(block, |reader| {
+            reader.within(entry, |reader| {
+                reader.report_with(&entry.value.at, problem, hint);
+            });
+        });
+    }
+}
+
+/// A job without an address, or with a scrape that outlasts its interval.
+fn check_scrape(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
+    let Some(block) = root.entry("scrape") else {
+        return;
+    };
+    let unread = reader.has_error();
+    for (job, scrape) in &plan.scrape {
+        let Some(entry) = block.value.entry(job.as_str()) else {
+            continue;
+        };
+        let problem = if scrape.urls.is_empty() && !unread {
+            let fields = &["urls"];
+            Some((&entry.key_at, Problem::MissingField { fields }))
+        } else if scrape.timeout > scrape.interval {
+            let written = entry
+                .value
+                .entry("timeout")
+                .or(entry.value.entry("interval"));
+            written.map(|written| {
+                let (got, expected) = (
+                    show_duration(scrape.timeout),
+                    format!("at most `interval`, {}", show_duration(scrape.interval)),
+                );
+                (&written.value.at, Problem::BadValue { got, expected })
+            })
+        } else {
+            None
+        };
+        if let Some((at, problem)) = problem {
+            reader.within(block, |reader| {
+                reader.within(entry, |reader| reader.report(at, problem));
+            });
+        }
+    }
+}
+
+/// A sink that goes nowhere, or to two places.
+fn check_sinks(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
+    let Some(block) = root.entry("sinks").filter(|_| !reader.has_error()) else {
+        return;
+    };
+    for (name, sink) in &plan.sinks {
+        let Some(entry) = block.value.entry(name.as_str()) else {
+            continue;
+        };
+        let (at, problem) = match (&sink.elasticsearch, &sink.otlp) {
+            (Some(_), Some(_)) => {
+                let (got, with) = ("otlp", "elasticsearch");
+                let at = entry.value.entry(got).map_or(&entry.key_at, |e| &e.key_at);
+                (at, Problem::Conflict { got, with })
+            }
+            (None, None) => {
+                let fields = &["elasticsearch", "otlp"];
+                (&entry.key_at, Problem::MissingField { fields })
+            }
+            (Some(elastic), None) if elastic.url.is_none() => {
+                let fields = &["url"];
+                (&entry.key_at, Problem::MissingField { fields })
+            }
+            (None, Some(otlp)) if otlp.endpoint.is_none() => {
+                let fields = &["endpoint"];
+                (&entry.key_at, Problem::MissingField { fields })
+            }
+            _ => continue,
+        };
+        reader.within(block, |reader| {
+            reader.within(entry, |reader| reader.report(at, problem));
+        });
     }
 }
 

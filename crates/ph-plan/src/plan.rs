@@ -8,6 +8,8 @@ use ph_base::ServerName;
 
 use crate::checked::{FilePath, HeaderKey, HostName, KeyPart, Origin};
 use crate::choices::{Auth, Exposure, LogLevel, OtlpProtocol};
+use crate::keeping::{Admin, Scrape, Sink, Store};
+use crate::labels::{JobName, SinkName};
 use crate::section::section;
 use crate::server::Server;
 use crate::text::{Endpoint, Secret, Text};
@@ -39,7 +41,15 @@ section! {
         http: Http = Http::default();
         /// Log lines: one JSON object per call.
         log: Log = Log::default();
-        /// Export of spans by OTLP.
+        /// The admin listener.
+        admin: Admin = Admin::default();
+        /// The record that is kept in the data directory.
+        store: Store = Store::default();
+        /// Further Prometheus targets whose metrics are kept, by job.
+        scrape: BTreeMap<JobName, Scrape> = BTreeMap::new();
+        /// Where what is kept is passed on to, by name.
+        sinks: BTreeMap<SinkName, Sink> = BTreeMap::new();
+        /// Export of spans by OTLP, as calls end.
         otlp: Otlp = Otlp::default();
         /// How long each step of stopping may take.
         stop: Stop = Stop::default();
@@ -156,6 +166,20 @@ impl Plan {
             Exposure::Always => true,
             Exposure::Never => false,
         }
+    }
+
+    /// Where the admin listener is to be, if there is to be one: loopback and the port after the
+    /// data listener's, unless the plan says otherwise.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        let next = |port: u16| match port {
+            0 => 0,
+            port => port.checked_add(1).unwrap_or(port - 1),
+        };
+        let beside = SocketAddr::from((Ipv4Addr::LOCALHOST, next(self.listen.port())));
+        self.admin
+            .enabled
+            .then(|| self.admin.listen.unwrap_or(beside))
     }
 
     /// The server behind `/mcp`: the only one there is.

@@ -50,7 +50,8 @@ fn is_mapping(property: &Property) -> bool {
 
 fn default(property: &Property) -> String {
     match &property.default {
-        _ if property.block.is_some() && is_mapping(property) => "needed".to_owned(),
+        _ if property.name == "servers" => "needed".to_owned(),
+        _ if is_mapping(property) => "none".to_owned(),
         _ if property.block.is_some() => "below".to_owned(),
         Json::Null => "none".to_owned(),
         Json::Array(items) if items.is_empty() => "none".to_owned(),

@@ -21,6 +21,8 @@ pub struct Server {
     pub limits: Limits,
     /// Active probes.
     pub health: Health,
+    /// Log files that its tools write; each new line is kept.
+    pub log_files: Vec<FilePath>,
 }
 
 /// How a server is reached.

@@ -51,6 +51,9 @@ section! {
         limits: Limits = Limits::default();
         /// Active probes.
         health: Health = Health::default();
+        /// Log files that its tools write: each new line is kept beside its calls, with the trace it
+        /// names.
+        log_files: Vec<FilePath> = Vec::new();
         /// What happens when a child ends unasked.
         restart: Restart = Restart::default();
         /// How a child is ended: end of input, then SIGTERM, then SIGKILL.
@@ -138,6 +141,7 @@ impl ServerText {
             timeouts,
             limits,
             health,
+            log_files: self.log_files,
         })
     }
 
@@ -180,11 +184,13 @@ impl From<&Server> for ServerText {
             timeouts,
             limits,
             health,
+            log_files,
         } = server.clone();
         let common = Self {
             timeouts,
             limits,
             health,
+            log_files,
             ..Self::default()
         };
         match upstream {

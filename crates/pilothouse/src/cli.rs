@@ -49,6 +49,10 @@ pub(crate) struct RunArgs {
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
+    /// Loopback address of the admin listener, which has metrics and the record; port 0 takes a
+    /// free one [default: 127.0.0.1 and the port after that of --listen].
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub admin: Option<SocketAddr>,
     /// Directory of logs and state [default: $XDG_STATE_HOME/pilothouse].
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,

@@ -61,6 +61,10 @@ impl Source {
         if let Some(listen) = args.listen {
             plan.listen = listen;
         }
+        if args.admin.is_some() {
+            plan.admin.enabled = true;
+            plan.admin.listen = args.admin;
+        }
         if args.log_stdout {
             plan.log.stdout = true;
         }
@@ -68,6 +72,11 @@ impl Source {
             return Ok(Err(Rejected(format!(
                 "error: `{}` can be reached from other machines, and nobody checks who calls\nhint: listen on 127.0.0.1, or say `auth: external` in the configuration when a mesh or proxy in front checks\n",
                 plan.listen
+            ))));
+        }
+        if let (Err(problem), Some(address)) = (plan.check_admin(), plan.admin_address()) {
+            return Ok(Err(Rejected(format!(
+                "error: `--admin {address}`: {problem}\nhint: give it a loopback address such as `127.0.0.1:3001`\n"
             ))));
         }
         Ok(Ok((plan, warnings)))

@@ -76,12 +76,34 @@ fn servers() {
         &BASE.replace("/mcp'", "/mcp', limits: {queue_max: 1}"),
         &["LimitsChanged(`w`)"],
     );
+    check(
+        &BASE.replace("/mcp'", "/mcp', log_files: [w.log]"),
+        &["LogFilesChanged(`w`)"],
+    );
 }
 
 #[test]
 fn the_process() {
     let with = |line: &str| format!("{BASE}{line}\n");
-    check(&with("listen: 127.0.0.1:0"), &["ListenChanged"]);
+    // The admin listener is beside it.
+    check(
+        &with("listen: 127.0.0.1:0"),
+        &["ListenChanged", "AdminChanged"],
+    );
+    check(
+        &with("listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:3001}"),
+        &["ListenChanged"],
+    );
+    check(&with("admin: {enabled: false}"), &["AdminChanged"]);
+    check(&with("store: {retention: 1d}"), &["StoreChanged"]);
+    check(
+        &with("scrape: {node: {urls: ['http://127.0.0.1:9100/metrics']}}"),
+        &["ScrapeChanged"],
+    );
+    check(
+        &with("sinks: {e: {elasticsearch: {url: 'http://127.0.0.1:9200'}}}"),
+        &["SinksChanged"],
+    );
     check(
         &with("listen: 10.0.0.1:3000\nauth: external"),
         &["ListenChanged", "AccessChanged"],
@@ -121,5 +143,5 @@ fn the_way_of_writing_is_no_change() {
 /// Published hashes are compared across machines and builds.
 #[test]
 fn the_hash_is_stable() {
-    assert_eq!(plan(BASE).hash(), "b67d046999ce842e");
+    assert_eq!(plan(BASE).hash(), "ab7cba3771ff1dba");
 }
