@@ -4,6 +4,9 @@
 //! the line. Values that came out of `${NAME}` or a file are never part of a diagnostic: what is
 //! quoted is what stands in the text.
 
+mod nearest;
+
+pub use nearest::nearest;
 use std::fmt;
 use std::ops::Range;
 

@@ -4,11 +4,11 @@ use core::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ph_base::diagnostic::{OneOf, Problem};
+use ph_base::diagnostic::{OneOf, Problem, nearest};
 use serde_json::{Value as Json, json};
 
 use crate::node::Node;
-use crate::reader::{Reader, Resolved, nearest};
+use crate::reader::{Reader, Resolved};
 use crate::section::Block;
 use crate::text::{Endpoint, MASK, Secret, Text};
 use crate::units::{ByteSize, UnitError, parse_duration, parse_size, show_duration};
