@@ -14,6 +14,7 @@ const LAYER: &[(&str, u8)] = &[
     ("ph-record", 1),
     ("ph-plan", 2),
     ("ph-wire", 2),
+    ("ph-store", 2),
     ("ph-otlp", 2),
     ("ph-policy", 3),
     ("ph-relay", 4),

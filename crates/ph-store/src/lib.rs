@@ -1,0 +1,3 @@
+//! What happened, kept on disk.
+
+pub mod query;
