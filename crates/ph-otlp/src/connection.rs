@@ -86,7 +86,8 @@ impl SendError {
         }
     }
 
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
+    /// How long the collector asks to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
             _ => None,
@@ -96,13 +97,15 @@ impl SendError {
 
 /// What was not taken of a batch that was accepted.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Accepted {
-    pub(crate) rejected: u64,
-    pub(crate) message: String,
+pub struct Accepted {
+    /// Number of its items that the collector will never take.
+    pub rejected: u64,
+    /// Why.
+    pub message: String,
 }
 
 /// A collector as we see it: settings and at most one open connection.
-pub(crate) struct Collector {
+pub struct Collector {
     settings: Settings,
     tls: Option<TlsConnector>,
     open: Option<Open>,
@@ -118,7 +121,7 @@ const REPLY_BYTES_MAX: usize = 64 << 10;
 
 impl Collector {
     /// - errors: `https://` and the certificates to trust cannot be read.
-    pub(crate) fn new(settings: Settings) -> io::Result<Self> {
+    pub fn new(settings: Settings) -> io::Result<Self> {
         let tls = if settings.target.tls {
             Some(connector(&settings)?)
         } else {
@@ -131,8 +134,11 @@ impl Collector {
         })
     }
 
-    /// Sends one `ExportTraceServiceRequest`, bounded by the settings' timeout.
-    pub(crate) async fn send(&mut self, request: &[u8]) -> Result<Accepted, SendError> {
+    /// Sends one export request of the settings' signal, bounded by their timeout.
+    ///
+    /// # Errors
+    /// [`SendError`]: nothing of it is known to be taken.
+    pub async fn send(&mut self, request: &[u8]) -> Result<Accepted, SendError> {
         let limit = self.settings.timeout;
         let body = match self.settings.protocol {
             Protocol::HttpProtobuf => Bytes::copy_from_slice(request),

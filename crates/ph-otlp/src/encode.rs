@@ -48,6 +48,22 @@ impl Source {
             scope: writer.bytes,
         }
     }
+
+    /// An export request around encoded items. The messages of the three signals have the same
+    /// numbers down to the items, which are field 2 of their scope.
+    pub(crate) fn request(&self, items: &[u8]) -> Vec<u8> {
+        let mut writer = Writer {
+            bytes: Vec::with_capacity(items.len() + self.resource.len() + self.scope.len() + 32),
+        };
+        writer.message(1, |request| {
+            request.bytes.extend_from_slice(&self.resource);
+            request.message(resource_spans::SCOPE_SPANS, |scope| {
+                scope.bytes.extend_from_slice(&self.scope);
+                scope.bytes.extend_from_slice(items);
+            });
+        });
+        writer.bytes
+    }
 }
 
 /// A request under construction.
@@ -77,19 +93,7 @@ impl Batch {
 
     /// The finished `ExportTraceServiceRequest`.
     pub fn finish(&self, source: &Source) -> Vec<u8> {
-        let mut writer = Writer {
-            bytes: Vec::with_capacity(
-                self.len_bytes() + source.resource.len() + source.scope.len() + 32,
-            ),
-        };
-        writer.message(1, |request| {
-            request.bytes.extend_from_slice(&source.resource);
-            request.message(resource_spans::SCOPE_SPANS, |scope| {
-                scope.bytes.extend_from_slice(&source.scope);
-                scope.bytes.extend_from_slice(&self.spans.bytes);
-            });
-        });
-        writer.bytes
+        source.request(&self.spans.bytes)
     }
 }
 
@@ -122,9 +126,9 @@ mod resource_spans {
     pub(super) const SCOPE_SPANS: u32 = 2;
 }
 
-mod scope_spans {
+pub(crate) mod scope_spans {
     pub(super) const SCOPE: u32 = 1;
-    pub(super) const SPANS: u32 = 2;
+    pub(crate) const SPANS: u32 = 2;
 }
 
 mod span {
@@ -187,7 +191,7 @@ fn kind_number(kind: Kind) -> u64 {
     }
 }
 
-fn write_attributes(w: &mut Writer, field: u32, attributes: &[Attribute]) {
+pub(crate) fn write_attributes(w: &mut Writer, field: u32, attributes: &[Attribute]) {
     for (key, value) in attributes {
         w.message(field, |w| {
             w.string(1, key);

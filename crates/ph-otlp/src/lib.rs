@@ -1,5 +1,5 @@
-//! Spans to an OpenTelemetry collector: plain span values, the OTLP bytes, and
-//! an exporter with a bounded queue.
+//! Telemetry to an OpenTelemetry collector: plain values, the OTLP bytes, one
+//! connection, and for spans an exporter with a bounded queue.
 //!
 //! Two callers: the recorder (spans of calls) and the workbench (its own work).
 //! Neither waits: [`Exporter::offer`] takes a span or counts it as dropped, and
@@ -15,17 +15,19 @@
 //!   file named by `OTEL_EXPORTER_OTLP_CERTIFICATE`.
 //!
 //! Not here: sampling (the caller offers what it wants kept), propagation
-//! (`ph_base::trace`), OTLP logs and metrics, HTTP proxies, compression.
+//! (`ph_base::trace`), HTTP proxies, compression.
 
 mod connection;
 pub mod encode;
 mod exporter;
 mod grpc;
+pub mod logs;
+pub mod metrics;
 mod protobuf;
 mod settings;
 mod span;
 
-pub use connection::SendError;
+pub use connection::{Accepted, Collector, SendError};
 pub use exporter::{Counts, Exporter, SourceName, StartError, Tuning};
-pub use settings::{Protocol, Settings, SettingsError};
+pub use settings::{Protocol, Settings, SettingsError, Signal};
 pub use span::{Attribute, Event, Kind, Link, Span, Status, Value, flags};

@@ -36,6 +36,37 @@ impl Protocol {
     }
 }
 
+/// What an export carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// Spans.
+    Traces,
+    /// Log records.
+    Logs,
+    /// Data points.
+    Metrics,
+}
+
+impl Signal {
+    /// The path below the endpoint's, with `http/protobuf`.
+    fn http_path(self) -> &'static str {
+        match self {
+            Self::Traces => "/v1/traces",
+            Self::Logs => "/v1/logs",
+            Self::Metrics => "/v1/metrics",
+        }
+    }
+
+    /// The path of the gRPC method; the endpoint's own path plays no part.
+    fn grpc_path(self) -> &'static str {
+        match self {
+            Self::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+        }
+    }
+}
+
 /// Everything needed to reach a collector. `Debug` does not show header values:
 /// they hold credentials.
 #[derive(Clone)]
@@ -194,12 +225,38 @@ impl Settings {
         self
     }
 
+    /// The same collector, for another signal. Settings are for traces unless this says otherwise.
+    #[must_use]
+    pub fn for_signal(mut self, signal: Signal) -> Self {
+        self.target.path = match self.protocol {
+            Protocol::Grpc => signal.grpc_path().to_owned(),
+            Protocol::HttpProtobuf => {
+                let (path, query) = match self.target.path.split_once('?') {
+                    Some((path, query)) => (path, format!("?{query}")),
+                    None => (self.target.path.as_str(), String::new()),
+                };
+                let base = path
+                    .strip_suffix(Signal::Traces.http_path())
+                    .unwrap_or(path);
+                format!("{base}{}{query}", signal.http_path())
+            }
+        };
+        self
+    }
+
+    /// The same with authorities to trust, as the path of a PEM file, instead of the system's.
+    #[must_use]
+    pub fn with_certificate_file(mut self, path: &str) -> Self {
+        self.certificate_file = Some(path.to_owned());
+        self
+    }
+
     /// The base address, as other processes are given it in `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub fn base(&self) -> String {
         let url = self.url();
         let path = match self.protocol {
-            Protocol::HttpProtobuf => "/v1/traces",
-            Protocol::Grpc => GRPC_PATH,
+            Protocol::HttpProtobuf => Signal::Traces.http_path(),
+            Protocol::Grpc => Signal::Traces.grpc_path(),
         };
         url.strip_suffix(path).unwrap_or(&url).to_owned()
     }
@@ -262,9 +319,6 @@ impl Env<'_> {
     }
 }
 
-/// The path of the gRPC method; the endpoint's own path plays no part.
-const GRPC_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-
 impl Target {
     fn from_base(setting: &str, endpoint: &str, protocol: Protocol) -> Result<Self, SettingsError> {
         let mut target = Self::exact(setting, endpoint, protocol)?;
@@ -273,7 +327,11 @@ impl Target {
                 .path
                 .split_once('?')
                 .map_or((target.path.as_str(), None), |(p, q)| (p, Some(q)));
-            let path = format!("{}/v1/traces", path.trim_end_matches('/'));
+            let path = format!(
+                "{}{}",
+                path.trim_end_matches('/'),
+                Signal::Traces.http_path()
+            );
             target.path = query.map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
         }
         Ok(target)
@@ -301,7 +359,7 @@ impl Target {
             (Protocol::Grpc, false) => 4317,
         };
         let path = match protocol {
-            Protocol::Grpc => GRPC_PATH,
+            Protocol::Grpc => Signal::Traces.grpc_path(),
             Protocol::HttpProtobuf => uri.path_and_query().map_or("/", |path| path.as_str()),
         };
         Ok(Self {
@@ -389,6 +447,33 @@ mod tests {
     fn check_url(env: &[(&str, &str)], want: Option<&str>) {
         let got = read(env).unwrap().map(|it| it.url());
         assert_eq!(got.as_deref(), want, "env {env:?}");
+    }
+
+    #[track_caller]
+    fn check_signal(endpoint: &str, protocol: Protocol, want: &str) {
+        let traces = Settings::at("otlp.endpoint", endpoint, protocol).unwrap();
+        let logs = traces.clone().for_signal(Signal::Logs);
+        assert_eq!(logs.url(), want, "{endpoint}");
+        assert_eq!(
+            traces.clone().for_signal(Signal::Traces).url(),
+            traces.url()
+        );
+    }
+
+    #[test]
+    fn every_signal_has_a_path_of_its_own() {
+        use Protocol::{Grpc, HttpProtobuf};
+        check_signal("http://c:4318", HttpProtobuf, "http://c:4318/v1/logs");
+        check_signal(
+            "https://c/otlp/?k=1",
+            HttpProtobuf,
+            "https://c/otlp/v1/logs?k=1",
+        );
+        check_signal(
+            "http://c:4317",
+            Grpc,
+            "http://c:4317/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+        );
     }
 
     #[test]

@@ -9,5 +9,6 @@ mod collector;
 mod delivery;
 mod queue;
 mod samples;
+mod signals;
 mod tls;
 mod wire;
