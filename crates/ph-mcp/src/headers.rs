@@ -26,19 +26,19 @@ pub enum ModernFault {
     #[error("header `{header}` is missing; it must repeat the body's value")]
     Missing {
         /// Its name.
-        header: &'static str,
+        header: Cow<'static, str>,
     },
     /// A header cannot be decoded.
     #[error("header `{header}` cannot be decoded")]
     Undecodable {
         /// Its name.
-        header: &'static str,
+        header: Cow<'static, str>,
     },
     /// A header says something else than the body.
     #[error("header `{header}` does not match the body")]
     Mismatch {
         /// Its name.
-        header: &'static str,
+        header: Cow<'static, str>,
     },
     /// The revision is not one that is spoken here.
     #[error("unsupported protocol version")]
@@ -96,12 +96,12 @@ pub fn check_modern<'h>(
     match (version, &envelope.meta_version) {
         (None, _) => {
             return Err(ModernFault::Missing {
-                header: "MCP-Protocol-Version",
+                header: "MCP-Protocol-Version".into(),
             });
         }
         (Some(h), Some(b)) if h != b => {
             return Err(ModernFault::Mismatch {
-                header: "MCP-Protocol-Version",
+                header: "MCP-Protocol-Version".into(),
             });
         }
         (Some(h), _) => supported(h)?,
@@ -155,15 +155,21 @@ fn matches_body(
     name: &'static str,
 ) -> Result<(), ModernFault> {
     let Some(value) = header else {
-        return Err(ModernFault::Missing { header: name });
+        return Err(ModernFault::Missing {
+            header: name.into(),
+        });
     };
     let Some(value) = decode(value) else {
-        return Err(ModernFault::Undecodable { header: name });
+        return Err(ModernFault::Undecodable {
+            header: name.into(),
+        });
     };
     if Some(&*value) == body {
         Ok(())
     } else {
-        Err(ModernFault::Mismatch { header: name })
+        Err(ModernFault::Mismatch {
+            header: name.into(),
+        })
     }
 }
 

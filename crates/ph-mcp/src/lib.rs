@@ -14,6 +14,7 @@ pub mod error;
 pub mod headers;
 mod json;
 mod message_id;
+pub mod params;
 pub mod splice;
 
 pub use answer::{AnswerScan, ServerMessage};

@@ -6,6 +6,7 @@ use http::header::{CONTENT_LENGTH, HeaderMap};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use ph_base::{Era, Revision};
+use ph_mcp::params::Field;
 use ph_mcp::{Envelope, headers};
 use ph_record::{CallRecord, SessionTag};
 use std::net::SocketAddr;
@@ -29,6 +30,16 @@ impl Client {
     /// A header as text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|v| v.to_str().ok())
+    }
+
+    /// A header that must not be there twice.
+    pub(crate) fn field(&self, name: &str) -> Field<'_> {
+        let mut all = self.headers.get_all(name).iter();
+        match (all.next().map(|v| v.to_str()), all.next()) {
+            (None, _) => Field::Absent,
+            (Some(Ok(text)), None) => Field::Text(text),
+            _ => Field::Unclear,
+        }
     }
 
     pub(crate) fn session_id(&self) -> Option<&str> {

@@ -8,12 +8,14 @@
 mod backoff;
 mod events;
 mod exchange;
+mod held;
 mod inbox;
 mod legacy;
 mod link;
 mod modern;
 mod session;
 mod supervise;
+mod tool_headers;
 
 use crate::call::Call;
 use crate::health::Finding;
@@ -255,7 +257,7 @@ impl StdioServer {
         let params = if method == "ping" {
             "{}"
         } else {
-            supervise::DISCOVER_PARAMS
+            supervise::OWN_PARAMS
         };
         match link.ask(method, params, limit).await {
             Ok(_) => (HealthResult::Ok, None),

@@ -1,6 +1,6 @@
 //! A scripted MCP server over Streamable HTTP, in a thread of the test.
 //!
-//! Tools beside those that are the same everywhere (`echo {text}`, `fail`, `error {code}`,
+//! Tools beside those that are the same everywhere (`echo {text}`, `annotated {region}`, `fail`, `error {code}`,
 //! `input_required`, `big {bytes}`, `wrong_id`):
 //!
 //! | tool | does |

@@ -3,7 +3,7 @@
 //! Flags: `--era legacy|modern|both`, `--exit-at-start CODE` (with a line on stderr),
 //! `--delay-start MS`, `--silent` (reads, never answers), `--ignore-eof`, `--ignore-term`.
 //!
-//! Tools beside those that are the same everywhere (`echo {text}`, `fail`, `error {code}`,
+//! Tools beside those that are the same everywhere (`echo {text}`, `annotated {region}`, `fail`, `error {code}`,
 //! `input_required`, `big {bytes}`, `wrong_id`):
 //!
 //! | tool | does |

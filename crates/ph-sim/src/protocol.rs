@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 /// over the other, as every tool not listed here is.
 pub const TOOLS: &[&str] = &[
     "echo",
+    "annotated",
     "fail",
     "error",
     "input_required",
@@ -181,7 +182,7 @@ impl Request {
             ("tools/list", _) => self.ok(json!({
                 "tools": TOOLS
                     .iter()
-                    .map(|name| json!({"name": name, "inputSchema": {"type": "object"}}))
+                    .map(|name| json!({"name": name, "inputSchema": input_schema(name)}))
                     .collect::<Vec<_>>(),
                 "ttlMs": 0,
                 "cacheScope": "public",
@@ -193,10 +194,11 @@ impl Request {
         Some(answer)
     }
 
-    /// `echo`, `fail`, `error`, `input_required`, `big` and `wrong_id` are the same everywhere.
+    /// `echo`, `annotated`, `fail`, `error`, `input_required`, `big` and `wrong_id` are the same everywhere.
     fn plain_tool(&self) -> Option<Value> {
         let answer = match self.tool()? {
             "echo" => self.said(self.text("text")),
+            "annotated" => self.said(self.text("region")),
             "fail" => self.ok(json!({"content": [{"type": "text", "text": "it failed"}], "isError": true})),
             "error" => {
                 let code = self.argument("code").as_i64().unwrap_or(-32603);
@@ -236,6 +238,15 @@ impl Request {
             "cacheScope": "public",
         }))
     }
+}
+
+/// `annotated` wants its argument repeated in the header `Mcp-Param-Region`.
+fn input_schema(tool: &str) -> Value {
+    let mut schema = json!({"type": "object"});
+    if tool == "annotated" {
+        schema["properties"] = json!({"region": {"type": "string", "x-mcp-header": "Region"}});
+    }
+    schema
 }
 
 pub(crate) fn notification(method: &str, params: &Value) -> Value {

@@ -305,6 +305,9 @@ impl Exchange {
         let Frame { bytes, message, .. } = frame;
         if self.call.method == Method::ToolsList {
             self.server.learn(&message.tools);
+            if self.call.era == Era::Modern {
+                self.link.tools.learn(&bytes);
+            }
         }
         if let (Method::Initialize, Some(session)) = (self.call.method, &self.session) {
             session.negotiated(message.protocol_version.as_deref());

@@ -3,6 +3,7 @@
 
 use super::inbox::{Frame, Inbox, Item};
 use super::session::StdioSession;
+use super::tool_headers::ToolHeaders;
 use crate::shared::{ChildSlot, Shared, unix_ns};
 use bytes::Bytes;
 use ph_base::trace::{SpanId, TraceId};
@@ -39,6 +40,8 @@ pub(crate) struct Link {
     /// Why it is gone; with the last words of its stderr.
     obituary: OnceLock<Arc<str>>,
     next_id: AtomicU64,
+    /// What its tools want repeated in headers.
+    pub(super) tools: ToolHeaders,
 }
 
 #[derive(Default)]
@@ -124,6 +127,7 @@ impl Link {
             gone: CancellationToken::new(),
             obituary: OnceLock::new(),
             next_id: AtomicU64::new(1),
+            tools: ToolHeaders::default(),
         });
         let heard = Arc::downgrade(&link);
         let on_stderr = Arc::new(move |line: &str| {
@@ -245,12 +249,26 @@ impl Link {
     }
 
     /// Sends a request of our own and waits for its answer.
-    pub(crate) async fn ask(
+    ///
+    /// # Errors
+    /// Why there is none; `None` when it did not come within `limit`.
+    pub(super) async fn ask(
         &self,
         method: &str,
         params: &str,
         limit: Duration,
     ) -> Result<ServerMessage, Option<Arc<str>>> {
+        let answer = self.ask_whole(method, params, limit).await;
+        answer.map(|frame| frame.message)
+    }
+
+    /// As [`Link::ask`], with the answer's text.
+    pub(super) async fn ask_whole(
+        &self,
+        method: &str,
+        params: &str,
+        limit: Duration,
+    ) -> Result<Box<Frame>, Option<Arc<str>>> {
         let raw = format!("\"pilothouse-{}\"", self.fresh_id());
         let id = MessageId::canonical(&raw);
         let inbox = Inbox::new();
@@ -265,7 +283,7 @@ impl Link {
                 .map_err(|_| Some(self.obituary()))?;
             loop {
                 match inbox.next().await {
-                    Item::Frame(frame) if frame.is_answer => return Ok(frame.message),
+                    Item::Frame(frame) if frame.is_answer => return Ok(frame),
                     Item::Died(why) => return Err(Some(why)),
                     Item::Frame(_) | Item::Cancelled | Item::SessionEnded => {}
                 }
@@ -389,6 +407,9 @@ impl Link {
             .fetch_add(1, Relaxed);
         if let Some(session) = self.session.get().and_then(Weak::upgrade) {
             return session.notified(self, bytes, message);
+        }
+        if message.method.as_deref() == Some("notifications/tools/list_changed") {
+            self.tools.changed();
         }
         // A shared child: only what names a call can find it.
         let table = self.table();

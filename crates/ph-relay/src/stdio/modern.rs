@@ -2,6 +2,7 @@
 //! back on the way out, since clients choose them without knowing of each other.
 
 use super::exchange::Exchange;
+use super::held::Held;
 use super::link::{Link, Restore};
 use super::{StdioServer, accepts};
 use crate::call::{Call, Context};
@@ -13,10 +14,10 @@ use http::header::HeaderMap;
 use http::{Response, StatusCode};
 use ph_base::Method;
 use ph_mcp::error::code;
-use ph_mcp::headers::check_modern;
+use ph_mcp::headers::{ModernFault, check_modern};
 use ph_mcp::splice::{self, Edit};
 use ph_mcp::{Envelope, Kind, MessageId};
-use ph_record::{Ending, RefusedReason, Transport};
+use ph_record::{Ending, RefusedReason};
 use ph_wire::body::Body;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -53,10 +54,23 @@ impl StdioServer {
     ) -> Response<Body> {
         // The text was checked to be UTF-8 when it was read.
         let text = std::str::from_utf8(&body).unwrap_or("");
-        let mut call = Call::of_client(&self.shared, &self.server, &client, text, envelope);
-        call.set_transport(Transport::Stdio);
-        let link = match self.shared_child().await {
-            Ok(Some(link)) => link,
+        let call = Call::of_client(&self.shared, &self.server, &client, text, envelope);
+        let held = Held::new(call, &self.shared);
+        let found = match self.shared_child().await {
+            Ok(Some(link)) => {
+                let fault = match refusal(&client, envelope) {
+                    None => repeats_params(&link, &client, text, envelope).await,
+                    fault => fault,
+                };
+                Ok(Some((link, fault)))
+            }
+            Ok(None) => Ok(None),
+            Err(why) => Err(why),
+        };
+        let mut call = held.release();
+        let link = match found {
+            Ok(Some((link, None))) => link,
+            Ok(Some((_, Some((reason, error))))) => return self.refuse(call, reason, &error),
             Ok(None) => {
                 // As legacy HTTP servers answer, so that clients fall back to `initialize`.
                 let error = OwnError::new(
@@ -73,9 +87,6 @@ impl StdioServer {
                 return self.unavailable(call, Ending::Unreachable, &error);
             }
         };
-        if let Some((reason, error)) = refusal(&client, envelope) {
-            return self.refuse(call, reason, &error);
-        }
         let (_, takes_events, prefers_events) = accepts(&client);
         let own = link.fresh_id();
         let line = self.line_for_child(&mut call, text, envelope, own);
@@ -145,9 +156,7 @@ impl StdioServer {
         if let Err(fault) = check_modern(envelope, |name| client.header(name)) {
             self.shared
                 .refused(&self.server, RefusedReason::HeaderMismatch, client.peer);
-            let mut error = OwnError::new(400, fault.code(), fault.to_string());
-            error.data = fault.data();
-            return error.response(None);
+            return mismatch(&fault).1.response(None);
         }
         self.server
             .live
@@ -169,12 +178,35 @@ async fn forward(link: &Link, body: Bytes) {
     let _ = link.send(body).await;
 }
 
+type Refusal = (RefusedReason, OwnError);
+
+fn mismatch(fault: &ModernFault) -> Refusal {
+    let mut error = OwnError::new(400, fault.code(), fault.to_string());
+    error.data = fault.data();
+    (RefusedReason::HeaderMismatch, error)
+}
+
+/// Whether the headers repeat the arguments that the tool wants repeated.
+async fn repeats_params(
+    link: &Link,
+    client: &Client,
+    text: &str,
+    envelope: &Envelope<'_>,
+) -> Option<Refusal> {
+    let (Method::ToolsCall, Some(tool)) = (envelope.method, &envelope.target) else {
+        return None;
+    };
+    let arguments = envelope.arguments.clone().map(|range| &text[range]);
+    let checked = link
+        .tools
+        .check(link, tool, arguments, |name| client.field(name));
+    checked.await.err().map(|fault| mismatch(&fault))
+}
+
 /// What a server that reads the body must refuse.
-fn refusal(client: &Client, envelope: &Envelope<'_>) -> Option<(RefusedReason, OwnError)> {
+fn refusal(client: &Client, envelope: &Envelope<'_>) -> Option<Refusal> {
     if let Err(fault) = check_modern(envelope, |name| client.header(name)) {
-        let mut error = OwnError::new(400, fault.code(), fault.to_string());
-        error.data = fault.data();
-        return Some((RefusedReason::HeaderMismatch, error));
+        return Some(mismatch(&fault));
     }
     // A child that was asked as a stateless one may answer this in other ways than a server over HTTP.
     if envelope.method == Method::Initialize {

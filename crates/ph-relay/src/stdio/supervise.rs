@@ -27,8 +27,8 @@ pub(super) enum Shared {
 /// one that does not know it.
 const DISCOVER_WAIT_MAX: Duration = Duration::from_secs(20);
 
-/// Params of our own `server/discover`.
-pub(super) const DISCOVER_PARAMS: &str = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"pilothouse","version":"1"}}}"#;
+/// Params of a stateless request of our own.
+pub(super) const OWN_PARAMS: &str = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"pilothouse","version":"1"}}}"#;
 
 /// How children of a server are started.
 pub(super) fn spec(
@@ -184,7 +184,7 @@ impl StdioServer {
             .timeouts
             .initialize
             .min(DISCOVER_WAIT_MAX);
-        match link.ask("server/discover", DISCOVER_PARAMS, limit).await {
+        match link.ask("server/discover", OWN_PARAMS, limit).await {
             Ok(m) if m.has_result || matches!(m.error_code, Some(-32022..=-32020)) => {
                 Probed::Modern
             }

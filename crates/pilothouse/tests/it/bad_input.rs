@@ -325,6 +325,8 @@ fn modern(gateway: &Gateway) -> Vec<Refusal> {
     };
     let list = String::from_utf8(client.call(fresh_id(), "tools/list", json!({}))).unwrap();
     let other = list.replace("Mcp-Method: tools/list", "Mcp-Method: tools/call");
+    // The server's list of tools was not asked for yet: that is up to Pilothouse.
+    let annotated = client.tool(fresh_id(), "annotated", &json!({"region": "north"}));
     let html = list.replace("application/json, text/event-stream", "text/html");
     let refused = |name, bytes: Vec<u8>, status, code, reason| Refusal {
         name,
@@ -337,6 +339,13 @@ fn modern(gateway: &Gateway) -> Vec<Refusal> {
         refused(
             "a header that says something else",
             other.into(),
+            400,
+            -32020,
+            "header_mismatch",
+        ),
+        refused(
+            "an argument that its header does not repeat",
+            annotated,
             400,
             -32020,
             "header_mismatch",
@@ -363,6 +372,28 @@ fn modern(gateway: &Gateway) -> Vec<Refusal> {
             "http_method",
         ),
     ]
+}
+
+#[test]
+fn a_header_that_repeats_its_argument_is_taken() {
+    let gateway = Gateway::start(&format!("servers:\n{}", stdio(SERVER, &[], "")));
+    let client = Client::modern(gateway.address, SERVER);
+    let call = |region: Value, header: Option<&str>| {
+        let params = json!({"name": "annotated", "arguments": {"region": region}});
+        let body = client.message(fresh_id(), "tools/call", params).to_string();
+        let header = header.map(|value| ("mcp-param-region", value));
+        let bytes = client.http("POST", header.as_slice(), body.as_bytes());
+        let answer = Wire::open(gateway.address, &bytes).answer();
+        (answer.status(), answer.code())
+    };
+    let (taken, refused) = ((200, None), (400, Some(-32020)));
+    assert_eq!(call(json!("north"), Some("north")), taken);
+    assert_eq!(call(json!("n\u{f6}rd"), Some("=?base64?bsO2cmQ=?=")), taken);
+    assert_eq!(call(json!("north"), Some("south")), refused);
+    assert_eq!(call(json!("north"), Some("=?base64?bm9ydGg?=")), refused);
+    assert_eq!(call(Value::Null, Some("north")), refused);
+    assert_eq!(call(Value::Null, None), taken);
+    healthy(&gateway, &client);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Whatever happens to a call, there is one record of it, and it is the right one.
 
 use crate::client::{Client, Era, fresh_id};
-use crate::gateway::send;
+use crate::gateway::{Gateway, send, until};
 use crate::http1::Wire;
 use crate::world::{Record, World, closed_port, stdio, taped};
 use Era::{Legacy, Modern};
@@ -133,7 +133,7 @@ fn check(world: &World, era: Era, case: &Case) {
     let known_as = (case.during != During::Nothing).then(|| match case.during {
         // It is enough that the call is on its way: the kill ends it wherever it is.
         During::Kill => {
-            crate::gateway::until("a call in flight", || {
+            until("a call in flight", || {
                 (world
                     .gateway
                     .metrics()
@@ -246,7 +246,7 @@ fn told(
 /// In the modern era a client that leaves cancels.
 fn the_server_learns_of_it(world: &World, case: &Case, known_as: &Value, abandoned: usize) {
     match case.server {
-        "http" => crate::gateway::until("the upstream's client leaves", || {
+        "http" => until("the upstream's client leaves", || {
             (world.http.abandoned() > abandoned).then_some(())
         }),
         _ => world.cancelled(known_as),
@@ -508,4 +508,25 @@ fn in_front_of_a_child() {
         check_all(&world, era, &cases);
     }
     world.balance();
+}
+
+#[test]
+fn a_client_that_leaves_while_the_server_starts_is_recorded() {
+    let slow = stdio("slow", &["--delay-start", "60000"], "");
+    let gateway = Gateway::launch(&format!("servers:\n{slow}"));
+    let client = Client::modern(gateway.address, "slow");
+    let waiting = Wire::open(
+        gateway.address,
+        &client.call(fresh_id(), "tools/list", json!({})),
+    );
+    until("the call is in flight", || {
+        (gateway.metrics().sum("pilothouse_calls_in_flight", &[]) == 1).then_some(())
+    });
+    drop(waiting);
+    let line = until("its record", || gateway.calls().pop());
+    Record(499, "client_gone", "caller", 0, false).check(&line, "left");
+    let lost = gateway
+        .metrics()
+        .sum("pilothouse_call_drafts_lost_total", &[]);
+    assert_eq!(lost, 0);
 }
