@@ -21,7 +21,7 @@ use std::time::Duration;
 use template::Flavor;
 
 /// Where documents go.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ElasticSettings {
     /// Scheme, host, port, perhaps a path.
     pub url: String,
@@ -29,12 +29,24 @@ pub struct ElasticSettings {
     pub data_stream: String,
     /// Who we are.
     pub auth: Auth,
+    /// Further headers of every request.
+    pub headers: HeaderMap,
     /// Authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// Whether the index template is put before the first document.
     pub template: bool,
     /// Bound of one exchange.
     pub timeout: Duration,
+}
+
+/// Headers may hold credentials.
+impl fmt::Debug for ElasticSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ElasticSettings")
+            .field("url", &self.url)
+            .field("data_stream", &self.data_stream)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Credentials; `Debug` does not show them.
@@ -100,7 +112,8 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 
 impl Elastic {
     pub(crate) fn new(settings: &ElasticSettings, store_id: String) -> Result<Self, AddressError> {
-        let headers = settings.auth.headers();
+        let mut headers = settings.headers.clone();
+        headers.extend(settings.auth.headers());
         Ok(Self {
             peer: Peer::new(
                 &settings.url,

@@ -19,12 +19,14 @@ mod pause;
 mod sink;
 
 mod elasticsearch;
+mod metrics;
 mod otlp;
 mod post;
 
 pub use counts::{Counts, Totals};
 pub use elasticsearch::{Auth, ElasticSettings};
 pub use feed::{Entry, Feed, FeedError, Page};
+pub use metrics::{MetricsPush, MetricsSettings};
 pub use otlp::{OtlpSettings, Signal};
 pub use overflow::WhenFull;
 pub use post::AddressError;

@@ -32,15 +32,17 @@ pub struct SinkSettings {
     pub batch_entries_max: usize,
     /// About the most bytes of one request.
     pub batch_bytes_max: usize,
-    /// A sink that has never run begins with the oldest entry kept, not with the next one.
-    pub backfill: bool,
+    /// How long an entry waits for others to be sent with it.
+    pub batch_delay: Duration,
+    /// Kinds of entries that are passed on; none: all.
+    pub kinds: Vec<String>,
 }
 
 /// Where entries go.
 #[derive(Clone, Debug)]
 pub enum Target {
     /// Elasticsearch or OpenSearch.
-    Elastic(ElasticSettings),
+    Elastic(Box<ElasticSettings>),
     /// An OpenTelemetry collector.
     Otlp(Box<OtlpSettings>),
 }
@@ -179,11 +181,8 @@ pub struct Handle {
     task: JoinHandle<()>,
 }
 
-/// How often an idle sink looks for new entries.
-const POLL: Duration = Duration::from_millis(500);
-
 impl Sink {
-    /// Starts a sink on `runtime`.
+    /// Starts a sink on `runtime`. One that has never run begins with the oldest entry that is kept.
     ///
     /// - `dir`: where offsets are kept.
     /// - `complain`: told what an operator should know.
@@ -206,12 +205,8 @@ impl Sink {
         let place = match offset.load().map_err(failed)? {
             Some(place) => place,
             None => {
-                let place = Place {
-                    next: if settings.backfill { 0 } else { feed.head() },
-                    closed_at: None,
-                };
-                offset.save(place).map_err(failed)?;
-                place
+                offset.save(Place::default()).map_err(failed)?;
+                Place::default()
             }
         };
         let (counts, end) = (Arc::new(Counts::default()), Ending::default());
@@ -240,7 +235,7 @@ impl Sink {
                 }
                 // Everything is sent: the end, if it is near.
                 Ok(false) if self.end.soon.is_cancelled() => break,
-                Ok(false) => POLL,
+                Ok(false) => self.settings.batch_delay,
                 Err(problem) => {
                     failures += 1;
                     self.failed(failures == 1, problem.to_string());
@@ -333,7 +328,11 @@ impl Sink {
     /// Sends until every entry has its verdict; `false` when it was told to end before, or when what
     /// waits has grown so much that it must be looked at.
     async fn deliver(&mut self, entries: Vec<Entry>) -> bool {
-        let mut waiting: Vec<&Entry> = entries.iter().collect();
+        let wanted = |entry: &&Entry| {
+            let kinds = &self.settings.kinds;
+            kinds.is_empty() || kinds.iter().any(|kind| kind == entry.kind)
+        };
+        let mut waiting: Vec<&Entry> = entries.iter().filter(wanted).collect();
         let mut most = waiting.len();
         let (mut failures, mut tries) = (0, 0);
         while !waiting.is_empty() {

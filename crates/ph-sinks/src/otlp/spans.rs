@@ -14,6 +14,7 @@ use std::time::Duration;
 /// - `slow`: calls of at least this length are always carried.
 pub(super) fn of(line: &Line, ratio: f64, slow: Duration) -> Vec<Span> {
     match line.kind {
+        // As our own export decides, see `ph-recorder`.
         "call" if is_carried(line, ratio, slow) => of_call(line),
         "span" if falls_in(line, ratio) || failed(line) => received(line).into_iter().collect(),
         _ => Vec::new(),
@@ -25,7 +26,10 @@ fn is_carried(line: &Line, ratio: f64, slow: Duration) -> bool {
     let long = line
         .ms("duration")
         .is_some_and(|ns| u128::from(ns) >= slow.as_nanos());
-    failed(line) || (long && !is_stream) || falls_in(line, ratio)
+    let asked = line
+        .text("trace_flags")
+        .is_some_and(|flags| flags.ends_with(['1', '3', '5', '7', '9', 'b', 'd', 'f']));
+    failed(line) || asked || (long && !is_stream) || falls_in(line, ratio)
 }
 
 fn failed(line: &Line) -> bool {
@@ -148,6 +152,7 @@ const CALL_ATTRIBUTES: &[(&str, &str)] = &[
     ("tool", "gen_ai.tool.name"),
     ("session", "mcp.session.id"),
     ("protocol_version", "mcp.protocol.version"),
+    ("transport", "network.transport"),
     ("server", "pilothouse.server"),
     ("outcome", "pilothouse.outcome"),
 ];
@@ -295,6 +300,8 @@ mod tests {
         assert_eq!(carried("call", &slow, 0.0).len(), 2);
         let stream = slow.replace("\"duration\"", "\"stream\":true,\"duration\"");
         assert_eq!(carried("call", &stream, 0.0), []);
+        let asked = CALL.replace("\"duration\"", "\"trace_flags\":\"01\",\"duration\"");
+        assert_eq!(carried("call", &asked, 0.0).len(), 2);
         let failed = CALL.replace("\"ok\"", "\"timeout\",\"error\":\"too slow\"");
         let spans = carried("call", &failed, 0.0);
         assert_eq!(spans[0].status, Status::Error("too slow".into()));

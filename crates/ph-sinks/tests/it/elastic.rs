@@ -65,22 +65,24 @@ impl Index {
 fn settings(url: String) -> SinkSettings {
     SinkSettings {
         name: "es".to_owned(),
-        target: Target::Elastic(ElasticSettings {
+        target: Target::Elastic(Box::new(ElasticSettings {
             url,
             data_stream: "mcp-logs".to_owned(),
             auth: Auth::Basic {
                 username: "u".to_owned(),
                 password: "p".to_owned(),
             },
+            headers: http::HeaderMap::new(),
             ca_file: None,
             template: false,
             timeout: Duration::from_secs(5),
-        }),
+        })),
         when_full: WhenFull::DropOldest,
         lag_bytes_max: 1 << 30,
         batch_entries_max: 100,
         batch_bytes_max: 1 << 20,
-        backfill: true,
+        batch_delay: Duration::from_millis(50),
+        kinds: Vec::new(),
     }
 }
 
@@ -213,12 +215,15 @@ async fn a_new_process_goes_on_where_the_last_one_ended() {
 }
 
 #[tokio::test]
-async fn without_backfill_a_new_sink_begins_now() {
+async fn kinds_that_nobody_asked_for_are_passed_over() {
     let scene = Scene::new(5).await;
-    let sink = scene.start(|settings| settings.backfill = false);
-    scene.feed.add(2);
-    until("the new ones", || sink.counts().totals().delivered == 2).await;
-    assert_eq!(scene.index.numbers(), [5, 6]);
+    let sink = scene.start(|settings| {
+        settings.kinds = vec!["span".to_owned()];
+        settings.when_full = WhenFull::Block;
+    });
+    until("the end", || scene.feed.held("es") == Some(5)).await;
+    assert_eq!(sink.counts().totals().delivered, 0);
+    assert_eq!(scene.receiver.requests().len(), 0);
 }
 
 #[tokio::test]

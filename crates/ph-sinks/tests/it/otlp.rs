@@ -7,9 +7,15 @@ use axum::response::IntoResponse;
 use opentelemetry_proto::tonic::collector::logs::v1::{
     ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
 };
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::metric;
 use ph_otlp::{Protocol, Settings};
-use ph_sinks::{Feed, Handle, OtlpSettings, Signal, Sink, SinkSettings, Target, WhenFull};
+use ph_record::{Reading, SampleSource, catalogue};
+use ph_sinks::{
+    Feed, Handle, MetricsPush, MetricsSettings, OtlpSettings, Signal, Sink, SinkSettings, Target,
+    WhenFull,
+};
 use prost::Message;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,7 +34,8 @@ fn start(url: &str, signal: Signal, feed: &Arc<Memory>, dir: &Path) -> Handle {
         lag_bytes_max: 1 << 30,
         batch_entries_max: 50,
         batch_bytes_max: 1 << 20,
-        backfill: true,
+        batch_delay: Duration::from_millis(50),
+        kinds: Vec::new(),
     };
     let feed: Arc<dyn Feed> = Arc::<Memory>::clone(feed);
     Sink::start(
@@ -142,4 +149,67 @@ async fn a_sink_that_has_nothing_to_carry_moves_on_without_a_request() {
     until("the end", || feed.held("collector") == Some(10)).await;
     assert_eq!(receiver.requests().len(), 0);
     assert_eq!(sink.counts().totals().delivered, 0);
+}
+
+struct Registry;
+
+impl SampleSource for Registry {
+    fn samples(&self, out: &mut dyn FnMut(&'static catalogue::Metric, &[&str], Reading<'_>)) {
+        for server in ["a", "b"] {
+            out(
+                &catalogue::ACTIVE_CONNECTIONS,
+                &[server],
+                Reading::Value(2.0),
+            );
+        }
+        let buckets = vec![1; catalogue::RESPONSE_SECONDS.buckets.len() + 1];
+        let histogram = Reading::Histogram {
+            buckets: &buckets,
+            sum: 3.5,
+        };
+        out(
+            &catalogue::RESPONSE_SECONDS,
+            &["a", "tools/call", "echo"],
+            histogram,
+        );
+    }
+}
+
+#[tokio::test]
+async fn metrics_arrive_after_a_failure_too() {
+    let receiver = Receiver::start(|_| StatusCode::OK.into_response()).await;
+    receiver.once(|_| StatusCode::BAD_GATEWAY.into_response());
+    let settings = MetricsSettings {
+        name: "collector".to_owned(),
+        collector: Settings::at("sinks", &receiver.url(), Protocol::HttpProtobuf).unwrap(),
+        service: "pilothouse".to_owned(),
+        version: "0.1".to_owned(),
+        interval: Duration::from_millis(50),
+        start_unix_ns: 5,
+    };
+    let runtime = tokio::runtime::Handle::current();
+    let push =
+        MetricsPush::start(settings, Arc::new(Registry), Arc::new(|_| {}), &runtime).unwrap();
+    until("an export", || push.totals().delivered > 0).await;
+    assert_eq!(push.totals().retries, 1);
+    let request = receiver.requests()[1].clone();
+    assert_eq!(request.path, "/v1/metrics");
+    let read = ExportMetricsServiceRequest::decode(&request.body[..]).unwrap();
+    let metrics = &read.resource_metrics[0].scope_metrics[0].metrics;
+    let names: Vec<_> = metrics
+        .iter()
+        .map(|m| (m.name.as_str(), m.unit.as_str()))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            ("mcp_active_connections", ""),
+            ("mcp_response_duration_seconds", "s")
+        ]
+    );
+    let Some(metric::Data::Gauge(gauge)) = &metrics[0].data else {
+        panic!("{metrics:?}")
+    };
+    assert_eq!(gauge.data_points.len(), 2);
+    push.stop(Duration::from_secs(5)).await;
 }
