@@ -18,5 +18,5 @@ mod units;
 
 pub use error::QueryError;
 pub use field::{Field, FieldType, Known, Path};
-pub use filter::{Condition, Expression, Filter, Leaf, Needle, Order, Pattern, Test};
+pub use filter::{Condition, Expr, Expression, Filter, Leaf, Needle, Order, Pattern, Test};
 pub use parser::parse;

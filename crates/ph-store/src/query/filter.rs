@@ -1,7 +1,8 @@
 //! What a query says: conditions, joined by and, or and not.
 
-use super::field::{Field, FieldType};
+use super::field::{Field, FieldType, Known};
 use super::units;
+use ph_base::trace::TraceId;
 use regex::{Regex, RegexBuilder, bytes};
 use std::fmt;
 
@@ -135,6 +136,20 @@ impl Filter {
     /// Matches every line.
     pub fn all() -> Self {
         Self { expr: Expr::All }
+    }
+
+    /// Matches every line of a trace.
+    pub fn of_trace(id: TraceId) -> Self {
+        let hex = id.hex();
+        let any = vec![Pattern::exact(String::from_utf8_lossy(&hex))];
+        let field = Field::Known(Known::TraceId);
+        let test = Test::OneOf {
+            negated: false,
+            any,
+        };
+        Self {
+            expr: Expr::Field(Condition { field, test }),
+        }
     }
 
     /// How its conditions are joined.

@@ -1,0 +1,25 @@
+//! Records, each a JSON object with a few columns beside it: appended by one writer, searched by many readers.
+//!
+//! A record goes into a write-ahead file ([`wal`]). When that is large or old enough it is sealed: rewritten in the
+//! background as an immutable, compressed segment with its index, and only then removed. Readers look at both.
+
+mod block;
+mod columns;
+mod cursor;
+mod entry;
+mod error;
+mod evaluate;
+mod names;
+mod options;
+mod reader;
+mod search;
+mod store;
+mod wal;
+
+pub use cursor::Cursor;
+pub use entry::{Entry, Kind, Level, Seq};
+pub use error::{Damage, StoreError};
+pub use options::LogOptions;
+pub use reader::{Batch, LogReader, Stats};
+pub use search::{Budget, Found, Hit, Order, Search, Top, TopValue};
+pub use store::{CloseReport, LogStore, OpenReport, StoreEvent};

@@ -1,0 +1,3 @@
+//! The store of records.
+
+mod life;
