@@ -1,12 +1,14 @@
 //! From text to a query that can be evaluated.
 
 mod guard;
+mod selectors;
 mod token;
 
 use promql_parser::parser::Expr;
 use promql_parser::parser::value::ValueType as Type;
 
 use crate::error::ParseError;
+use crate::matcher::Matcher;
 
 /// A query that Prometheus would accept, and that this engine can evaluate.
 #[derive(Clone, Debug)]
@@ -42,6 +44,17 @@ impl Query {
             Type::Vector => ValueType::Vector,
             Type::Matrix => ValueType::Matrix,
         }
+    }
+
+    /// The matchers of each selector in it, the metric's name included.
+    pub fn selectors(&self) -> Vec<Vec<Matcher>> {
+        selectors::of(&self.expr)
+    }
+
+    /// Whether it is one instant selector and nothing else, as `match[]` of the HTTP API has to be.
+    pub fn is_selector(&self) -> bool {
+        matches!(&self.expr, Expr::VectorSelector(selector)
+            if selector.offset.is_none() && selector.at.is_none())
     }
 
     /// The query in many lines where it is long.
