@@ -31,6 +31,15 @@ impl HeadRules {
         }
     }
 
+    /// Only loopback names and addresses: what a listener for this machine alone accepts.
+    pub fn loopback() -> Self {
+        Self {
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            any_host: false,
+        }
+    }
+
     /// Whether `host` (a `Host` header or an authority, with or without port) is one of ours.
     pub fn accepts_host(&self, host: Option<&str>) -> bool {
         let Some(host) = host else {
@@ -69,6 +78,17 @@ fn is_loopback_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn loopback_alone() {
+        let rules = HeadRules::loopback();
+        assert!(rules.accepts_host(Some("localhost:3001")));
+        assert!(rules.accepts_host(Some("[::1]:3001")));
+        assert!(!rules.accepts_host(Some("rebound.example.com:3001")));
+        assert!(!rules.accepts_host(None));
+        assert!(rules.accepts_origin(None) && rules.accepts_origin(Some("http://localhost:3000")));
+        assert!(!rules.accepts_origin(Some("http://evil.example.com")));
+    }
 
     fn rules(any_host: bool) -> HeadRules {
         HeadRules {
