@@ -64,6 +64,8 @@ pub const HEALTH_SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.
 pub const OTEL_SECONDS: &[f64] = &[
     0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
 ];
+/// Spans that servers send in, in seconds: few, since there may be many names.
+pub const SPAN_SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
 macro_rules! metrics {
     ($($id:ident = $name:literal, $kind:ident, [$($label:literal),*], $buckets:expr, $help:literal;)*) => {
@@ -141,6 +143,12 @@ metrics! {
         "Spans that a collector took.";
     SPANS_DROPPED = "pilothouse_spans_dropped_total", Counter, ["reason"], &[],
         "Spans dropped (queue: the queue was full; export: the collector did not take them).";
+    SPAN_CALLS = "traces_spanmetrics_calls_total", Counter, ["service", "span_name", "span_kind", "status_code"], &[],
+        "Spans that servers sent in by OTLP, by name and status.";
+    SPAN_LATENCY = "traces_spanmetrics_latency", Histogram, ["service", "span_name", "span_kind"], SPAN_SECONDS,
+        "Seconds that these spans took.";
+    INGESTED = "pilothouse_ingested_total", Counter, ["signal", "result"], &[],
+        "Spans and log records that came in by OTLP (signal: traces, logs; result: kept, invalid, dropped because there was no room).";
     CONFIG_REJECTED = "pilothouse_config_rejected", Gauge, [], &[],
         "1 while the configuration on disk is rejected and an older one runs, else 0.";
     CONFIG_RELOADS = "pilothouse_config_reloads_total", Counter, ["result"], &[],

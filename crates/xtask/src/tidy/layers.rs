@@ -20,6 +20,7 @@ const LAYER: &[(&str, u8)] = &[
     ("ph-relay", 4),
     ("ph-recorder", 4),
     ("ph-sinks", 4),
+    ("ph-api", 4),
     ("ph-workbench", 4),
     ("ph-server", 5),
     ("pilothouse", 6),

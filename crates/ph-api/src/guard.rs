@@ -1,0 +1,40 @@
+//! Who may ask: the `Host` and `Origin` of a request, and that no answer is kept by a cache.
+
+use crate::reply::ApiError;
+use crate::sources::Shared;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, HOST, HeaderName, ORIGIN, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, StatusCode};
+
+/// Refuses what a page of another site could have sent, by a name that it has pointed at us (DNS
+/// rebinding) or from its own origin, and hands the rest on. No CORS header is ever sent.
+pub(crate) async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let refused = refusal(&shared, &request);
+    let mut response = match refused {
+        Some(why) => ApiError::new(StatusCode::FORBIDDEN, why).into_response(),
+        None => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn refusal(shared: &Shared, request: &Request) -> Option<&'static str> {
+    // What is no text is nobody's name.
+    let header = |name: HeaderName| {
+        let value = request.headers().get(name);
+        value.map(|value| value.to_str().unwrap_or("?"))
+    };
+    let host = header(HOST).or_else(|| request.uri().authority().map(|a| a.as_str()));
+    let rules = &shared.sources.rules;
+    if !rules.accepts_host(host) {
+        Some("this `Host` is not served here: ask by localhost or a loopback address")
+    } else if !rules.accepts_origin(header(ORIGIN)) {
+        Some("this `Origin` is not allowed here")
+    } else {
+        None
+    }
+}

@@ -1,0 +1,20 @@
+//! The admin HTTP API: queries as Prometheus answers them, logs and traces, OTLP in.
+//!
+//! Layer 4, and the only crate that serialises for clients. Not here: listening and TLS (`ph-server`),
+//! evaluation (`ph-promql`), files (`ph-store`), the text of `/metrics` (`ph-recorder`).
+
+mod clock;
+mod endpoint;
+mod guard;
+mod openapi;
+pub mod otlp;
+mod params;
+mod prometheus;
+mod reply;
+mod router;
+mod sources;
+mod work;
+
+pub use otlp::{Ingested, IngestedKind, SpanMetrics};
+pub use router::router;
+pub use sources::{Exemplar, Intake, Metadata, Numbers, Sources};

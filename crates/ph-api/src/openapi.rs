@@ -1,0 +1,169 @@
+//! The OpenAPI 3.1 document, made of the endpoints and of the types that they answer with.
+
+use crate::endpoint::{Answer, Endpoint, Kind, Methods, Param};
+use crate::reply::ErrorBody;
+use schemars::generate::SchemaSettings;
+use schemars::{Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+/// The document for `endpoints`.
+pub(crate) fn document(endpoints: &[Endpoint], version: &str) -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut generator = settings.into_generator();
+    let error = generator.subschema_for::<ErrorBody>();
+    let paths: Map<String, Value> = endpoints
+        .iter()
+        .map(|endpoint| (endpoint.path.into(), path(endpoint, &mut generator, &error)))
+        .collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Pilothouse",
+            "version": version,
+            "description": "The admin API. `/api/v1` is Prometheus's, `/v1` is OTLP/HTTP, `/api/pilothouse` is our own.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" }
+        },
+        "paths": paths,
+        "components": { "schemas": generator.take_definitions(true) }
+    })
+}
+
+fn path(endpoint: &Endpoint, generator: &mut SchemaGenerator, error: &Schema) -> Value {
+    let answers = answers(endpoint, generator, error);
+    let in_address: Vec<Value> = endpoint.params.iter().map(parameter).collect();
+    let get = || {
+        json!({
+            "summary": endpoint.summary,
+            "operationId": operation_id(endpoint.path),
+            "tags": [tag(endpoint.path)],
+            "parameters": in_address,
+            "responses": answers
+        })
+    };
+    match endpoint.methods {
+        Methods::Get => json!({ "get": get() }),
+        Methods::GetOrForm => json!({ "get": get(), "post": form(endpoint, &answers) }),
+        Methods::Post => json!({ "post": {
+            "summary": endpoint.summary,
+            "operationId": operation_id(endpoint.path),
+            "tags": [tag(endpoint.path)],
+            "requestBody": { "required": true, "content": {
+                "application/x-protobuf": { "schema": {} },
+                "application/json": { "schema": { "type": "object" } }
+            }},
+            "responses": answers
+        }}),
+    }
+}
+
+fn form(endpoint: &Endpoint, answers: &Value) -> Value {
+    let properties: Map<String, Value> = endpoint
+        .params
+        .iter()
+        .filter(|param| param.kind != Kind::InPath)
+        .map(|param| (param.name.into(), schema(param.kind)))
+        .collect();
+    let in_path: Vec<Value> = endpoint
+        .params
+        .iter()
+        .filter(|param| param.kind == Kind::InPath)
+        .map(parameter)
+        .collect();
+    json!({
+        "summary": endpoint.summary,
+        "operationId": format!("{}_form", operation_id(endpoint.path)),
+        "tags": [tag(endpoint.path)],
+        "parameters": in_path,
+        "requestBody": { "content": { "application/x-www-form-urlencoded": {
+            "schema": { "type": "object", "properties": properties }
+        }}},
+        "responses": answers
+    })
+}
+
+fn answers(endpoint: &Endpoint, generator: &mut SchemaGenerator, error: &Schema) -> Value {
+    let (kind, good, bad) = match &endpoint.answer {
+        Answer::Json(schema) => ("application/json", json!(schema(generator)), json!(error)),
+        Answer::Prometheus => {
+            let good = json!({
+                "type": "object",
+                "required": ["status", "data"],
+                "properties": {
+                    "status": { "const": "success" },
+                    "data": {},
+                    "warnings": { "type": "array", "items": { "type": "string" } },
+                    "infos": { "type": "array", "items": { "type": "string" } }
+                }
+            });
+            let bad = json!({
+                "type": "object",
+                "required": ["status", "errorType", "error"],
+                "properties": {
+                    "status": { "const": "error" },
+                    "errorType": { "type": "string" },
+                    "error": { "type": "string" }
+                }
+            });
+            ("application/json", good, bad)
+        }
+        Answer::Other(kind) => (*kind, json!({}), json!(error)),
+    };
+    json!({
+        "200": { "description": "What was asked for.", "content": { kind: { "schema": good } } },
+        "default": {
+            "description": "What is wrong.",
+            "content": { "application/json": { "schema": bad } }
+        }
+    })
+}
+
+fn parameter(param: &Param) -> Value {
+    let place = if param.kind == Kind::InPath {
+        "path"
+    } else {
+        "query"
+    };
+    json!({
+        "name": param.name,
+        "in": place,
+        "required": matches!(param.kind, Kind::InPath | Kind::RequiredText),
+        "description": param.about,
+        "schema": schema(param.kind)
+    })
+}
+
+fn schema(kind: Kind) -> Value {
+    match kind {
+        Kind::Text | Kind::RequiredText | Kind::InPath => json!({ "type": "string" }),
+        Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::Number { default, max } => {
+            json!({ "type": "integer", "minimum": 0, "maximum": max, "default": default })
+        }
+        Kind::OneOf(words) => json!({ "type": "string", "enum": words, "default": words[0] }),
+    }
+}
+
+/// Which of the three APIs a path belongs to.
+fn tag(path: &str) -> &'static str {
+    if path.starts_with("/api/v1/") {
+        "prometheus"
+    } else if path.starts_with("/v1/") {
+        "otlp"
+    } else {
+        "pilothouse"
+    }
+}
+
+/// `/api/v1/label/{name}/values` → `api_v1_label_name_values`.
+fn operation_id(path: &str) -> String {
+    let words = path.split(|c: char| !c.is_ascii_alphanumeric());
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    if words.is_empty() {
+        "index".to_owned()
+    } else {
+        words.join("_")
+    }
+}

@@ -1,0 +1,20 @@
+//! Prometheus's HTTP API, as Grafana and other clients of it expect it.
+//!
+//! Source: prometheus.io, "HTTP API"; the words of errors are those of Prometheus where clients or
+//! people look for them.
+
+mod encode;
+mod error;
+mod metadata;
+mod query;
+mod series;
+mod time;
+
+pub(crate) use metadata::{alerts, build_info, metadata, rules};
+pub(crate) use query::{format_query, parse_query};
+pub(crate) use series::{exemplars, label_values, labels, series};
+
+use std::time::Duration;
+
+/// Longest time a query may take, its wait for a turn included: Prometheus's default.
+pub(crate) const QUERY_TIME_MAX: Duration = Duration::from_secs(120);

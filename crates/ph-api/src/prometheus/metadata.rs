@@ -1,0 +1,86 @@
+//! `metadata`, `status/buildinfo`, `rules` and `alerts`.
+
+use super::encode::{comma, json_text, success};
+use super::error::PromError;
+use super::query::read;
+use super::series::limit;
+use crate::params::{FormError, Params};
+use crate::reply;
+use crate::sources::{Metadata, Shared};
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use ph_record::catalogue;
+use std::collections::BTreeMap;
+
+type Reply = Result<Response, PromError>;
+
+/// Of which Prometheus the API is: its 2.x API without what that version has and we do not.
+/// Grafana decides by it what it may ask for.
+const LIKE_VERSION: &str = "2.42.0-compatible";
+
+/// `/api/v1/metadata`: of our own metrics, and of those that were scraped.
+pub(crate) async fn metadata(
+    State(shared): State<Shared>,
+    form: Result<Params, FormError>,
+) -> Reply {
+    let params = read(form)?;
+    let limit = limit(&params)?.unwrap_or(usize::MAX);
+    let wanted = params.get("metric");
+    let mut all: BTreeMap<String, Vec<Metadata>> = BTreeMap::new();
+    let own = catalogue::ALL.iter().map(|metric| Metadata {
+        metric: metric.name.into(),
+        kind: metric.kind.as_str().into(),
+        help: metric.help.into(),
+        unit: String::new(),
+    });
+    let scraped = shared.sources.numbers.as_ref();
+    let scraped = scraped
+        .map(|numbers| numbers.metadata())
+        .unwrap_or_default();
+    for found in own.chain(scraped) {
+        if wanted.is_none_or(|wanted| wanted == found.metric) {
+            let same = all.entry(found.metric.clone()).or_default();
+            if !same.contains(&found) {
+                same.push(found);
+            }
+        }
+    }
+    let mut data = String::from("{");
+    for (i, (metric, found)) in all.iter().take(limit).enumerate() {
+        comma(&mut data, i);
+        json_text(&mut data, metric);
+        data.push_str(":[");
+        for (i, one) in found.iter().enumerate() {
+            comma(&mut data, i);
+            data.push_str("{\"type\":");
+            json_text(&mut data, &one.kind);
+            data.push_str(",\"help\":");
+            json_text(&mut data, &one.help);
+            data.push_str(",\"unit\":");
+            json_text(&mut data, &one.unit);
+            data.push('}');
+        }
+        data.push(']');
+    }
+    data.push('}');
+    Ok(reply::json(StatusCode::OK, success(&data, &[])))
+}
+
+/// `/api/v1/status/buildinfo`
+pub(crate) async fn build_info(State(shared): State<Shared>) -> Response {
+    let mut data = format!("{{\"version\":\"{LIKE_VERSION}\",\"revision\":");
+    json_text(&mut data, &format!("pilothouse {}", shared.sources.version));
+    data.push_str(",\"branch\":\"\",\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\"}");
+    reply::json(StatusCode::OK, success(&data, &[]))
+}
+
+/// `/api/v1/rules`: none are evaluated here.
+pub(crate) async fn rules() -> Response {
+    reply::json(StatusCode::OK, success("{\"groups\":[]}", &[]))
+}
+
+/// `/api/v1/alerts`: none are evaluated here.
+pub(crate) async fn alerts() -> Response {
+    reply::json(StatusCode::OK, success("{\"alerts\":[]}", &[]))
+}

@@ -1,0 +1,212 @@
+//! The table of endpoints and the router that is made of it.
+
+use crate::endpoint::{Answer, Endpoint, Kind, Methods, Param};
+use crate::guard::guard;
+use crate::reply::{self, ApiError};
+use crate::sources::{Inner, Shared, Sources};
+use crate::{openapi, otlp, prometheus};
+use axum::Router;
+use axum::extract::State;
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::get;
+use http::{StatusCode, Uri};
+use std::sync::Arc;
+
+/// The admin listener's service: the API, and `beside` it what the assembly serves (`/metrics`,
+/// `/livez`, `/readyz`). All of it is behind the check of `Host` and `Origin`.
+pub fn router(sources: Sources, beside: Router) -> Router {
+    let shared = Inner::new(sources);
+    let endpoints = endpoints();
+    let document = openapi::document(&endpoints, &shared.sources.version);
+    let document = Arc::<str>::from(document.to_string());
+    let mut api: Router<Shared> = Router::new();
+    for endpoint in endpoints {
+        api = api.route(endpoint.path, endpoint.route);
+    }
+    api.route(
+        OPENAPI_PATH,
+        get(move || async move { reply::json(StatusCode::OK, document.to_string()) }),
+    )
+    .method_not_allowed_fallback(method_not_allowed)
+    .fallback(no_such_path)
+    .with_state(Arc::clone(&shared))
+    .merge(beside)
+    .layer(from_fn_with_state(shared, guard))
+}
+
+/// Where the document is that lists all others.
+const OPENAPI_PATH: &str = "/api/pilothouse/openapi.json";
+
+/// Everything that is served, itself and `beside` left out.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    let mut all = vec![Endpoint {
+        path: "/",
+        methods: Methods::Get,
+        summary: "What there is to ask for here.",
+        params: &[],
+        answer: Answer::Other("text/plain"),
+        route: get(index),
+    }];
+    all.extend(of_prometheus());
+    all.extend(of_otlp());
+    all
+}
+
+async fn index(State(shared): State<Shared>) -> Response {
+    let text = format!(
+        "Pilothouse {}, admin API\n\n\
+         /metrics                       numbers of now, for Prometheus\n\
+         /api/v1/                       Prometheus's HTTP API, over the history kept here\n\
+         /v1/traces, /v1/logs           OTLP/HTTP in\n\
+         {OPENAPI_PATH}   all of it, described\n",
+        shared.sources.version
+    );
+    reply::typed(StatusCode::OK, "text/plain; charset=utf-8", text)
+}
+
+async fn no_such_path(uri: Uri) -> ApiError {
+    let path: String = uri.path().chars().take(200).collect();
+    ApiError::new(StatusCode::NOT_FOUND, format!("there is no `{path}` here"))
+        .hint(format!("{OPENAPI_PATH} lists what there is"))
+}
+
+async fn method_not_allowed() -> ApiError {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this path does not take that method",
+    )
+    .hint(format!("{OPENAPI_PATH} says which it takes"))
+}
+
+const QUERY: Param = Param::of("query", Kind::RequiredText, "PromQL.");
+const TIMEOUT: Param = Param::text(
+    "timeout",
+    "Longest time it may take: `30s`; at most 2 minutes.",
+);
+const LIMIT: Param = Param::text("limit", "Most elements of the answer; 0 for no limit.");
+const MATCH: Param = Param::of(
+    "match[]",
+    Kind::Texts,
+    "A selector of series; one of them has to match.",
+);
+const START: Param = Param::text("start", "First time: Unix seconds or RFC 3339.");
+const END: Param = Param::text("end", "Last time: Unix seconds or RFC 3339.");
+
+fn of_prometheus() -> Vec<Endpoint> {
+    let form = |path, summary, params, route| Endpoint {
+        path,
+        methods: Methods::GetOrForm,
+        summary,
+        params,
+        answer: Answer::Prometheus,
+        route,
+    };
+    let read = |path, summary, params, route| Endpoint {
+        path,
+        methods: Methods::Get,
+        summary,
+        params,
+        answer: Answer::Prometheus,
+        route,
+    };
+    use prometheus as p;
+    vec![
+        form(
+            "/api/v1/query_exemplars",
+            "Exemplars of the series in a query: traces behind the numbers.",
+            &[QUERY, START, END],
+            get(p::exemplars).post(p::exemplars),
+        ),
+        form(
+            "/api/v1/format_query",
+            "The query, laid out.",
+            &[QUERY],
+            get(p::format_query).post(p::format_query),
+        ),
+        form(
+            "/api/v1/parse_query",
+            "Whether the text is a query, and the type of its value.",
+            &[QUERY],
+            get(p::parse_query).post(p::parse_query),
+        ),
+        form(
+            "/api/v1/series",
+            "The labels of the series that match, of the last 12 hours unless times are given.",
+            &[MATCH, START, END, LIMIT],
+            get(p::series).post(p::series),
+        ),
+        form(
+            "/api/v1/labels",
+            "The names of labels, of the last 12 hours unless times are given.",
+            &[MATCH, START, END, LIMIT],
+            get(p::labels).post(p::labels),
+        ),
+        read(
+            "/api/v1/label/{name}/values",
+            "The values of a label, of the last 12 hours unless times are given.",
+            const {
+                &[
+                    Param::of("name", Kind::InPath, "The label."),
+                    MATCH,
+                    START,
+                    END,
+                    LIMIT,
+                ]
+            },
+            get(p::label_values),
+        ),
+        read(
+            "/api/v1/metadata",
+            "Type and help of metrics.",
+            const { &[LIMIT, Param::text("metric", "Only this one.")] },
+            get(p::metadata),
+        ),
+        read(
+            "/api/v1/rules",
+            "Rules: none are evaluated here yet.",
+            &[],
+            get(p::rules),
+        ),
+        read(
+            "/api/v1/alerts",
+            "Alerts: none are evaluated here yet.",
+            &[],
+            get(p::alerts),
+        ),
+        read(
+            "/api/v1/status/buildinfo",
+            "The version of Prometheus that this API is like, and our own in `revision`.",
+            &[],
+            get(p::build_info),
+        ),
+    ]
+}
+
+fn of_otlp() -> Vec<Endpoint> {
+    let post = |path, summary, route| Endpoint {
+        path,
+        methods: Methods::Post,
+        summary,
+        params: &[],
+        answer: Answer::Other("application/x-protobuf"),
+        route,
+    };
+    vec![
+        post(
+            "/v1/traces",
+            "Takes spans: ExportTraceServiceRequest.",
+            axum::routing::post(otlp::traces),
+        ),
+        post(
+            "/v1/logs",
+            "Takes log records: ExportLogsServiceRequest.",
+            axum::routing::post(otlp::logs),
+        ),
+        post(
+            "/v1/metrics",
+            "Takes nothing: a 404 that says how metrics come in.",
+            axum::routing::post(otlp::metrics),
+        ),
+    ]
+}
