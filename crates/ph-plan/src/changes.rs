@@ -33,6 +33,8 @@ pub enum Change {
     BoundsChanged,
     /// Levels, files and redaction of log lines.
     LogChanged,
+    /// Which metrics there are.
+    MetricsChanged,
     /// Export of spans.
     OtlpChanged,
     /// The admin listener has to be bound anew, or closed.
@@ -74,6 +76,7 @@ impl Plan {
                 Change::BoundsChanged,
             ),
             (old.log != new.log, Change::LogChanged),
+            (old.metrics != new.metrics, Change::MetricsChanged),
             (old.otlp != new.otlp, Change::OtlpChanged),
             (
                 old.admin_address() != new.admin_address(),

@@ -92,8 +92,6 @@ choice! {
         Auto = "auto",
         /// One child per client session.
         Session = "session",
-        /// One pool of children for everybody.
-        Shared = "shared",
     }
 }
 

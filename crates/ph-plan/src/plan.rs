@@ -41,6 +41,8 @@ section! {
         http: Http = Http::default();
         /// Log lines: one JSON object per call.
         log: Log = Log::default();
+        /// What `/metrics` says beside what it always says.
+        metrics: Metrics = Metrics::default();
         /// The admin listener.
         admin: Admin = Admin::default();
         /// The record that is kept in the data directory.
@@ -87,6 +89,15 @@ section! {
         keep_alive_comment: Duration = secs(15), in secs(1)..=hours(1);
         /// Client connections at the same time; further ones wait to be accepted.
         connections_max: u32 = 4096, in 1..=1_000_000;
+    }
+}
+
+section! {
+    /// What `/metrics` says beside what it always says.
+    pub struct Metrics {
+        /// Whether `mcp_server_operation_duration_seconds` is among them: durations under the names
+        /// of OpenTelemetry's conventions.
+        otel_operation: bool = false;
     }
 }
 

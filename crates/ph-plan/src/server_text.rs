@@ -39,7 +39,7 @@ section! {
         ca_file: Option<FilePath> = None;
         /// How children are shared among client sessions. `auto`: one child per legacy session, one
         /// for all stateless clients. `session`: no shared child; stateless clients are told to use
-        /// sessions. `shared`: as `auto`, until legacy servers can be shared too.
+        /// sessions.
         isolation: Isolation = Isolation::Auto;
         /// Spare children kept ready for session isolation.
         prewarm: u32 = 1, in 0..=16;

@@ -29,7 +29,7 @@ pub(crate) fn recorder(
     Ok(Settings {
         log,
         spans,
-        otel_operation_metric: false,
+        otel_operation_metric: plan.metrics.otel_operation,
     })
 }
 

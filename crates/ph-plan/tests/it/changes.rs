@@ -117,6 +117,10 @@ fn the_process() {
     );
     check(&with("log: {level: debug}"), &["LogChanged"]);
     check(
+        &with("metrics: {otel_operation: true}"),
+        &["MetricsChanged"],
+    );
+    check(
         &with("otlp: {endpoint: 'http://127.0.0.1:4318'}"),
         &["OtlpChanged"],
     );
@@ -143,5 +147,5 @@ fn the_way_of_writing_is_no_change() {
 /// Published hashes are compared across machines and builds.
 #[test]
 fn the_hash_is_stable() {
-    assert_eq!(plan(BASE).hash(), "ab7cba3771ff1dba");
+    assert_eq!(plan(BASE).hash(), "04946fd6e901bbe2");
 }
