@@ -15,7 +15,10 @@ use tokio_util::sync::CancellationToken;
 /// What one check found: a result, and why when it is not `Ok`.
 pub(crate) type Finding = (HealthResult, Option<String>);
 
-/// Checks `upstream` until it is retired, and sweeps its idle sessions.
+/// How long a connection that its upstream has closed may stay open on our side.
+const CLOSED_AFTER_MAX: Duration = Duration::from_secs(5);
+
+/// Checks `upstream` until it is retired, and sweeps its idle sessions and connections.
 pub(crate) fn start(upstream: Arc<Upstream>, shared: &Arc<Shared>) {
     let over = upstream.retired.clone();
     let checked = Arc::clone(&upstream);
@@ -33,9 +36,13 @@ pub(crate) fn start(upstream: Arc<Upstream>, shared: &Arc<Shared>) {
 async fn sweep_for_ever(upstream: &Upstream) {
     loop {
         let idle = upstream.tuning().session_idle;
-        tokio::time::sleep((idle / 4).clamp(Duration::from_secs(1), Duration::from_secs(60))).await;
+        let longest = match &upstream.way {
+            Way::Http(_) => CLOSED_AFTER_MAX,
+            Way::Stdio(_) => Duration::from_secs(60),
+        };
+        tokio::time::sleep((idle / 4).clamp(Duration::from_secs(1), longest)).await;
         match &upstream.way {
-            Way::Http(http) => http.sessions.sweep(idle),
+            Way::Http(http) => http.sweep(idle),
             Way::Stdio(stdio) => stdio.sweep(idle),
         }
     }

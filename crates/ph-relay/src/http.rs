@@ -18,7 +18,6 @@ use exchange::Exchange;
 use forward::Target;
 pub(crate) use forward::chain;
 use http::{Method as HttpMethod, Response, StatusCode};
-use http_body_util::BodyExt;
 use ph_base::Era;
 use ph_mcp::envelope::Body as RpcBody;
 use ph_mcp::error::code;
@@ -27,9 +26,10 @@ use ph_mcp::{AnswerScan, Envelope, Kind, headers};
 use ph_record::Server;
 use ph_wire::body::Body;
 use ph_wire::tls::TlsError;
-use ph_wire::upstream::{Answer, Upstream};
+use ph_wire::upstream::{Answer, AnswerError, Upstream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 /// Largest answer to a notification that is passed on.
 const SHORT_ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -134,30 +134,41 @@ impl HttpServer {
         body: &Bytes,
         messages: &[&Envelope<'_>],
     ) -> Response<Body> {
-        let answer = match self.ask(HttpMethod::POST, &client, body.clone()).await {
+        let answer = match self.ask(&HttpMethod::POST, &client, body.clone()).await {
             Ok(answer) => answer,
             Err(error) => return error.response(None),
         };
         // The text was checked to be UTF-8 when it was read.
         let text = std::str::from_utf8(body).unwrap_or("");
-        self.hear_client(&client, text, messages, answer.head.status.as_u16());
-        self.mind_status(
-            client.session_id(),
-            client.era_of_head(),
-            answer.head.status,
-        );
+        self.hear_client(&client, text, messages, answer.status.as_u16());
+        self.mind_status(client.session_id(), client.era_of_head(), answer.status);
         self.pass_short(answer).await
     }
 
     /// A short answer, whole.
     async fn pass_short(&self, answer: Answer) -> Response<Body> {
-        let body = http_body_util::Limited::new(answer.body, SHORT_ANSWER_BYTES_MAX).collect();
-        match tokio::time::timeout(self.tuning.load().timeouts.idle, body).await {
-            Ok(Ok(body)) => {
-                self.upstream.keep(answer.connection);
-                let mut response = Response::new(Body::Full(body.to_bytes()));
-                *response.status_mut() = answer.head.status;
-                *response.headers_mut() = forward::end_to_end(answer.head.headers);
+        let Answer {
+            status,
+            headers,
+            mut body,
+            ..
+        } = answer;
+        let mut text = Vec::new();
+        let read = async {
+            while text.len() <= SHORT_ANSWER_BYTES_MAX {
+                if body.append(&mut text).await? == 0 {
+                    return Ok::<_, AnswerError>(true);
+                }
+            }
+            Ok(false)
+        };
+        let read = tokio::time::timeout(self.tuning.load().timeouts.idle, read).await;
+        match read {
+            Ok(Ok(true)) => {
+                self.upstream.keep(body);
+                let mut response = Response::new(Body::Full(text.into()));
+                *response.status_mut() = status;
+                *response.headers_mut() = headers;
                 response
             }
             _ => OwnError::new(502, code::UNAVAILABLE, "the server's answer broke off")
@@ -204,19 +215,12 @@ impl HttpServer {
 
     /// Ends a session.
     pub(crate) async fn delete(self: Arc<Self>, client: Client) -> Response<Body> {
-        let answer = match self.ask(HttpMethod::DELETE, &client, Bytes::new()).await {
+        let answer = match self.ask(&HttpMethod::DELETE, &client, Bytes::new()).await {
             Ok(answer) => answer,
             Err(error) => return error.response(None),
         };
-        self.mind_status(
-            client.session_id(),
-            client.era_of_head(),
-            answer.head.status,
-        );
-        if let Some(id) = client
-            .session_id()
-            .filter(|_| answer.head.status.is_success())
-        {
+        self.mind_status(client.session_id(), client.era_of_head(), answer.status);
+        if let Some(id) = client.session_id().filter(|_| answer.status.is_success()) {
             self.sessions.end(id);
         }
         self.pass_short(answer).await
@@ -234,6 +238,12 @@ impl HttpServer {
 }
 
 impl HttpServer {
+    /// Forgets sessions that were quiet for longer than `idle`, and closes connections of no more use.
+    pub(crate) fn sweep(&self, idle: Duration) {
+        self.sessions.sweep(idle);
+        self.upstream.sweep();
+    }
+
     /// Takes over what a reload can change; calls in flight keep what they have.
     pub(crate) fn tune(&self, plan: &ph_plan::Server, whole: &ph_plan::Plan) {
         self.tuning

@@ -38,6 +38,8 @@ pub enum Body {
         /// Bytes still to come, when that is known.
         left: Option<u64>,
     },
+    /// It was cut, and that is told as soon as what came before has been written.
+    Cutting,
 }
 
 impl Body {
@@ -90,10 +92,17 @@ impl http_body::Body for Body {
                     Poll::Ready(None)
                 }
                 Poll::Ready(None) => {
-                    *self = Self::Empty;
-                    Poll::Ready(Some(Err(Cut)))
+                    // An error makes the connection forget what it has not written yet: while this
+                    // pends, it writes.
+                    *self = Self::Cutting;
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
                 }
             },
+            Self::Cutting => {
+                *self = Self::Empty;
+                Poll::Ready(Some(Err(Cut)))
+            }
         }
     }
 
@@ -102,6 +111,7 @@ impl http_body::Body for Body {
             Self::Empty => true,
             Self::Full(bytes) => bytes.is_empty(),
             Self::Pieces { left, .. } => *left == Some(0),
+            Self::Cutting => false,
         }
     }
 
@@ -112,7 +122,7 @@ impl http_body::Body for Body {
             Self::Pieces {
                 left: Some(left), ..
             } => SizeHint::with_exact(*left),
-            Self::Pieces { left: None, .. } => SizeHint::default(),
+            Self::Pieces { left: None, .. } | Self::Cutting => SizeHint::default(),
         }
     }
 }

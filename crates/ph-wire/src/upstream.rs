@@ -3,22 +3,35 @@
 //! A request is written to a connection once. Only when no byte of it can have
 //! reached the upstream (a kept connection that turned out closed before the
 //! write) is another connection tried: tool calls are not idempotent.
+//!
+//! The client is our own: a general one costs a task, two channels and two maps of
+//! headers for each call (ARCHITECTURE.md, "Threads").
+
+mod chunks;
+mod connection;
+mod hop;
+pub mod reader;
+mod request;
+mod stream;
 
 use crate::workers;
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName};
-use http::{Request, Response};
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use connection::Connection;
+use http::StatusCode;
+use http::header::HeaderMap;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use std::future::poll_fn;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use stream::Stream;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+
+pub use connection::AnswerError;
+pub use hop::{is_of_hop, named_by_connection};
+pub use request::Outgoing;
 
 /// Where an upstream is.
 #[derive(Clone, Debug)]
@@ -55,10 +68,10 @@ pub enum SendError {
     CertificateName(String),
     /// The connection broke; bytes may have reached the upstream.
     #[error("the connection broke before an answer came")]
-    Broken(#[source] hyper::Error),
+    Broken(#[source] io::Error),
     /// What came back is no HTTP.
     #[error("the answer is not HTTP/1.1")]
-    NotHttp(#[source] hyper::Error),
+    NotHttp(#[source] reader::Fault),
 }
 
 impl SendError {
@@ -73,16 +86,9 @@ impl SendError {
 
 /// Kept connections per worker, at most.
 const IDLE_MAX: usize = 256;
-/// How long a connection is kept when the upstream does not say: Node closes after 5 s.
-const IDLE_DEFAULT: Duration = Duration::from_secs(4);
-/// How long a connection is kept at most.
-const IDLE_LONGEST: Duration = Duration::from_secs(60);
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-
-type Sender = SendRequest<Full<Bytes>>;
 
 struct Idle {
-    sender: Sender,
+    connection: Box<Connection>,
     until: Instant,
 }
 
@@ -92,20 +98,44 @@ pub struct Upstream {
     idle: Box<[Mutex<Vec<Idle>>]>,
 }
 
-/// An answer's head, its body, and the connection it came on.
+/// An answer: its head, and the body that follows.
 pub struct Answer {
-    /// The head.
-    pub head: http::response::Parts,
+    /// Its status; never 1xx.
+    pub status: StatusCode,
+    /// Its headers, but those of the connection and the length.
+    pub headers: HeaderMap,
+    /// How long the body is, when the head says so.
+    pub length: Option<u64>,
     /// The body.
-    pub body: Incoming,
-    /// Give it back with [`Upstream::keep`] when the body has been read to its end.
-    pub connection: Used,
+    pub body: AnswerBody,
 }
 
-/// A connection in use; dropping it closes it.
-pub struct Used {
-    sender: Sender,
-    idle_for: Duration,
+/// The body of an answer, and the connection that it comes on: dropping it closes that.
+pub struct AnswerBody {
+    connection: Box<Connection>,
+}
+
+impl AnswerBody {
+    /// The next bytes as they come; `None` at the end. Cancel safe.
+    ///
+    /// # Errors
+    /// [`AnswerError`], when the body ends before it is complete.
+    pub async fn piece(&mut self) -> Result<Option<Bytes>, AnswerError> {
+        poll_fn(|cx| self.connection.poll_piece(cx)).await
+    }
+
+    /// Appends the next bytes to `out`, and says how many; 0 at the end. Cancel safe.
+    ///
+    /// # Errors
+    /// [`AnswerError`], when the body ends before it is complete.
+    pub async fn append(&mut self, out: &mut Vec<u8>) -> Result<usize, AnswerError> {
+        poll_fn(|cx| self.connection.poll_more(cx, out)).await
+    }
+
+    /// There is nothing more to come.
+    pub fn is_complete(&self) -> bool {
+        self.connection.is_complete()
+    }
 }
 
 impl Upstream {
@@ -117,55 +147,57 @@ impl Upstream {
         }
     }
 
+    /// Where it is.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
     /// Sends one request and waits for the answer's head.
     ///
-    /// The request's URI must be in origin form and `Host` set. `connect_timeout`: for a new
-    /// connection, TLS included; the wait for the head has no limit here.
+    /// `connect_timeout`: for a new connection, TLS included; the wait for the head has no limit here.
     ///
     /// # Errors
     /// [`SendError`]; [`SendError::is_unsent`] tells whether it may be tried elsewhere.
     pub async fn send(
         &self,
-        mut request: Request<Full<Bytes>>,
+        mut request: Outgoing,
         connect_timeout: Duration,
     ) -> Result<Answer, SendError> {
-        while let Some(mut sender) = self.take() {
-            if sender.ready().await.is_err() {
-                continue;
-            }
-            match sender.try_send_request(request).await {
-                Ok(response) => return Ok(Answer::new(response, sender)),
-                Err(mut failed) => match failed.take_message() {
-                    // The connection closed before the first byte was written.
-                    Some(unsent) => request = unsent,
-                    None => return Err(SendError::after_sending(failed.into_error())),
-                },
+        while let Some(mut connection) = self.take() {
+            connection.begin(request);
+            match connection.head().await {
+                // It was closed before the first byte was written.
+                Err(_) if connection.is_unsent() => request = connection.into_request(),
+                head => return Ok(Answer::new(head?, connection)),
             }
         }
-        let mut sender = self.connect(connect_timeout).await?;
-        sender.ready().await.map_err(SendError::Broken)?;
-        match sender.send_request(request).await {
-            Ok(response) => Ok(Answer::new(response, sender)),
-            Err(e) => Err(SendError::after_sending(e)),
-        }
+        let stream = self.connect(connect_timeout).await?;
+        let mut connection = Box::new(Connection::new(stream, request));
+        Ok(Answer::new(connection.head().await?, connection))
     }
 
-    /// Keeps a connection whose last answer has been read to its end.
-    pub fn keep(&self, used: Used) {
+    /// Keeps the connection of an answer that has been read to its end; any other is closed.
+    pub fn keep(&self, body: AnswerBody) {
         // A connection made outside of the workers lives on another thread: using it
         // from here would cost two wake-ups a call.
-        let Some(shard) = self
-            .shard()
-            .filter(|_| !used.sender.is_closed() && !used.idle_for.is_zero())
-        else {
+        let (Some(shard), Some(keep_for)) = (self.shard(), body.connection.keep_for()) else {
             return;
         };
         let mut idle = shard.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE_MAX {
             idle.push(Idle {
-                sender: used.sender,
-                until: Instant::now() + used.idle_for,
+                connection: body.connection,
+                until: Instant::now() + keep_for,
             });
+        }
+    }
+
+    /// Closes kept connections that are too old, or that the upstream has closed.
+    pub fn sweep(&self) {
+        let now = Instant::now();
+        for shard in &self.idle {
+            let mut idle = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.retain_mut(|i| i.until > now && i.connection.is_quiet());
         }
     }
 
@@ -174,12 +206,12 @@ impl Upstream {
     }
 
     /// The connection used last, so that surplus ones grow old and go.
-    fn take(&self) -> Option<Sender> {
+    fn take(&self) -> Option<Box<Connection>> {
         let mut idle = self.shard()?.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        while let Some(last) = idle.pop() {
-            if last.until > now && !last.sender.is_closed() {
-                return Some(last.sender);
+        while let Some(mut last) = idle.pop() {
+            if last.until > now && last.connection.is_quiet() {
+                return Some(last.connection);
             }
             if last.until <= now {
                 // Those below were used even earlier.
@@ -189,7 +221,7 @@ impl Upstream {
         None
     }
 
-    async fn connect(&self, limit: Duration) -> Result<Sender, SendError> {
+    async fn connect(&self, limit: Duration) -> Result<Stream, SendError> {
         let attempt = tokio::time::timeout(limit, self.connect_now());
         attempt.await.unwrap_or_else(|_| {
             Err(SendError::ConnectTimeout {
@@ -199,7 +231,7 @@ impl Upstream {
         })
     }
 
-    async fn connect_now(&self) -> Result<Sender, SendError> {
+    async fn connect_now(&self) -> Result<Stream, SendError> {
         let failed = |source| SendError::Connect {
             address: self.name(),
             source,
@@ -208,19 +240,15 @@ impl Upstream {
             .await
             .map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
-        match &self.address.tls {
-            None => handshake(TokioIo::new(stream)).await,
-            Some(config) => {
-                let host = self.address.host.clone();
-                let name = ServerName::try_from(host.clone())
-                    .map_err(|_| SendError::CertificateName(host))?;
-                let connector = TlsConnector::from(Arc::clone(config));
-                handshake(TokioIo::new(
-                    connector.connect(name, stream).await.map_err(failed)?,
-                ))
-                .await
-            }
-        }
+        let Some(config) = &self.address.tls else {
+            return Ok(Stream::Plain(stream));
+        };
+        let host = self.address.host.clone();
+        let name =
+            ServerName::try_from(host.clone()).map_err(|_| SendError::CertificateName(host))?;
+        let connector = TlsConnector::from(Arc::clone(config));
+        let stream = connector.connect(name, stream).await.map_err(failed)?;
+        Ok(Stream::Tls(Box::new(stream)))
     }
 
     fn name(&self) -> String {
@@ -228,80 +256,13 @@ impl Upstream {
     }
 }
 
-async fn handshake<T>(io: T) -> Result<Sender, SendError>
-where
-    T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-{
-    let (sender, connection) = http1::Builder::new()
-        .handshake(io)
-        .await
-        .map_err(SendError::Broken)?;
-    // Ends when the sender is dropped or the upstream closes; its error also reaches the sender.
-    tokio::spawn(connection);
-    Ok(sender)
-}
-
-impl SendError {
-    fn after_sending(error: hyper::Error) -> Self {
-        if error.is_parse() {
-            Self::NotHttp(error)
-        } else {
-            Self::Broken(error)
-        }
-    }
-}
-
 impl Answer {
-    fn new(response: Response<Incoming>, sender: Sender) -> Self {
-        let (head, body) = response.into_parts();
-        let idle_for = idle_time(&head.headers);
+    fn new(head: reader::Head, connection: Box<Connection>) -> Self {
         Self {
-            head,
-            body,
-            connection: Used { sender, idle_for },
+            status: head.status,
+            headers: head.headers,
+            length: head.length,
+            body: AnswerBody { connection },
         }
-    }
-}
-
-/// How long the upstream keeps a quiet connection, less a second for the way there.
-///
-/// `Keep-Alive: timeout=N` says so; N of 1 or 0 means: do not keep it.
-fn idle_time(headers: &HeaderMap) -> Duration {
-    let Some(value) = headers.get(KEEP_ALIVE).and_then(|v| v.to_str().ok()) else {
-        return IDLE_DEFAULT;
-    };
-    let seconds = value
-        .split(',')
-        .find_map(|p| p.trim().strip_prefix("timeout=")?.parse::<u64>().ok());
-    seconds.map_or(IDLE_DEFAULT, |s| {
-        Duration::from_secs(s.saturating_sub(1)).min(IDLE_LONGEST)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(keep_alive: Option<&str>, want: u64) {
-        let mut headers = HeaderMap::new();
-        if let Some(v) = keep_alive {
-            headers.insert(KEEP_ALIVE, v.parse().unwrap());
-        }
-        assert_eq!(
-            idle_time(&headers),
-            Duration::from_secs(want),
-            "{keep_alive:?}"
-        );
-    }
-
-    #[test]
-    fn connections_are_kept_shorter_than_the_upstream_does() {
-        check(None, 4);
-        check(Some("timeout=5"), 4);
-        check(Some("timeout=5, max=100"), 4);
-        check(Some("timeout=1"), 0);
-        check(Some("timeout=9999"), 60);
-        check(Some("max=3"), 4);
     }
 }

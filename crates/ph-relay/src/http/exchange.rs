@@ -11,7 +11,7 @@ mod heard;
 mod wait;
 
 use super::HttpServer;
-use super::forward::{chain, end_to_end, upstream_failure};
+use super::forward::{chain, upstream_failure};
 use crate::call::{Call, Context};
 use crate::drive::Carried;
 use crate::heard::{Heard, Tee};
@@ -155,8 +155,8 @@ impl Exchange {
         };
         let _open = self.is_stream.then(|| Open::new(&server));
         let answer = self.send(&server).await?;
-        server.mind_status(self.session_id.as_deref(), self.era, answer.head.status);
-        if is_event_stream(&answer.head.headers) {
+        server.mind_status(self.session_id.as_deref(), self.era, answer.status);
+        if is_event_stream(&answer.headers) {
             self.events(answer).await
         } else {
             self.whole(&server, answer).await
@@ -196,7 +196,8 @@ impl Exchange {
         let request =
             server
                 .target
-                .request(HttpMethod::POST, headers, body, traceparent.as_deref());
+                .request(&HttpMethod::POST, &headers, body, traceparent.as_deref());
+        drop(headers);
         self.calls.iter_mut().for_each(Call::sent);
         let mut send = pin!(server.upstream.send(request, self.tuning.timeouts.connect));
         loop {
@@ -224,54 +225,54 @@ impl Exchange {
     /// An answer that is no event stream: JSON, or whatever else, and it passes as it is.
     async fn whole(&mut self, server: &HttpServer, answer: upstream::Answer) -> Result<(), Over> {
         let upstream::Answer {
-            mut head,
+            status,
+            headers,
+            length,
             mut body,
-            connection,
         } = answer;
+        self.opened(status, &headers);
+        self.step_within(self.tuning.timeouts.idle);
         let mut scan = AnswerScan::default();
-        let (mut held, mut length) = (Vec::new(), 0);
-        let status = head.status;
-        let known_length = head
-            .headers
-            .get(http::header::CONTENT_LENGTH)
-            .and_then(|v| v.to_str().ok()?.parse().ok());
-        self.opened(&head);
-        let headers = end_to_end(std::mem::take(&mut head.headers));
-        loop {
+        let first = match self.piece(&mut body).await? {
+            Ok(first) => first.unwrap_or_default(),
+            Err(error) => return Err(self.broke_off(&error)),
+        };
+        scan.push(&first);
+        if body.is_complete() {
+            server.upstream.keep(body);
+            self.heard_all(status, scan.finish(), first.len() as u64);
+            self.reply.whole(status, headers, Body::Full(first));
+            return Err(Over);
+        }
+        let mut held = Vec::with_capacity(room_for(length));
+        held.extend_from_slice(&first);
+        while held.len() <= WHOLE_BYTES_MAX {
             self.step_within(self.tuning.timeouts.idle);
-            match self.frame(&mut body).await? {
-                Ok(Some(piece)) => {
-                    scan.push(&piece);
-                    length += piece.len();
-                    held.push(piece);
-                    if length > WHOLE_BYTES_MAX {
-                        break;
-                    }
-                }
-                Ok(None) => {
-                    server.upstream.keep(connection);
-                    self.heard_all(status, scan.finish(), length as u64);
-                    self.reply.whole(status, headers, Body::Full(joined(held)));
+            match self.append(&mut body, &mut held).await? {
+                Ok(0) => {
+                    server.upstream.keep(body);
+                    self.heard_all(status, scan.finish(), held.len() as u64);
+                    self.reply.whole(status, headers, Body::Full(held.into()));
                     return Err(Over);
                 }
+                Ok(count) => scan.push(&held[held.len() - count..]),
                 Err(error) => return Err(self.broke_off(&error)),
             }
         }
-        self.reply.begin(status, headers, known_length);
+        self.reply.begin(status, headers, length);
+        let mut count = held.len() as u64;
+        self.pass(held.into()).await?;
         loop {
-            for piece in held.drain(..) {
-                self.pass(piece).await?;
-            }
             self.step_within(self.tuning.timeouts.idle);
-            match self.frame(&mut body).await? {
+            match self.piece(&mut body).await? {
                 Ok(Some(piece)) => {
                     scan.push(&piece);
-                    length += piece.len();
-                    held.push(piece);
+                    count += piece.len() as u64;
+                    self.pass(piece).await?;
                 }
                 Ok(None) => {
-                    server.upstream.keep(connection);
-                    self.heard_all(status, scan.finish(), length as u64);
+                    server.upstream.keep(body);
+                    self.heard_all(status, scan.finish(), count);
                     self.reply.end().await;
                     return Err(Over);
                 }
@@ -283,17 +284,17 @@ impl Exchange {
     /// An event stream: passed on piece by piece, read on the side.
     async fn events(&mut self, answer: upstream::Answer) -> Result<(), Over> {
         let upstream::Answer {
-            mut head,
+            status,
+            mut headers,
             mut body,
-            connection,
+            ..
         } = answer;
         let mut tee = Tee::new();
-        self.opened(&head);
-        let mut headers = end_to_end(std::mem::take(&mut head.headers));
+        self.opened(status, &headers);
         headers
             .entry(HeaderName::from_static("x-accel-buffering"))
             .or_insert(HeaderValue::from_static("no"));
-        self.reply.begin(head.status, headers, None);
+        self.reply.begin(status, headers, None);
         self.in_events = true;
         let mut quiet = FIRST_QUIET;
         let mut last = Instant::now();
@@ -307,9 +308,9 @@ impl Exchange {
             .min(self.deadline);
             let comment_at = Instant::now() + quiet;
             let frame = if tee.is_inside_event() || self.reply.gone {
-                Some(self.frame(&mut body).await?)
+                Some(self.piece(&mut body).await?)
             } else {
-                self.frame_or(&mut body, comment_at).await?
+                self.piece_or(&mut body, comment_at).await?
             };
             match frame {
                 None => {
@@ -325,7 +326,7 @@ impl Exchange {
                     self.pass_heard(piece, heard).await?;
                 }
                 Some(Ok(None)) => {
-                    self.server.upstream.keep(connection);
+                    self.server.upstream.keep(body);
                     self.reply.end().await;
                     return self
                         .ended_early(&tee, "the event stream ended without an answer")
@@ -445,10 +446,8 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
         .is_some_and(|k| k.eq_ignore_ascii_case("text/event-stream"))
 }
 
-fn joined(mut pieces: Vec<Bytes>) -> Bytes {
-    match pieces.len() {
-        0 => Bytes::new(),
-        1 => pieces.swap_remove(0),
-        _ => pieces.concat().into(),
-    }
+/// Room for a body of this length, with a byte to spare; none is made for what will be streamed.
+fn room_for(length: Option<u64>) -> usize {
+    let length = length.and_then(|l| usize::try_from(l).ok());
+    length.filter(|l| *l <= WHOLE_BYTES_MAX).unwrap_or(0) + 1
 }

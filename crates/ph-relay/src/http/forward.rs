@@ -2,16 +2,12 @@
 
 use crate::reply::OwnError;
 use bytes::Bytes;
-use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
-use http::{Method, Request, Uri};
-use http_body_util::Full;
+use http::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Uri};
 use ph_mcp::error::code;
 use ph_plan::HttpUpstream;
 use ph_wire::tls::{TlsError, client_config};
-use ph_wire::upstream::{Address, SendError};
+use ph_wire::upstream::{Address, Outgoing, SendError, is_of_hop, named_by_connection};
 
 /// Where requests to one upstream go.
 pub(crate) struct Target {
@@ -65,66 +61,36 @@ impl Target {
     /// The request to send: the client's headers but those of its own hop, and ours.
     pub(crate) fn request(
         &self,
-        method: Method,
-        from: HeaderMap,
+        method: &Method,
+        from: &HeaderMap,
         body: Bytes,
         traceparent: Option<&str>,
-    ) -> Request<Full<Bytes>> {
-        let mut headers = end_to_end(from);
-        // A compressed answer could not be read.
-        headers.remove(ACCEPT_ENCODING);
-        headers.insert(HOST, self.host.clone());
+    ) -> Outgoing {
+        let mut request = Outgoing::new(method, &self.uri, &self.host);
+        let dropped = named_by_connection(from);
+        for (name, value) in from {
+            // A compressed answer could not be read.
+            let is_replaced = *name == HOST
+                || *name == ACCEPT_ENCODING
+                || is_of_hop(name.as_str())
+                || traceparent.is_some() && *name == TRACEPARENT;
+            if !is_replaced && !dropped.contains(name) && !self.headers.contains_key(name) {
+                request.header(name, value);
+            }
+        }
         for (name, value) in &self.headers {
-            headers.insert(name.clone(), value.clone());
+            if traceparent.is_none() || *name != TRACEPARENT {
+                request.header(name, value);
+            }
         }
         if let Some(value) = traceparent.and_then(|t| HeaderValue::from_str(t).ok()) {
-            headers.insert(HeaderName::from_static("traceparent"), value);
+            request.header(&TRACEPARENT, &value);
         }
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = method;
-        *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = headers;
-        request
+        request.with_body(body)
     }
 }
 
-/// `headers` without those that end at the next hop (RFC 9110 §7.6.1), and
-/// without the length, which is set anew.
-pub(crate) fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
-    for named in connection_names(&headers) {
-        headers.remove(named);
-    }
-    while let Some(name) = headers.keys().find(|n| OF_HOP.contains(n)).cloned() {
-        headers.remove(name);
-    }
-    headers
-}
-
-static OF_HOP: [HeaderName; 10] = [
-    CONNECTION,
-    CONTENT_LENGTH,
-    TRANSFER_ENCODING,
-    TE,
-    TRAILER,
-    UPGRADE,
-    EXPECT,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    HeaderName::from_static("keep-alive"),
-];
-
-/// The headers that `Connection` names; almost always none.
-fn connection_names(headers: &HeaderMap) -> Vec<HeaderName> {
-    let values = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|v| v.to_str().ok());
-    let tokens = values.flat_map(|v| v.split(',')).map(str::trim);
-    tokens
-        .filter(|t| !t.eq_ignore_ascii_case("keep-alive") && !t.eq_ignore_ascii_case("close"))
-        .filter_map(|t| t.parse().ok())
-        .collect()
-}
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What a client is told when the upstream gave no answer.
 pub(crate) fn upstream_failure(server: &str, error: &SendError) -> OwnError {

@@ -6,7 +6,6 @@ use crate::health::Finding;
 use bytes::Bytes;
 use http::Method as HttpMethod;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
-use http_body_util::{BodyExt, Limited};
 use ph_mcp::{AnswerScan, ServerMessage, headers};
 use ph_record::HealthResult;
 use ph_wire::upstream::SendError;
@@ -147,8 +146,8 @@ impl HttpServer {
             head.insert(headers::SESSION_ID, session);
         }
         let request = self.target.request(
-            HttpMethod::POST,
-            head,
+            &HttpMethod::POST,
+            &head,
             Bytes::from_static(body.as_bytes()),
             None,
         );
@@ -164,17 +163,19 @@ impl HttpServer {
                 };
                 (result, Some(chain(&e)))
             })?;
-        let session = answer.head.headers.get(headers::SESSION_ID).cloned();
-        let status = answer.head.status.as_u16();
+        let session = answer.headers.get(headers::SESSION_ID).cloned();
+        let status = answer.status.as_u16();
         let mut message = None;
-        let mut body = Limited::new(answer.body, ANSWER_BYTES_MAX);
+        let mut body = answer.body;
+        let mut length = 0;
         let mut tee = crate::heard::Tee::new();
         let mut scan = AnswerScan::default();
         // An event stream may stay open after its answer: the first answer is enough.
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map(|f| f.into_data().unwrap_or_default()) else {
+        while let Ok(Some(data)) = body.piece().await {
+            length += data.len();
+            if length > ANSWER_BYTES_MAX {
                 break;
-            };
+            }
             scan.push(&data);
             message = tee
                 .push(&data)
@@ -193,7 +194,7 @@ impl HttpServer {
             .finish()
             .into_iter()
             .find(|m| m.has_result || m.has_error);
-        self.upstream.keep(answer.connection);
+        self.upstream.keep(body);
         Ok(Seen {
             status,
             session,

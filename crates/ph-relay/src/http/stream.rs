@@ -1,14 +1,13 @@
 //! A GET: the standing event stream of a legacy session, or whatever the upstream makes of it.
 
 use super::HttpServer;
-use super::forward::{chain, end_to_end, upstream_failure};
+use super::forward::{chain, upstream_failure};
 use crate::call::Call;
 use crate::heard::{Heard, Tee};
 use crate::inbound::Client;
 use crate::reply::{OwnError, Reply};
 use bytes::Bytes;
 use http::{Method as HttpMethod, Response};
-use http_body_util::BodyExt;
 use ph_mcp::Kind;
 use ph_mcp::error::code;
 use ph_record::{EventKind, Replica};
@@ -23,21 +22,13 @@ impl HttpServer {
     /// Opens a stream to the upstream and carries it until one side ends it.
     pub(crate) async fn get(self: Arc<Self>, mut client: Client) -> Response<Body> {
         client.session = client.session_id().and_then(|id| self.sessions.find(id));
-        let answer = match self.ask(HttpMethod::GET, &client, Bytes::new()).await {
+        let answer = match self.ask(&HttpMethod::GET, &client, Bytes::new()).await {
             Ok(answer) => answer,
             Err(error) => return error.response(None),
         };
-        self.mind_status(
-            client.session_id(),
-            client.era_of_head(),
-            answer.head.status,
-        );
+        self.mind_status(client.session_id(), client.era_of_head(), answer.status);
         let (mut reply, response) = Reply::new();
-        reply.begin(
-            answer.head.status,
-            end_to_end(answer.head.headers.clone()),
-            None,
-        );
+        reply.begin(answer.status, answer.headers.clone(), None);
         let tracker = self.shared.parts.calls.clone();
         let abort = self.shared.parts.abort.clone();
         let accept = self.shared.parts.end_streams.clone();
@@ -79,13 +70,11 @@ impl HttpServer {
     /// Sends a request without calls and waits for the answer's head.
     pub(super) async fn ask(
         &self,
-        method: HttpMethod,
+        method: &HttpMethod,
         client: &Client,
         body: Bytes,
     ) -> Result<Answer, OwnError> {
-        let request = self
-            .target
-            .request(method, client.headers.clone(), body, None);
+        let request = self.target.request(method, &client.headers, body, None);
         let tuning = self.tuning.load_full();
         let t = &tuning.timeouts;
         match timeout(t.first_byte, self.upstream.send(request, t.connect)).await {
@@ -122,38 +111,33 @@ struct Stream {
 impl Stream {
     async fn carry(&mut self, answer: Answer) {
         let Answer {
-            head,
-            mut body,
-            connection,
+            status, mut body, ..
         } = answer;
         let _counted = self
             .client
             .session
             .as_ref()
-            .filter(|_| head.status.is_success())
+            .filter(|_| status.is_success())
             .map(|s| s.stream());
         let mut quiet = Duration::from_secs(1);
         loop {
             let next = tokio::select! {
-                frame = timeout(quiet, body.frame()) => frame,
+                piece = timeout(quiet, body.piece()) => piece,
                 () = self.reply.closed() => return,
             };
             match next {
-                Err(_) if self.tee.is_inside_event() || !head.status.is_success() => {}
+                Err(_) if self.tee.is_inside_event() || !status.is_success() => {}
                 Err(_) => {
                     if let Some(room) = self.reply.room_now() {
                         room.send(Piece::Data(Bytes::from_static(ph_wire::sse::KEEP_ALIVE)));
                     }
                 }
-                Ok(None) => {
-                    self.server.upstream.keep(connection);
+                Ok(Ok(None)) => {
+                    self.server.upstream.keep(body);
                     return self.reply.end().await;
                 }
-                Ok(Some(Err(_))) => return self.reply.cut(),
-                Ok(Some(Ok(frame))) => {
-                    let Ok(data) = frame.into_data() else {
-                        continue;
-                    };
+                Ok(Err(_)) => return self.reply.cut(),
+                Ok(Ok(Some(data))) => {
                     for heard in self.tee.push(&data) {
                         self.hear(&heard);
                     }

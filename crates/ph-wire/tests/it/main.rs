@@ -12,4 +12,5 @@ mod start;
 mod stderr;
 mod stop;
 mod support;
+mod upstream;
 mod usage;

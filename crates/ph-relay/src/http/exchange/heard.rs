@@ -4,7 +4,7 @@ use super::Exchange;
 use crate::call::Call;
 use crate::heard::Heard;
 use crate::inbound::tag;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use ph_base::{Era, Method};
 use ph_mcp::{Kind, ServerMessage};
 use ph_record::{Answer, Ending};
@@ -132,8 +132,8 @@ impl Exchange {
 
     /// An answer's head is there: an initialize may have opened a session, or the
     /// upstream vouches for one that began before we did.
-    pub(super) fn opened(&mut self, head: &http::response::Parts) {
-        if !head.status.is_success() {
+    pub(super) fn opened(&mut self, status: StatusCode, headers: &HeaderMap) {
+        if !status.is_success() {
             return;
         }
         if self.calls.iter().any(|c| c.method == Method::Initialize) {
@@ -141,7 +141,7 @@ impl Exchange {
                 .calls
                 .first_mut()
                 .and_then(|c| c.record().client.clone());
-            self.server.watch(&head.headers, name);
+            self.server.watch(headers, name);
         } else if let (None, Era::Legacy, Some(id)) =
             (&self.client.session, self.era, &self.session_id)
         {

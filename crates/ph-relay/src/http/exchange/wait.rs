@@ -7,12 +7,11 @@ use crate::cancel::{CancelCause, on_cancel};
 use crate::reply::OwnError;
 use crate::signal::Signal;
 use bytes::Bytes;
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use ph_mcp::MessageId;
 use ph_mcp::error::code;
 use ph_record::Ending;
 use ph_wire::body::Body;
+use ph_wire::upstream::{AnswerBody, AnswerError};
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
@@ -28,7 +27,7 @@ pub(super) enum Wake<T> {
 }
 
 impl Exchange {
-    pub(super) fn broke_off(&mut self, error: &hyper::Error) -> Over {
+    pub(super) fn broke_off(&mut self, error: &AnswerError) -> Over {
         let text = chain(error);
         self.calls.iter_mut().for_each(|c| c.set_error(&text));
         if self.reply.has_head() {
@@ -81,36 +80,51 @@ impl Exchange {
         };
     }
 
-    /// The next frame of the body, minding whatever else happens.
-    pub(super) async fn frame(
+    /// The next piece of the body, minding whatever else happens.
+    pub(super) async fn piece(
         &mut self,
-        body: &mut Incoming,
-    ) -> Result<Result<Option<Bytes>, hyper::Error>, Over> {
+        body: &mut AnswerBody,
+    ) -> Result<Result<Option<Bytes>, AnswerError>, Over> {
         loop {
-            let mut next = pin!(next_data(body));
+            let mut next = pin!(body.piece());
             match self.wait(next.as_mut()).await {
-                Wake::Done(frame) => return Ok(frame),
+                Wake::Done(piece) => return Ok(piece),
                 other => self.minded(&other)?,
             }
         }
     }
 
-    /// The same, or `None` at `until`.
-    pub(super) async fn frame_or(
+    /// More of the body at the end of `out`, minding whatever else happens; how many bytes.
+    pub(super) async fn append(
         &mut self,
-        body: &mut Incoming,
+        body: &mut AnswerBody,
+        out: &mut Vec<u8>,
+    ) -> Result<Result<usize, AnswerError>, Over> {
+        loop {
+            let mut next = pin!(body.append(out));
+            match self.wait(next.as_mut()).await {
+                Wake::Done(count) => return Ok(count),
+                other => self.minded(&other)?,
+            }
+        }
+    }
+
+    /// The next piece, or `None` at `until`.
+    pub(super) async fn piece_or(
+        &mut self,
+        body: &mut AnswerBody,
         until: Instant,
-    ) -> Result<Option<Result<Option<Bytes>, hyper::Error>>, Over> {
+    ) -> Result<Option<Result<Option<Bytes>, AnswerError>>, Over> {
         loop {
             let either = async {
                 tokio::select! {
                     biased;
-                    frame = next_data(body) => Some(frame),
+                    piece = body.piece() => Some(piece),
                     () = sleep_until(until.into()) => None,
                 }
             };
             match self.wait(pin!(either)).await {
-                Wake::Done(frame) => return Ok(frame),
+                Wake::Done(piece) => return Ok(piece),
                 other => self.minded(&other)?,
             }
         }
@@ -236,19 +250,5 @@ impl Exchange {
             self.reply.last_words(events.into());
         }
         Over
-    }
-}
-
-async fn next_data(body: &mut Incoming) -> Result<Option<Bytes>, hyper::Error> {
-    loop {
-        match body.frame().await {
-            None => return Ok(None),
-            Some(Ok(frame)) => {
-                if let Ok(data) = frame.into_data() {
-                    return Ok(Some(data));
-                }
-            }
-            Some(Err(e)) => return Err(e),
-        }
     }
 }
