@@ -10,7 +10,7 @@ mod error;
 mod eval;
 mod field;
 mod filter;
-mod line;
+pub(crate) mod line;
 mod parser;
 #[cfg(test)]
 mod tests;

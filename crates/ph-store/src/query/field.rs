@@ -68,7 +68,7 @@ macro_rules! fields {
 }
 
 fields! {
-    /// Name from the configuration.
+    /// Name from the configuration; of what a server sends itself, its name for itself.
     Server "server" Text,
     /// Tool of a `tools/call`.
     Tool "tool" Text,
@@ -203,6 +203,10 @@ impl Field {
     /// as JSON, `null` as nothing.
     pub fn value<'a>(&self, json: &'a [u8]) -> Option<Cow<'a, str>> {
         match self {
+            // Who sends spans and log records gives itself a name: that is the server then.
+            Self::Known(Known::Server) => line::member(json, Known::Server.name())
+                .or_else(|| line::member(json, Known::Service.name()))?
+                .text(),
             Self::Known(known) => line::member(json, known.name())?.text(),
             Self::Params(path) => params_value(json, path),
             Self::Attributes(path) => {
@@ -291,6 +295,12 @@ mod tests {
         check(line, "attributes.http.url", Some("x"));
         check(line, "attr.n", Some("[1,2]"));
         check(line, "attr.n.1", None);
+        check(r#"{"service":"worker"}"#, "server", Some("worker"));
+        check(
+            r#"{"service":"worker","server":"files"}"#,
+            "server",
+            Some("files"),
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 /// A value, as its bytes in the line.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// What stands between the quotes, escapes and all.
     Text(&'a [u8]),
     /// A number as written.
@@ -22,7 +22,7 @@ pub(super) enum Value<'a> {
 
 impl<'a> Value<'a> {
     /// As text; `None` for `null`.
-    pub(super) fn text(self) -> Option<Cow<'a, str>> {
+    pub(crate) fn text(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Text(raw) => Some(unescaped(raw)),
             Self::Word(b"null") => None,
@@ -33,7 +33,7 @@ impl<'a> Value<'a> {
     }
 
     /// The bytes of an object.
-    pub(super) fn object(self) -> Option<&'a [u8]> {
+    pub(crate) fn object(self) -> Option<&'a [u8]> {
         match self {
             Self::Object(raw) => Some(raw),
             _ => None,
@@ -42,7 +42,7 @@ impl<'a> Value<'a> {
 }
 
 /// The members of the object that `json` begins with: keys between their quotes, and values.
-pub(super) fn members(json: &[u8]) -> Members<'_> {
+pub(crate) fn members(json: &[u8]) -> Members<'_> {
     let json = json.trim_ascii_start();
     Members {
         rest: json.strip_prefix(b"{").unwrap_or_default(),
@@ -50,12 +50,12 @@ pub(super) fn members(json: &[u8]) -> Members<'_> {
 }
 
 /// The first member of that name.
-pub(super) fn member<'a>(json: &'a [u8], name: &str) -> Option<Value<'a>> {
+pub(crate) fn member<'a>(json: &'a [u8], name: &str) -> Option<Value<'a>> {
     members(json).find_map(|(key, value)| is_key(key, name).then_some(value))
 }
 
 /// The value at a path: the longest name first, since names may have dots themselves.
-pub(super) fn at_path<'a>(object: &'a [u8], path: &str) -> Option<Value<'a>> {
+pub(crate) fn at_path<'a>(object: &'a [u8], path: &str) -> Option<Value<'a>> {
     if let Some(value) = member(object, path) {
         return Some(value);
     }
@@ -71,7 +71,7 @@ fn is_key(key: &[u8], name: &str) -> bool {
 }
 
 /// See [`members`].
-pub(super) struct Members<'a> {
+pub(crate) struct Members<'a> {
     rest: &'a [u8],
 }
 
@@ -152,7 +152,7 @@ fn nested_end(json: &[u8]) -> usize {
 }
 
 /// The text that stands between quotes, escapes resolved; what is no escape stays as it is.
-pub(super) fn unescaped(raw: &[u8]) -> Cow<'_, str> {
+pub(crate) fn unescaped(raw: &[u8]) -> Cow<'_, str> {
     let Some(mut at) = memchr(b'\\', raw) else {
         return String::from_utf8_lossy(raw);
     };
@@ -213,13 +213,13 @@ fn unit(raw: &[u8]) -> Option<u16> {
 }
 
 /// A whole number; one with a point or an exponent is rounded. `None` beyond 64 bits.
-pub(super) fn whole(number: &[u8]) -> Option<i64> {
+pub(crate) fn whole(number: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(number).ok()?;
     text.parse().ok().or_else(|| rounded(text.parse().ok()?))
 }
 
 /// Milliseconds as lines have them, in nanoseconds.
-pub(super) fn ms_to_ns(ms: &[u8]) -> Option<i64> {
+pub(crate) fn ms_to_ns(ms: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(ms).ok()?;
     rounded(text.parse::<f64>().ok()? * 1e6)
 }
