@@ -78,10 +78,11 @@ impl Labels {
         Self(kept.into())
     }
 
-    /// These labels without the metric's name.
+    /// These labels without what describes the metric itself: its name, and the type and unit that
+    /// Prometheus may keep beside it.
     #[must_use]
     pub fn without_name(&self) -> Self {
-        self.filtered(|name| name != METRIC_NAME)
+        self.filtered(|name| !matches!(name, METRIC_NAME | "__type__" | "__unit__"))
     }
 
     /// These labels with one label set; an empty value takes the label away.

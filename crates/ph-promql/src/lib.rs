@@ -4,6 +4,7 @@
 //! `ph-store`'s. What is not supported fails with an error that names the construct.
 
 mod error;
+mod eval;
 mod labels;
 mod limits;
 mod matcher;
@@ -12,6 +13,7 @@ mod series;
 mod source;
 
 pub use error::{Annotation, ErrorType, EvalError, ParseError, Severity};
+pub use eval::{instant, range};
 pub use labels::{Labels, METRIC_NAME};
 pub use limits::{Interrupt, Limits};
 pub use matcher::{MatchOp, Matcher, MatcherError};

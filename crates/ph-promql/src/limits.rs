@@ -26,6 +26,9 @@ pub struct Limits<'a> {
     pub lookback_ms: i64,
     /// The step of a subquery that names none, milliseconds: 1 minute.
     pub subquery_step_ms: i64,
+    /// Whether names that functions drop are still there for `label_replace` and `by`, and go at the end only:
+    /// Prometheus's feature flag `promql-delayed-name-removal`. Off, as there.
+    pub delayed_name_removal: bool,
     /// Asked again and again while a query runs, at least once for each 100,000 samples.
     pub check: Option<&'a dyn Fn() -> Result<(), Interrupt>>,
 }
@@ -38,6 +41,7 @@ impl Default for Limits<'_> {
             steps_max: 11_000,
             lookback_ms: 5 * 60_000,
             subquery_step_ms: 60_000,
+            delayed_name_removal: false,
             check: None,
         }
     }
@@ -51,6 +55,7 @@ impl fmt::Debug for Limits<'_> {
             .field("steps_max", &self.steps_max)
             .field("lookback_ms", &self.lookback_ms)
             .field("subquery_step_ms", &self.subquery_step_ms)
+            .field("delayed_name_removal", &self.delayed_name_removal)
             .finish_non_exhaustive()
     }
 }

@@ -1,12 +1,19 @@
 //! From text to a query that can be evaluated.
 
+mod build;
+mod cursor;
+pub(crate) mod func;
 mod guard;
+pub(crate) mod node;
 mod selectors;
 mod token;
 
 use promql_parser::parser::Expr;
-use promql_parser::parser::value::ValueType as Type;
 
+use self::build::Builder;
+pub(crate) use self::build::TIME_MS_MAX;
+use self::cursor::Cursor;
+use self::node::Node;
 use crate::error::ParseError;
 use crate::matcher::Matcher;
 
@@ -15,6 +22,7 @@ use crate::matcher::Matcher;
 pub struct Query {
     text: String,
     expr: Expr,
+    node: Node,
 }
 
 /// What kind of value a query gives.
@@ -30,6 +38,18 @@ pub enum ValueType {
     Matrix,
 }
 
+impl ValueType {
+    /// As Prometheus's messages call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::String => "string",
+            Self::Vector => "instant vector",
+            Self::Matrix => "range vector",
+        }
+    }
+}
+
 impl Query {
     /// The text as it was given.
     pub fn text(&self) -> &str {
@@ -38,12 +58,7 @@ impl Query {
 
     /// What kind of value it gives in an instant query.
     pub fn value_type(&self) -> ValueType {
-        match self.expr.value_type() {
-            Type::Scalar => ValueType::Scalar,
-            Type::String => ValueType::String,
-            Type::Vector => ValueType::Vector,
-            Type::Matrix => ValueType::Matrix,
-        }
+        self.node.gives
     }
 
     /// The matchers of each selector in it, the metric's name included.
@@ -61,6 +76,10 @@ impl Query {
     pub fn pretty(&self) -> String {
         self.expr.prettify()
     }
+
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
 }
 
 /// Reads a query.
@@ -72,9 +91,15 @@ pub fn parse(text: &str) -> Result<Query, ParseError> {
     guard::check(text, &tokens)?;
     let expr =
         promql_parser::parser::parse(text).map_err(|said| guard::explain(text, &tokens, &said))?;
+    let mut builder = Builder {
+        cursor: Cursor::new(text, &tokens),
+        depth: 0,
+    };
+    let node = builder.node(&expr)?;
     Ok(Query {
         text: text.to_owned(),
         expr,
+        node,
     })
 }
 

@@ -1,4 +1,4 @@
-//! The workspace's own rules and chores: `cargo xtask tidy | docs | fuzz`.
+//! The workspace's own rules and chores: `cargo xtask tidy | docs | fuzz | cases`.
 //!
 //! A rule that a test checks stays true; a rule that a document states drifts. So each rule of this
 //! repository that a compiler or clippy cannot check is a module below [`tidy`].
@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::repo::Repo;
 
+mod cases;
 mod docs;
 mod finding;
 mod fuzz;
@@ -25,6 +26,8 @@ usage: cargo xtask <command>
   docs [--bless]             compare the generated parts of docs/ with the code, or write them
   fuzz [--seconds N] [TARGET…]
                              build the fuzz targets on this toolchain and run each for N seconds (60)
+  cases promql [DIR]         run Prometheus's test scripts on our engine; DIR is $PILOTHOUSE_CASES/promql
+                             or ../shared/cases/promql
 ";
 
 fn main() -> ExitCode {
@@ -55,6 +58,7 @@ fn run(args: &[String]) -> Result<Verdict> {
         "tidy" => tidy::run(&Repo::open()?, rest),
         "docs" => docs::run(&Repo::open()?, rest),
         "fuzz" => fuzz::run(&Repo::open()?, &fuzz::Options::parse(rest)?),
+        "cases" => cases::run(&Repo::open()?, rest),
         "help" | "--help" | "-h" => {
             say(USAGE);
             Ok(Verdict::Clean)

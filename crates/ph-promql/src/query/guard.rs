@@ -1,5 +1,6 @@
 //! What the parser takes and Prometheus does not, and what would make the parser panic.
 
+use super::func::{self, Found};
 use super::token::{Kind, Token};
 use crate::error::ParseError;
 
@@ -20,6 +21,7 @@ pub(super) fn check(query: &str, tokens: &[Token<'_>]) -> Result<(), ParseError>
             Kind::Sign if token.is("]") => in_brackets = false,
             _ => {}
         }
+        offset(query, tokens, i)?;
         experimental(query, token, before, after, in_brackets)?;
         if is_duration(tokens, i, in_brackets) {
             duration(query, token, in_brackets)?;
@@ -36,7 +38,7 @@ pub(super) fn explain(query: &str, tokens: &[Token<'_>], said: &str) -> ParseErr
     ParseError::at(query, named.map_or(0, |token| token.at), said)
 }
 
-/// Syntax behind Prometheus's feature flags, of which the parser knows nothing.
+/// Syntax behind Prometheus's feature flags, of which the parser knows nothing or half.
 fn experimental(
     query: &str,
     token: &Token<'_>,
@@ -45,37 +47,53 @@ fn experimental(
     in_brackets: bool,
 ) -> Result<(), ParseError> {
     let unsupported = |what: String| Err(ParseError::unsupported_at(query, token.at, what));
-    let after_selector = before.is_some_and(|before| before.is("]") || before.is("}"))
-        || before.is_some_and(|before| before.kind == Kind::Word && !token.in_braces);
+    let ends_operand = |token: &Token<'_>| match token.kind {
+        Kind::Sign => [")", "]", "}"].contains(&token.text),
+        Kind::Word => !["by", "and", "or", "unless", "on"]
+            .iter()
+            .any(|word| token.is_word(word)),
+        _ => true,
+    };
+    let is_called = after.is_some_and(|after| after.is("("));
+    let is_modifier = token.is_word("anchored") || token.is_word("smoothed");
     match token.kind {
         Kind::Sign if token.is("</") || token.is(">/") => {
             unsupported(format!("the histogram operator `{}`", token.text))
         }
-        Kind::Word
-            if (token.is_word("anchored") || token.is_word("smoothed"))
-                && after_selector
-                && !before.is_some_and(|before| before.is_word("by") || before.is_word("or")) =>
-        {
+        Kind::Word if is_modifier && !token.in_braces && before.is_some_and(ends_operand) => {
             unsupported(format!("the extended range modifier `{}`", token.text))
         }
         Kind::Word | Kind::Sign if in_brackets && !"[]:".contains(token.text) => {
             unsupported(format!("`{}` in a duration expression", token.text))
         }
-        Kind::Sign
-            if token.is("(")
-                && before.is_some_and(|before| before.is_word("offset"))
-                && !token.in_braces =>
-        {
-            unsupported("a duration expression after `offset`".to_owned())
-        }
-        Kind::Word
-            if before.is_some_and(|before| before.is_word("offset"))
-                && after.is_some_and(|after| after.is("(")) =>
-        {
-            unsupported(format!("`{}` in a duration expression", token.text))
+        Kind::Word if is_called && !before.is_some_and(|before| before.is("@")) => {
+            match func::find(&token.text.to_ascii_lowercase()) {
+                Found::Experimental => {
+                    unsupported(format!("the experimental function `{}`", token.text))
+                }
+                _ => Ok(()),
+            }
         }
         _ => Ok(()),
     }
+}
+
+/// What stands after `offset` is a duration, with a sign or without, and nothing that is to be computed.
+fn offset(query: &str, tokens: &[Token<'_>], i: usize) -> Result<(), ParseError> {
+    if !tokens[i].is_word("offset") || tokens[i].in_braces {
+        return Ok(());
+    }
+    let signs = |token: &&Token<'_>| token.is("+") || token.is("-");
+    let rest = &tokens[i + 1..];
+    let first = rest.iter().skip_while(signs).take(2).collect::<Vec<_>>();
+    match first[..] {
+        [open, _] if open.is("(") => {}
+        [word, open] if word.kind == Kind::Word && open.is("(") => {}
+        _ => return Ok(()),
+    }
+    // `sum(offset(…))` asks for a function of that name, and there is none.
+    let what = "a duration expression after `offset`";
+    Err(ParseError::unsupported_at(query, tokens[i].at, what))
 }
 
 /// Whether the word stands where the parser makes a duration of it.
@@ -189,6 +207,9 @@ mod tests {
             ("a[step()]", "step"),
             ("a offset (1m+1m)", "duration expression"),
             ("a >/ 5", ">/"),
+            ("a offset -step()", "duration expression"),
+            ("a @ 100 smoothed", "smoothed"),
+            ("info(a, {b=~'.*'})", "info"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.unsupported, "{text}: {error}");
