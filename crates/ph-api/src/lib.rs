@@ -8,6 +8,7 @@ mod endpoint;
 mod guard;
 mod openapi;
 pub mod otlp;
+mod own;
 mod params;
 mod prometheus;
 mod reply;
@@ -17,4 +18,4 @@ mod work;
 
 pub use otlp::{Ingested, IngestedKind, SpanMetrics};
 pub use router::router;
-pub use sources::{Exemplar, Intake, Metadata, Numbers, Sources};
+pub use sources::{Exemplar, Intake, Metadata, Numbers, NumbersStats, SinkStatus, Sinks, Sources};

@@ -13,6 +13,7 @@ mod time;
 pub(crate) use metadata::{alerts, build_info, metadata, rules};
 pub(crate) use query::{format_query, parse_query};
 pub(crate) use series::{exemplars, label_values, labels, series};
+pub(crate) use time::{duration_ms, time_ms};
 
 use std::time::Duration;
 

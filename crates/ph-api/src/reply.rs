@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
@@ -38,7 +38,6 @@ pub(crate) struct ApiError {
     status: StatusCode,
     error: String,
     hint: Option<String>,
-    allow: Option<&'static str>,
 }
 
 impl ApiError {
@@ -47,7 +46,6 @@ impl ApiError {
             status,
             error: error.into(),
             hint: None,
-            allow: None,
         }
     }
 
@@ -59,12 +57,6 @@ impl ApiError {
     /// With what to do about it.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
-        self
-    }
-
-    /// The methods that a path takes.
-    pub(crate) fn allow(mut self, methods: &'static str) -> Self {
-        self.allow = Some(methods);
         self
     }
 }
@@ -87,12 +79,6 @@ impl IntoResponse for ApiError {
         };
         // A struct of texts is always JSON.
         let body = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = json(self.status, body);
-        if let Some(methods) = self.allow {
-            response
-                .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static(methods));
-        }
-        response
+        json(self.status, body)
     }
 }

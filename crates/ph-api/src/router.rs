@@ -4,7 +4,7 @@ use crate::endpoint::{Answer, Endpoint, Kind, Methods, Param};
 use crate::guard::guard;
 use crate::reply::{self, ApiError};
 use crate::sources::{Inner, Shared, Sources};
-use crate::{openapi, otlp, prometheus};
+use crate::{openapi, otlp, own, prometheus};
 use axum::Router;
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
@@ -50,6 +50,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     }];
     all.extend(of_prometheus());
     all.extend(of_otlp());
+    all.extend(own::endpoints());
     all
 }
 

@@ -4,13 +4,21 @@ use crate::otlp::{Ingested, SpanMetrics};
 use crate::work::Gate;
 use ph_policy::HeadRules;
 use ph_promql::{Labels, Matcher, SeriesSource, SourceError};
+use ph_store::logs::LogReader;
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// Everything the API needs.
 pub struct Sources {
     /// The history of numbers; none while the store is switched off.
     pub numbers: Option<Arc<dyn Numbers>>,
+    /// The records; none while the store is switched off.
+    pub logs: Option<LogReader>,
+    /// The sinks; none when there are none.
+    pub sinks: Option<Arc<dyn Sinks>>,
     /// Takes what comes in by OTLP; none while the store is switched off.
     pub intake: Option<Arc<dyn Intake>>,
     /// Counts what comes in by OTLP. The recorder shows it: [`ph_record::SampleSource`].
@@ -32,12 +40,16 @@ pub(crate) struct Inner {
     pub(crate) queries: Gate,
     /// Decoding of what comes in.
     pub(crate) decoding: Gate,
+    /// Clients that follow.
+    pub(crate) followers: Arc<Semaphore>,
 }
 
 /// Queries and searches that run at once; others wait.
 const QUERIES_MAX: usize = 8;
 /// Requests of OTLP that are decoded at once; others are told to come again.
 const DECODING_MAX: usize = 4;
+/// Clients that follow at once; others are refused.
+const FOLLOWERS_MAX: usize = 32;
 
 impl Inner {
     pub(crate) fn new(sources: Sources) -> Shared {
@@ -45,6 +57,7 @@ impl Inner {
             sources,
             queries: Gate::new(QUERIES_MAX),
             decoding: Gate::new(DECODING_MAX),
+            followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
         })
     }
 }
@@ -66,6 +79,9 @@ pub trait Numbers: SeriesSource + Send + Sync {
 
     /// What is known of the metrics that were scraped.
     fn metadata(&self) -> Vec<Metadata>;
+
+    /// How much there is.
+    fn stats(&self) -> NumbersStats;
 
     /// Exemplars of the series that one of `selectors` matches, between the two times.
     ///
@@ -108,4 +124,46 @@ pub struct Exemplar {
 pub trait Intake: Send + Sync {
     /// Queues `entry` for the store and does not wait; `false` when there is no room.
     fn offer(&self, entry: Ingested) -> bool;
+}
+
+/// Knows the sinks.
+pub trait Sinks: Send + Sync {
+    /// How each of them is doing.
+    fn sinks(&self) -> Vec<SinkStatus>;
+}
+
+/// How a sink is doing.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct SinkStatus {
+    /// Its name in the configuration.
+    pub name: String,
+    /// `elasticsearch` or `otlp`.
+    pub kind: String,
+    /// Its last try succeeded.
+    pub up: bool,
+    /// Entries that the other side has taken.
+    pub delivered: u64,
+    /// Entries that it refused for good.
+    pub rejected: u64,
+    /// Entries that were given up.
+    pub dropped: u64,
+    /// Tries that failed and were repeated.
+    pub retries: u64,
+    /// Entries that wait.
+    pub lag_entries: u64,
+    /// Age of the oldest of them, in seconds.
+    pub lag_seconds: f64,
+}
+
+/// How many numbers are kept.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct NumbersStats {
+    /// Series that are written to now.
+    pub series: u64,
+    /// Samples of all files.
+    pub samples: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// Files of the past.
+    pub blocks: u64,
 }

@@ -1,0 +1,75 @@
+//! Our own API: logs, traces, the store and the sinks.
+//!
+//! Everything is bounded; what ran into a bound says so, and says what to narrow.
+
+mod follow;
+mod logs;
+mod request;
+mod status;
+mod traces;
+
+use crate::endpoint::{Answer, Endpoint, Methods};
+use axum::routing::get;
+
+/// The endpoints of this module.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    let read = |path, summary, params, answer, route| Endpoint {
+        path,
+        methods: Methods::Get,
+        summary,
+        params,
+        answer,
+        route,
+    };
+    vec![
+        read(
+            "/api/pilothouse/logs",
+            "Records that fit a query, a page at a time.",
+            logs::SEARCH,
+            Answer::json::<logs::Records>(),
+            get(logs::search),
+        ),
+        read(
+            "/api/pilothouse/logs/follow",
+            "Records that fit a query, as they come: an event stream whose ids are the records' numbers.",
+            follow::FOLLOW,
+            Answer::Other("text/event-stream"),
+            get(follow::follow),
+        ),
+        read(
+            "/api/pilothouse/logs/top",
+            "Which values a field has in the records that fit, the most frequent first.",
+            logs::TOP,
+            Answer::json::<logs::Top>(),
+            get(logs::top),
+        ),
+        read(
+            "/api/pilothouse/traces/slowest",
+            "The traces of the slowest calls; streams left out.",
+            traces::SLOWEST,
+            Answer::json::<traces::Slowest>(),
+            get(traces::slowest),
+        ),
+        read(
+            "/api/pilothouse/traces/{trace_id}",
+            "One trace: its records, and the tree that is made of them.",
+            traces::TRACE,
+            Answer::json::<traces::OneTrace>(),
+            get(traces::trace),
+        ),
+        read(
+            "/api/pilothouse/store",
+            "How much is kept.",
+            &[],
+            Answer::json::<status::Store>(),
+            get(status::store),
+        ),
+        read(
+            "/api/pilothouse/sinks",
+            "How the sinks are doing.",
+            &[],
+            Answer::json::<status::Sinks>(),
+            get(status::sinks),
+        ),
+    ]
+}

@@ -1,0 +1,210 @@
+//! `logs` and `logs/top`.
+
+use super::request::{self, FROM, QUERY, SINCE, TO};
+use crate::endpoint::{Kind, Param};
+use crate::params::Params;
+use crate::reply::{self, ApiError};
+use crate::sources::Shared;
+use axum::extract::State;
+use axum::response::Response;
+use ph_store::logs::{Cursor, Hit, Order, Search};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// The words of `order`, the default first.
+const ORDERS: &[&str] = &["newest", "oldest", "slowest"];
+
+pub(crate) const SEARCH: &[Param] = &[
+    QUERY,
+    SINCE,
+    FROM,
+    TO,
+    Param::of("order", Kind::OneOf(ORDERS), "Which come first."),
+    Param::of(
+        "limit",
+        Kind::Number {
+            default: 100,
+            max: 1000,
+        },
+        "Records of a page.",
+    ),
+    Param::text(
+        "cursor",
+        "`next` of the page before, with all else the same.",
+    ),
+];
+
+pub(crate) const TOP: &[Param] = &[
+    Param::of(
+        "field",
+        Kind::RequiredText,
+        "The field: `tool`, `error`, `params.pattern`.",
+    ),
+    QUERY,
+    SINCE,
+    FROM,
+    TO,
+    Param::of(
+        "limit",
+        Kind::Number {
+            default: 20,
+            max: 1000,
+        },
+        "Values.",
+    ),
+];
+
+/// A page of records.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Records<'a> {
+    /// In the order that was asked for, as they are stored: `docs/logs.md` has their fields.
+    #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
+    records: Vec<&'a RawValue>,
+    /// Records that were decided on.
+    scanned: u64,
+    /// Records within the time that was asked for.
+    total: u64,
+    /// `false`: time ran out, so some that fit may be missing.
+    complete: bool,
+    /// The `cursor` of the next page, when there may be one.
+    next: Option<String>,
+    /// What to narrow, when it is not complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+/// How often the values of a field occur.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Top {
+    /// The field.
+    field: String,
+    /// The most frequent first.
+    values: Vec<TopValue>,
+    /// Records with other values than these.
+    others: u64,
+    /// Records without the field.
+    without: u64,
+    /// Records that were decided on.
+    scanned: u64,
+    /// Records within the time that was asked for.
+    total: u64,
+    /// `false`: time ran out first.
+    complete: bool,
+    /// What to narrow, when it is not complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+/// One value.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct TopValue {
+    /// As text.
+    value: String,
+    /// Records that have it.
+    count: u64,
+    /// The longest duration among them, in milliseconds.
+    duration_max: Option<f64>,
+}
+
+/// `GET /api/pilothouse/logs`
+pub(crate) async fn search(
+    State(shared): State<Shared>,
+    params: Params,
+) -> Result<Response, ApiError> {
+    request::only(&params, SEARCH)?;
+    let filter = request::filter(params.get("query").unwrap_or_default())?;
+    let (from_unix_ns, to_unix_ns) = request::times(&params)?;
+    let limit = request::limit(&params, SEARCH)?;
+    let order = order(params.get("order"))?;
+    let after: Option<Cursor> = match params.get("cursor") {
+        None => None,
+        Some(text) => Some(text.parse().map_err(|_| {
+            ApiError::bad_request("`cursor` is none").hint("it is `next` of the page before")
+        })?),
+    };
+    let found = request::search(&shared, move |reader, budget| {
+        reader.search(&Search {
+            filter: &filter,
+            from_unix_ns,
+            to_unix_ns,
+            order,
+            limit,
+            after,
+            budget,
+        })
+    })
+    .await?;
+    reply::value(&Records {
+        records: raw(&found.hits),
+        scanned: found.scanned,
+        total: found.total,
+        complete: found.complete,
+        next: found.next.map(|cursor| cursor.to_string()),
+        hint: request::incomplete(found.complete, found.scanned, found.total),
+    })
+}
+
+/// `GET /api/pilothouse/logs/top`
+pub(crate) async fn top(
+    State(shared): State<Shared>,
+    params: Params,
+) -> Result<Response, ApiError> {
+    request::only(&params, TOP)?;
+    let Some(name) = params.get("field").map(str::to_owned) else {
+        return Err(ApiError::bad_request("`field` is missing").hint("such as `tool` or `error`"));
+    };
+    let field = request::field(&name)?;
+    let filter = request::filter(params.get("query").unwrap_or_default())?;
+    let (from_unix_ns, to_unix_ns) = request::times(&params)?;
+    let limit = request::limit(&params, TOP)?;
+    let top = request::search(&shared, move |reader, budget| {
+        let search = Search {
+            from_unix_ns,
+            to_unix_ns,
+            limit,
+            budget,
+            ..Search::new(&filter)
+        };
+        reader.top(&search, &field)
+    })
+    .await?;
+    let value = |value: ph_store::logs::TopValue| TopValue {
+        value: value.value,
+        count: value.records,
+        duration_max: value.duration_ns_max.map(ms),
+    };
+    reply::value(&Top {
+        field: name,
+        values: top.values.into_iter().map(value).collect(),
+        others: top.others,
+        without: top.without,
+        scanned: top.scanned,
+        total: top.total,
+        complete: top.complete,
+        hint: request::incomplete(top.complete, top.scanned, top.total),
+    })
+}
+
+fn order(text: Option<&str>) -> Result<Order, ApiError> {
+    match text {
+        None | Some("newest") => Ok(Order::Newest),
+        Some("oldest") => Ok(Order::Oldest),
+        Some("slowest") => Ok(Order::Slowest),
+        Some(_) => {
+            Err(ApiError::bad_request("unknown `order`").hint("`newest`, `oldest` or `slowest`"))
+        }
+    }
+}
+
+/// The records as they are stored. What is no JSON was never one of ours, and is left out.
+pub(crate) fn raw(hits: &[Hit]) -> Vec<&RawValue> {
+    hits.iter()
+        .filter_map(|hit| serde_json::from_slice(&hit.json).ok())
+        .collect()
+}
+
+/// Milliseconds with three decimals.
+pub(crate) fn ms(ns: u64) -> f64 {
+    (ns / 1_000) as f64 / 1_000.0
+}
