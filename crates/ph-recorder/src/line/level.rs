@@ -33,6 +33,8 @@ impl Level {
     pub(crate) fn of_call(record: &CallRecord) -> Self {
         match (record.verdict.status, record.verdict.outcome) {
             (500.., _) | (_, Outcome::Timeout) => Self::Error,
+            // That its client leaves is how a stream ends.
+            (_, Outcome::ClientGone) if record.is_stream => Self::Info,
             (400.., _) | (_, Outcome::ToolError) => Self::Warn,
             _ => Self::Info,
         }
