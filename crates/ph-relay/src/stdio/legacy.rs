@@ -22,6 +22,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 impl StdioServer {
     pub(super) async fn post_legacy(
@@ -100,7 +101,8 @@ impl StdioServer {
         text: &str,
         messages: &[(Range<usize>, Envelope<'_>)],
     ) -> Response<Body> {
-        let mut answers = Vec::new();
+        // All at once: at most `BATCH_MAX`, and `in_flight_max` holds for them as for others.
+        let mut asked = Vec::new();
         for (range, envelope) in messages {
             let part = &text[range.clone()];
             // The ranges of the envelope are those of the whole body: read the part again on its own.
@@ -109,7 +111,7 @@ impl StdioServer {
             };
             if envelope.kind == Kind::Request {
                 let call = self.call_in(session, client, part, &alone);
-                answers.push(self.answer_text(session, call, part, &alone).await);
+                asked.push(self.begin(session, call, part, &alone));
             } else {
                 self.hear(session, part, &alone, part.len());
                 if session
@@ -122,15 +124,15 @@ impl StdioServer {
                 }
             }
         }
-        if answers.is_empty() {
+        if asked.is_empty() {
             return accepted();
         }
         let mut whole = vec![b'['];
-        for (i, answer) in answers.iter().enumerate() {
+        for (i, answer) in asked.into_iter().enumerate() {
             if i > 0 {
                 whole.push(b',');
             }
-            whole.extend_from_slice(answer);
+            whole.extend_from_slice(&text_of(answer).await);
         }
         whole.push(b']');
         let mut response = Response::new(Body::Full(whole.into()));
@@ -140,15 +142,14 @@ impl StdioServer {
         response
     }
 
-    /// One call of a batch; its answer as text.
-    async fn answer_text(
+    /// Begins one call of a batch; its answer comes out at the other end.
+    fn begin(
         self: &Arc<Self>,
         session: &Arc<StdioSession>,
         mut call: Call,
         text: &str,
         envelope: &Envelope<'_>,
-    ) -> Bytes {
-        use http_body_util::BodyExt;
+    ) -> oneshot::Receiver<Response<Body>> {
         let (reply, response) = Reply::new();
         let line = self.line_in(&mut call, text, envelope);
         let exchange = Exchange {
@@ -157,15 +158,7 @@ impl StdioServer {
             ..self.prepared(session, call, envelope, text, line, HeaderMap::new(), reply)
         };
         tokio::spawn(Box::new(exchange).carried(|_| {}));
-        match response.await {
-            Ok(response) => response
-                .into_body()
-                .collect()
-                .await
-                .map(|b| b.to_bytes())
-                .unwrap_or_default(),
-            Err(_) => Bytes::new(),
-        }
+        response
     }
 
     /// Opens a session: a child, an id, and the client's own `initialize` on it.
@@ -526,6 +519,20 @@ impl StdioServer {
 }
 
 fn accepted() -> Response<Body> {
+/// The answer of one call of a batch.
+async fn text_of(answer: oneshot::Receiver<Response<Body>>) -> Bytes {
+    use http_body_util::BodyExt;
+    match answer.await {
+        Ok(response) => response
+            .into_body()
+            .collect()
+            .await
+            .map(|b| b.to_bytes())
+            .unwrap_or_default(),
+        Err(_) => Bytes::new(),
+    }
+}
+
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::ACCEPTED;
     response
