@@ -20,7 +20,8 @@ pub(crate) struct Call {
     pub era: Era,
     pub method: Method,
     started: Instant,
-    sent: Option<Instant>,
+    /// When the first byte went to the server, and how long the client had been waited for then.
+    sent: Option<(Instant, u64)>,
     answered: Option<Instant>,
     /// Nanoseconds spent waiting for the client, also added to by the tasks that
     /// carry the server's questions to it.
@@ -216,7 +217,8 @@ impl Call {
 
     /// The first byte goes to the server now.
     pub(crate) fn sent(&mut self) {
-        self.sent.get_or_insert_with(Instant::now);
+        let waited = self.waited_ns.load(Relaxed);
+        self.sent.get_or_insert_with(|| (Instant::now(), waited));
     }
 
     /// The server's answer is complete now.
@@ -246,7 +248,7 @@ impl Call {
             u64::try_from(t.saturating_duration_since(self.started).as_nanos()).unwrap_or(u64::MAX)
         };
         let total = since(now);
-        let sent = self.sent.map(since);
+        let sent = self.sent.map(|(at, _)| since(at));
         // Without an answer the server had the call until now.
         let until = self.sent.map(|_| self.answered.map_or(total, since));
         let waited = self.waited_ns.load(Relaxed).min(total);
@@ -255,7 +257,9 @@ impl Call {
         record.upstream_start_ns = sent;
         record.upstream_end_ns = until;
         record.waited_on_client_ns = waited;
-        record.overhead_ns = total.saturating_sub(upstream).saturating_sub(waited);
+        // While the server has the call, its client is waited for in the server's time.
+        let waited_before = self.sent.map_or(waited, |(_, waited)| waited);
+        record.overhead_ns = total.saturating_sub(upstream).saturating_sub(waited_before);
         record.http_status = status;
         record.delivered = delivered;
         self.draft.finish(ending, total);

@@ -104,13 +104,19 @@ impl Session {
         }
     }
 
-    /// The answer of a call passed on a stream that is not the call's own.
-    pub(crate) fn answered(&self, message: &ServerMessage, bytes: u64) {
+    /// The answer of a call passed on a stream that is not the call's own; `delivered`: and that
+    /// stream has a client.
+    pub(crate) fn answered(&self, message: &ServerMessage, bytes: u64, delivered: bool) {
         let Some(id) = message.message_id() else {
             return;
         };
         if let Some(mailbox) = self.inner().calls.get(&id) {
-            mailbox.put(Signal::Answered(id, Box::new(message.clone()), bytes));
+            mailbox.put(Signal::Answered(
+                id,
+                Box::new(message.clone()),
+                bytes,
+                delivered,
+            ));
         }
     }
 

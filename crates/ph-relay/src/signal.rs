@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 pub(crate) enum Signal {
     /// The client sent `notifications/cancelled`.
     Cancelled(MessageId),
-    /// The answer passed on another stream.
-    Answered(MessageId, Box<ServerMessage>, u64),
+    /// The answer passed on another stream: its length, and whether that stream has a client.
+    Answered(MessageId, Box<ServerMessage>, u64, bool),
     /// The session is over.
     SessionEnded,
 }

@@ -163,7 +163,7 @@ impl Stream {
             }
             Some(Kind::Response) => {
                 if let Some(session) = &self.client.session {
-                    session.answered(message, *bytes);
+                    session.answered(message, *bytes, !self.reply.gone);
                 }
             }
             Some(Kind::Request) => {

@@ -27,6 +27,8 @@ struct Stream {
     /// Events before this one have been handed to a client.
     handed: u64,
     closed: bool,
+    /// Clients that have taken it up.
+    readers: usize,
 }
 
 #[derive(Default)]
@@ -104,6 +106,24 @@ impl Events {
         drop(inner);
         self.changed.notify_waiters();
         event
+    }
+
+    /// A client begins to read `stream`.
+    pub(crate) fn taken_up(&self, stream: u64) {
+        self.inner().streams.entry(stream).or_default().readers += 1;
+    }
+
+    /// A client that read `stream` has left.
+    pub(crate) fn let_go(&self, stream: u64) {
+        if let Some(entry) = self.inner().streams.get_mut(&stream) {
+            entry.readers = entry.readers.saturating_sub(1);
+        }
+    }
+
+    /// Whether what is added to `stream` goes to a client at once.
+    pub(crate) fn is_read(&self, stream: u64) -> bool {
+        let inner = self.inner();
+        inner.streams.get(&stream).is_some_and(|s| s.readers > 0)
     }
 
     /// Nothing more comes on `stream`.
@@ -219,6 +239,11 @@ mod tests {
         events.close(stream);
         let reading = events.read(stream, reading.next).await;
         assert!(reading.events.is_empty() && reading.over);
+        assert!(!events.is_read(stream));
+        events.taken_up(stream);
+        assert!(events.is_read(stream));
+        events.let_go(stream);
+        assert!(!events.is_read(stream));
         assert_eq!(events.place("9-1"), None);
         assert_eq!(events.place("nonsense"), None);
     }

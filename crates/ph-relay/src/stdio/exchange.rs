@@ -150,6 +150,7 @@ impl Exchange {
             token: self.token.take(),
             wants_log: self.wants_log,
             trace: Some((trace.trace_id, trace.client_span)),
+            waited_ns: Arc::clone(&self.call.waited_ns),
             ..Waiter::new(inbox)
         };
         self.link.wait(&self.id, waiter).map_err(|e| match e {
@@ -326,7 +327,6 @@ impl Exchange {
             self.reply.whole(status, headers, Body::Full(bytes));
             return ending;
         }
-        let event = self.event(&bytes, stream);
         let abort = self.shared.parts.abort.clone();
         let room = match self.reply.room_now() {
             Some(room) => Some(room),
@@ -335,7 +335,11 @@ impl Exchange {
                 () = abort.cancelled() => None,
             },
         };
-        self.call.finish(ending, 200, room.is_some());
+        let events = self.session.as_ref().map(|s| &s.events);
+        // A client that lost this stream may have taken it up elsewhere.
+        let is_read = matches!((events, stream.id), (Some(e), Some(id)) if e.is_read(id));
+        self.call.finish(ending, 200, room.is_some() || is_read);
+        let event = event(events, stream.id, &bytes);
         if let Some(room) = room {
             room.send(Piece::Data(event));
             if let (Some(id), Some(session)) = (stream.id, &self.session) {

@@ -2,7 +2,7 @@
 
 use super::events::STANDING;
 use super::exchange::Exchange;
-use super::session::{Standing, StdioSession};
+use super::session::{Reader, Standing, StdioSession};
 use super::{StdioServer, accepts};
 use crate::call::{Call, Context};
 use crate::drive::drive;
@@ -459,6 +459,8 @@ impl StdioServer {
             );
         }
         let from = place.map_or_else(|| session.events.standing_place(), |(_, from)| from);
+        // Whoever sees the head can rely on being sent what is said from now on.
+        let reader = session.reader(stream);
         let (mut reply, mut response) = Reply::new();
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -472,7 +474,7 @@ impl StdioServer {
         );
         reply.begin(StatusCode::OK, headers, None);
         let tracker = self.shared.parts.calls.clone();
-        tracker.spawn(self.listen(session, stream, from, standing, reply));
+        tracker.spawn(self.listen(reader, from, standing, reply));
         response
             .try_recv()
             .unwrap_or_else(|_| gone().response(None))
@@ -481,8 +483,7 @@ impl StdioServer {
     /// Hands the events of one stream to a client until one of them is over.
     async fn listen(
         self: Arc<Self>,
-        session: Arc<StdioSession>,
-        stream: u64,
+        reader: Reader,
         mut from: u64,
         _standing: Option<Standing>,
         mut reply: Reply,
@@ -492,7 +493,7 @@ impl StdioServer {
         let mut quiet = Duration::from_secs(1);
         loop {
             let reading = tokio::select! {
-                reading = session.events.read(stream, from) => reading,
+                reading = reader.read(from) => reading,
                 () = reply.closed() => return,
                 () = end.cancelled() => return reply.last_words(Bytes::new()),
                 () = abort.cancelled() => return,
@@ -518,7 +519,6 @@ impl StdioServer {
     }
 }
 
-fn accepted() -> Response<Body> {
 /// The answer of one call of a batch.
 async fn text_of(answer: oneshot::Receiver<Response<Body>>) -> Bytes {
     use http_body_util::BodyExt;
@@ -533,6 +533,7 @@ async fn text_of(answer: oneshot::Receiver<Response<Body>>) -> Bytes {
     }
 }
 
+fn accepted() -> Response<Body> {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::ACCEPTED;
     response

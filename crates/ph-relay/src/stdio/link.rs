@@ -61,6 +61,8 @@ pub(crate) struct Waiter {
     /// It asked for log messages (modern).
     pub wants_log: bool,
     pub trace: Option<(TraceId, SpanId)>,
+    /// Nanoseconds it waits for its client.
+    pub waited_ns: Arc<AtomicU64>,
     /// When it came, in order.
     pub(super) order: u64,
 }
@@ -80,6 +82,7 @@ impl Waiter {
             token: None,
             wants_log: false,
             trace: None,
+            waited_ns: Arc::default(),
             order: 0,
         }
     }
@@ -459,13 +462,12 @@ impl Link {
         }
     }
 
-    /// The trace of the call that a message on this child most likely belongs to.
-    pub(crate) fn latest_trace(&self) -> Option<(TraceId, SpanId)> {
-        self.table()
-            .calls
-            .values()
-            .max_by_key(|w| w.order)
-            .and_then(|w| w.trace)
+    /// The call that a message on this child most likely belongs to: its trace, and its
+    /// time of waiting for the client.
+    pub(crate) fn latest(&self) -> Option<((TraceId, SpanId), Arc<AtomicU64>)> {
+        let table = self.table();
+        let latest = table.calls.values().max_by_key(|w| w.order)?;
+        Some((latest.trace?, Arc::clone(&latest.waited_ns)))
     }
 
     fn drop_message(&self, why: &str) {

@@ -1,6 +1,6 @@
 //! A legacy session on a child of its own.
 
-use super::events::{Events, STANDING};
+use super::events::{Events, Reading, STANDING};
 use super::inbox::Item;
 use super::link::Link;
 use crate::call::Call;
@@ -37,8 +37,16 @@ pub(crate) struct StdioSession {
 
 #[derive(Default)]
 struct Open {
-    questions: HashMap<MessageId, (Call, Instant)>,
+    questions: HashMap<MessageId, Question>,
     ended: bool,
+}
+
+/// A request of the child that the client has not answered yet.
+struct Question {
+    call: Call,
+    asked: Instant,
+    /// Of the call that it most likely belongs to.
+    waited_ns: Option<Arc<AtomicU64>>,
 }
 
 /// The standing stream, taken by one client until dropped.
@@ -49,6 +57,25 @@ impl Drop for Standing {
         self.0.standing.store(false, Relaxed);
         self.0.server.live.active_connections.fetch_sub(1, Relaxed);
         self.0.touch();
+    }
+}
+
+/// A client that reads a stream of the session, until dropped.
+pub(crate) struct Reader {
+    session: Arc<StdioSession>,
+    stream: u64,
+}
+
+impl Reader {
+    /// What the stream has from `from` on; see [`Events::read`].
+    pub(crate) async fn read(&self, from: u64) -> Reading {
+        self.session.events.read(self.stream, from).await
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.session.events.let_go(self.stream);
     }
 }
 
@@ -105,6 +132,15 @@ impl StdioSession {
         }
     }
 
+    /// A client begins to read `stream`.
+    pub(crate) fn reader(self: &Arc<Self>, stream: u64) -> Reader {
+        self.events.taken_up(stream);
+        Reader {
+            session: Arc::clone(self),
+            stream,
+        }
+    }
+
     /// Takes the standing stream; `None` when a client has it.
     pub(crate) fn listen(self: &Arc<Self>) -> Option<Standing> {
         if self.standing.swap(true, Relaxed) {
@@ -129,16 +165,15 @@ impl StdioSession {
 
     /// A request of the child to the client: a call of its own.
     pub(crate) fn asked(&self, link: &Link, bytes: &Bytes, message: ServerMessage) {
-        let parent = link
-            .latest_trace()
-            .map(|(trace_id, client_span)| CallTrace {
-                trace_id,
-                client_span,
-                server_span: client_span,
-                parent: None,
-                link: None,
-                flags: u8::from(self.shared.is_traced()),
-            });
+        let (trace, waited_ns) = link.latest().unzip();
+        let parent = trace.map(|(trace_id, client_span)| CallTrace {
+            trace_id,
+            client_span,
+            server_span: client_span,
+            parent: None,
+            link: None,
+            flags: u8::from(self.shared.is_traced()),
+        });
         let mut call = Call::of_server(
             &self.shared,
             &self.server,
@@ -153,13 +188,13 @@ impl StdioSession {
         record.transport = ph_record::Transport::Stdio;
         record.revision = self.revision.get().copied();
         call.sent();
-        self.question(call);
+        self.question(call, waited_ns);
         if !link.give_to_call(bytes, message, true) {
             self.to_standing(bytes);
         }
     }
 
-    fn question(&self, call: Call) {
+    fn question(&self, call: Call, waited_ns: Option<Arc<AtomicU64>>) {
         let Some(id) = call.id.clone() else {
             return call.finish(Ending::BadAnswer, 0, false);
         };
@@ -168,10 +203,15 @@ impl StdioSession {
             drop(open);
             return call.finish(Ending::SessionEnded, 0, false);
         }
-        let old = open.questions.insert(id, (call, Instant::now()));
+        let question = Question {
+            call,
+            asked: Instant::now(),
+            waited_ns,
+        };
+        let old = open.questions.insert(id, question);
         drop(open);
-        if let Some((old, _)) = old {
-            old.finish(Ending::SessionEnded, 0, true);
+        if let Some(old) = old {
+            old.call.finish(Ending::SessionEnded, 0, true);
         }
     }
 
@@ -180,13 +220,19 @@ impl StdioSession {
         let question = message
             .message_id()
             .and_then(|id| self.open().questions.remove(&id));
-        let Some((mut call, asked)) = question else {
+        let Some(Question {
+            mut call,
+            asked,
+            waited_ns,
+        }) = question
+        else {
             return;
         };
-        call.waited_ns.store(
-            u64::try_from(asked.elapsed().as_nanos()).unwrap_or(u64::MAX),
-            Relaxed,
-        );
+        let waited = u64::try_from(asked.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        if let Some(total) = waited_ns {
+            total.fetch_add(waited, Relaxed);
+        }
+        call.waited_ns.store(waited, Relaxed);
         let ending = call.answer(message, bytes);
         call.finish(ending, 202, true);
     }
@@ -216,8 +262,8 @@ impl StdioSession {
         let questions = std::mem::take(&mut open.questions);
         drop(open);
         self.server.live.active_connections.fetch_sub(1, Relaxed);
-        for (call, _) in questions.into_values() {
-            call.finish(Ending::SessionEnded, 0, true);
+        for question in questions.into_values() {
+            question.call.finish(Ending::SessionEnded, 0, true);
         }
         self.link.tell_all_ended();
         self.events.end();

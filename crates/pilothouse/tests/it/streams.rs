@@ -35,6 +35,11 @@ fn a_question_of_the_server_is_a_call_of_its_own() {
         Record(200, "ok", "nobody", 202, true).check(&asked, server);
         assert_eq!(asked["direction"], "to_client", "{server}");
         assert_eq!(asked["method"], "sampling/createMessage", "{server}");
+        let waited = |line: &Value| line["waited_on_client_ms"].as_f64().unwrap_or(0.0);
+        assert!(
+            waited(&asked) > 0.0 && waited(&line) >= waited(&asked),
+            "{server}: the time of its question is its client's: {line}"
+        );
         assert_eq!(
             asked["trace_id"], line["trace_id"],
             "{server}: the question belongs to the call"
@@ -57,7 +62,7 @@ fn a_lost_stream_is_taken_up_again() {
     )
     .answer();
     take_up(&client, &cut.last_event_id().expect("an event id"), id);
-    UNDELIVERED.check(&world.record(id), "cut by the server");
+    OK.check(&world.record(id), "cut by the server");
 
     // The client loses its stream; the child's answer waits for it.
     let client = world.client(Era::Legacy, "taped");
@@ -69,8 +74,78 @@ fn a_lost_stream_is_taken_up_again() {
         .to_owned();
     drop(wire);
     answer_question(&client, &question);
-    take_up(&client, &last, id);
     UNDELIVERED.check(&world.record(id), "cut by the client");
+    take_up(&client, &last, id);
+
+    // The client is back before the child has answered.
+    let (id, wire, question) = ask(&world, &client);
+    let last = question["event_id"].as_str().expect("an event id");
+    drop(wire);
+    let mut stream = Wire::open(
+        client.address,
+        &client.http("GET", &[("Last-Event-ID", last)], b""),
+    );
+    assert_eq!(stream.head().map(|head| head.status), Some(200));
+    answer_question(&client, &question);
+    let (_, told) = stream.event().expect("the answer on the stream taken up");
+    assert!(told["id"] == id && told["result"].is_object(), "{told}");
+    OK.check(&world.record(id), "taken up in time");
+    world.balance();
+}
+
+#[test]
+fn a_client_that_closes_its_stream_is_no_warning() {
+    let world = world();
+    for server in ["http", "taped"] {
+        let client = world.client(Era::Modern, server);
+        let id = fresh_id();
+        world.made(1);
+        let params = json!({"notifications": {"toolsListChanged": true}});
+        let call = client.call(id, "subscriptions/listen", params);
+        let mut wire = Wire::open(client.address, &call);
+        let (_, told) = wire.event().expect("an acknowledgement");
+        assert_eq!(told["method"], "notifications/subscriptions/acknowledged");
+        drop(wire);
+        let line = world.record(id);
+        assert_eq!(
+            (&line["outcome"], &line["level"]),
+            (&json!("client_gone"), &json!("info")),
+            "{server}"
+        );
+    }
+    world.balance();
+}
+
+#[test]
+fn calls_of_a_batch_do_not_wait_for_each_other() {
+    let world = world();
+    let mut client = Client::stranger(world.gateway.address, "taped");
+    client.version = "2025-03-26".into();
+    assert_eq!(world.initialize(&mut client).1.status(), 200);
+    let (slow, quick) = (fresh_id(), fresh_id());
+    world.made(2);
+    let call = |id, name: &str| {
+        let arguments = json!({"mark": id, "text": "hi", "ms": 60_000});
+        let params = json!({"name": name, "arguments": arguments});
+        client.message(id, "tools/call", params)
+    };
+    let batch = json!([call(slow, "slow"), call(quick, "echo")]).to_string();
+    let mut wire = Wire::open(client.address, &client.post(&batch));
+    world.arrived(slow);
+    OK.check(
+        &world.record(quick),
+        "it is answered while the first is not",
+    );
+    let told = client.notify("notifications/cancelled", &json!({"requestId": slow}));
+    assert_eq!(told.status(), 202);
+    let answers = wire.answer().message();
+    let ids: Vec<_> = answers
+        .as_array()
+        .expect("a batch")
+        .iter()
+        .map(|a| &a["id"])
+        .collect();
+    assert_eq!(ids, [&json!(slow), &json!(quick)], "{answers}");
     world.balance();
 }
 

@@ -45,7 +45,7 @@ impl Exchange {
             }
             None => {
                 if let Some(session) = &self.client.session {
-                    session.answered(message, bytes);
+                    session.answered(message, bytes, !self.reply.gone);
                 }
             }
         }

@@ -188,14 +188,14 @@ impl Exchange {
     pub(super) fn words(&mut self) -> Result<(), Over> {
         for word in self.mailbox.take() {
             match word {
-                Signal::Cancelled(id) => self.finish_one(&id, |call| {
+                Signal::Cancelled(id) => self.finish_one(&id, false, |call| {
                     call.answered();
                     on_cancel(call.era, CancelCause::Cancelled)
                         .ending
                         .unwrap_or(Ending::Cancelled)
                 }),
-                Signal::Answered(id, message, bytes) => {
-                    self.finish_one(&id, |call| call.answer(&message, bytes));
+                Signal::Answered(id, message, bytes, delivered) => {
+                    self.finish_one(&id, delivered, |call| call.answer(&message, bytes));
                 }
                 Signal::SessionEnded => {
                     let ended = on_cancel(self.era, CancelCause::SessionEnded);
@@ -212,11 +212,16 @@ impl Exchange {
         if over { Err(Over) } else { Ok(()) }
     }
 
-    pub(super) fn finish_one(&mut self, id: &MessageId, how: impl FnOnce(&mut Call) -> Ending) {
+    pub(super) fn finish_one(
+        &mut self,
+        id: &MessageId,
+        delivered: bool,
+        how: impl FnOnce(&mut Call) -> Ending,
+    ) {
         if let Some(i) = self.calls.iter().position(|c| c.id.as_ref() == Some(id)) {
             let mut call = self.calls.swap_remove(i);
             let ending = how(&mut call);
-            call.finish(ending, self.reply.status, false);
+            call.finish(ending, self.reply.status, delivered);
         }
     }
 
