@@ -5,11 +5,13 @@
 
 mod encode;
 mod error;
+mod evaluate;
 mod metadata;
 mod query;
 mod series;
 mod time;
 
+pub(crate) use evaluate::{instant, range};
 pub(crate) use metadata::{alerts, build_info, metadata, rules};
 pub(crate) use query::{format_query, parse_query};
 pub(crate) use series::{exemplars, label_values, labels, series};

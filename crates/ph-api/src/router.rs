@@ -114,6 +114,40 @@ fn of_prometheus() -> Vec<Endpoint> {
     use prometheus as p;
     vec![
         form(
+            "/api/v1/query",
+            "Evaluates PromQL at one time.",
+            const {
+                &[
+                    QUERY,
+                    Param::text("time", "When: Unix seconds or RFC 3339; now by default."),
+                    TIMEOUT,
+                    LIMIT,
+                    Param::text("lookback_delta", "How old a sample may be to count: `5m`."),
+                ]
+            },
+            get(p::instant).post(p::instant),
+        ),
+        form(
+            "/api/v1/query_range",
+            "Evaluates PromQL at many times; at most 11,000 steps.",
+            const {
+                &[
+                    QUERY,
+                    START,
+                    END,
+                    Param::of(
+                        "step",
+                        Kind::RequiredText,
+                        "Seconds, or a duration such as `5m`.",
+                    ),
+                    TIMEOUT,
+                    LIMIT,
+                    Param::text("lookback_delta", "How old a sample may be to count: `5m`."),
+                ]
+            },
+            get(p::range).post(p::range),
+        ),
+        form(
             "/api/v1/query_exemplars",
             "Exemplars of the series in a query: traces behind the numbers.",
             &[QUERY, START, END],

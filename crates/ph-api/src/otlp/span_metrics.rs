@@ -12,12 +12,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Most services; spans of further ones count under `other`.
-pub const SERVICES_MAX: usize = 50;
+const SERVICES_MAX: usize = 50;
 /// Most span names of a service; further ones count under `other`.
-pub const NAMES_MAX: usize = 200;
+const NAMES_MAX: usize = 200;
 /// Most rows (service, name, kind) in all, so most series are 15 times as many; beyond them only
 /// the `other` rows of known services are added.
-pub const ROWS_MAX: usize = 500;
+const ROWS_MAX: usize = 500;
 
 /// What takes the place of a name that no longer fits.
 const OTHER: &str = "other";

@@ -161,7 +161,7 @@ pub(crate) async fn search<T: Send + 'static>(
     };
     let done = shared.queries.run(SEARCH_TIME_MAX, job).await;
     match done {
-        Ok(found) => found.map_err(unreadable),
+        Ok(found) => found.map_err(|error| unreadable(&error)),
         Err(NotDone::Queue) => Err(ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "too many queries run at once",
@@ -175,9 +175,9 @@ pub(crate) async fn search<T: Send + 'static>(
 }
 
 /// The chain of causes, with the name of the file.
-pub(crate) fn unreadable(error: StoreError) -> ApiError {
+fn unreadable(error: &StoreError) -> ApiError {
     let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
+    let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         text = format!("{text}: {cause}");
         source = cause.source();

@@ -25,7 +25,8 @@ pub(crate) async fn metadata(
     form: Result<Params, FormError>,
 ) -> Reply {
     let params = read(form)?;
-    let limit = limit(&params)?.unwrap_or(usize::MAX);
+    let limit_of_one = limit(&params, "limit_per_metric")?.unwrap_or(usize::MAX);
+    let limit = limit(&params, "limit")?.unwrap_or(usize::MAX);
     let wanted = params.get("metric");
     let mut all: BTreeMap<String, Vec<Metadata>> = BTreeMap::new();
     let own = catalogue::ALL.iter().map(|metric| Metadata {
@@ -41,7 +42,7 @@ pub(crate) async fn metadata(
     for found in own.chain(scraped) {
         if wanted.is_none_or(|wanted| wanted == found.metric) {
             let same = all.entry(found.metric.clone()).or_default();
-            if !same.contains(&found) {
+            if same.len() < limit_of_one && !same.contains(&found) {
                 same.push(found);
             }
         }

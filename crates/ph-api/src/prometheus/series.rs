@@ -112,7 +112,7 @@ async fn answer(
 ) -> Reply {
     let selectors = selectors(params)?;
     let (from, to) = times(params)?;
-    let limit = limit(params)?.unwrap_or(usize::MAX);
+    let limit = limit(params, "limit")?.unwrap_or(usize::MAX);
     let numbers = numbers(&shared)?;
     let job = move |_: &crate::work::Stop| {
         let sets = numbers.label_sets(&selectors, from, to, SERIES_MAX)?;
@@ -163,13 +163,13 @@ fn times(params: &Params) -> Result<(i64, i64), PromError> {
     Ok((from, to))
 }
 
-/// `limit`; 0 is none.
-pub(crate) fn limit(params: &Params) -> Result<Option<usize>, PromError> {
-    let Some(text) = params.get("limit") else {
+/// The limit called `name`; 0 is none.
+pub(crate) fn limit(params: &Params, name: &str) -> Result<Option<usize>, PromError> {
+    let Some(text) = params.get(name) else {
         return Ok(None);
     };
     let limit: usize = text
         .parse()
-        .map_err(|_| PromError::parameter("limit", "limit must be a number, 0 or more"))?;
+        .map_err(|_| PromError::parameter(name, "limit must be a number, 0 or more"))?;
     Ok((limit > 0).then_some(limit))
 }

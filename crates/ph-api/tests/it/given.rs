@@ -85,7 +85,7 @@ pub(crate) fn with(change: impl FnOnce(&mut Sources)) -> Given {
 #[derive(Debug)]
 pub(crate) struct Got {
     pub(crate) status: StatusCode,
-    pub(crate) headers: axum::http::HeaderMap,
+    pub(crate) headers: http::HeaderMap,
     pub(crate) body: Vec<u8>,
 }
 
@@ -184,7 +184,7 @@ pub(crate) fn time(second: u64) -> jiff::Timestamp {
     jiff::Timestamp::from_second(1_795_370_400 + i64::try_from(second).unwrap()).unwrap()
 }
 
-pub(crate) fn request(method: &str, path: &str) -> axum::http::request::Builder {
+pub(crate) fn request(method: &str, path: &str) -> http::request::Builder {
     Request::builder()
         .method(method)
         .uri(path)

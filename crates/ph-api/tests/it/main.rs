@@ -1,5 +1,10 @@
 //! The router, asked as a client asks it.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something unexpected happens"
+)]
+
 mod given;
 mod logs;
 mod otlp;
