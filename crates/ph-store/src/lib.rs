@@ -10,6 +10,7 @@ pub mod disk;
 pub mod frame;
 pub mod logs;
 pub mod query;
+pub mod series;
 pub mod trace;
 
 pub use disk::{Disk, RealDisk};

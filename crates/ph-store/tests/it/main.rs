@@ -7,3 +7,4 @@
 
 mod given;
 mod logs;
+mod series;
