@@ -89,6 +89,9 @@ pub struct CallRecord {
     pub request_id: Option<Box<str>>,
     /// Span ids.
     pub trace: CallTrace,
+    /// The `tracestate` that came with the caller's context, at most
+    /// [`Self::TRACE_STATE_BYTES_MAX`].
+    pub trace_state: Option<Box<str>>,
     /// Unix time in nanoseconds at which the head was read.
     pub started_unix_ns: u64,
     /// From the head read to the last byte of the answer handed over, in nanoseconds.
@@ -126,6 +129,8 @@ pub struct CallRecord {
 impl CallRecord {
     /// Most bytes kept of any text that a peer sent (names, ids, messages).
     pub const TEXT_BYTES_MAX: usize = 256;
+    /// Longest `tracestate` that is kept; W3C lets longer ones be dropped.
+    pub const TRACE_STATE_BYTES_MAX: usize = 512;
     /// Most bytes kept of an error text, which may hold the tail of a child's stderr.
     pub const ERROR_BYTES_MAX: usize = 2048;
 }

@@ -48,6 +48,7 @@ impl Draft {
             session: None,
             request_id: None,
             trace,
+            trace_state: None,
             started_unix_ns,
             duration_ns: 0,
             upstream_start_ns: None,

@@ -132,6 +132,7 @@ fn record(server: &Server, i: usize) -> Observation {
             link: None,
             flags: 0,
         },
+        trace_state: None,
         started_unix_ns: 1_795_369_628_000_000_000,
         duration_ns: 100_000 * (1 + i as u64 % 100),
         upstream_start_ns: Some(20_000),

@@ -41,6 +41,7 @@ pub(crate) fn record(server: &Server, ending: Ending) -> CallRecord {
             link: None,
             flags: 0,
         },
+        trace_state: None,
         started_unix_ns: 1_795_369_628_000_000_000,
         duration_ns: 5_000_000,
         upstream_start_ns: Some(1_000),

@@ -98,7 +98,7 @@ impl Common<'_> {
             trace_id: r.trace.trace_id,
             span_id,
             parent,
-            trace_state: String::new(),
+            trace_state: r.trace_state.as_deref().unwrap_or("").to_owned(),
             name: self.name(),
             kind,
             start_unix_ns,
@@ -287,6 +287,7 @@ mod tests {
             span_id: SpanId([8; 8]),
             flags: 1,
         });
+        r.trace_state = Some("fleet=7".into());
         r.session = Some(SessionTag([1; 6]));
         r.request_id = Some("\"a b\"".into());
         r.peer = Some("127.0.0.1:4711".parse().unwrap());
@@ -294,6 +295,10 @@ mod tests {
         let (received, sent) = spans(&r, Some(&server), None);
         let sent = sent.unwrap();
         assert_eq!((received.kind, sent.kind), (Kind::Server, Kind::Client));
+        assert_eq!(
+            (&*received.trace_state, &*sent.trace_state),
+            ("fleet=7", "fleet=7")
+        );
         assert_eq!(
             (received.name.as_ref(), sent.name.as_ref()),
             ("tools/call echo", "tools/call echo")

@@ -4,6 +4,7 @@ use crate::inbound::Client;
 use crate::shared::{Shared, unix_ns};
 use ph_base::trace::{RemoteParent, SpanId, TraceId, traceparent};
 use ph_base::{Era, Method, ids};
+use ph_mcp::answer::Captured;
 use ph_mcp::{Envelope, MessageId, ServerMessage};
 use ph_record::{Answer, CallRecord, CallTrace, Direction, Draft, Ending, Server, Transport};
 use std::sync::Arc;
@@ -78,6 +79,7 @@ impl Call {
             .traceparent
             .clone()
             .map(|r| &text[r.start + 1..r.end - 1]);
+        let trace_state = trace_state(client, text, envelope, meta);
         let context = Context::of(meta, client.traceparent(), shared.is_traced());
         let mut call = Self::open(
             shared,
@@ -101,6 +103,7 @@ impl Call {
             .map(|p| text[p].into());
         let id_text = call.id_raw.as_deref().map(|id| cap(id).into());
         let record = call.draft.record();
+        record.trace_state = trace_state;
         record.era = era;
         record.revision = client.revision(envelope);
         record.method = envelope.method;
@@ -280,6 +283,29 @@ pub(crate) fn answer_of(message: &ServerMessage) -> Answer {
         _ if message.has_task => Answer::Task,
         _ => Answer::Complete,
     }
+}
+
+/// The `tracestate` beside the `traceparent` that is the call's parent, if it is no longer than is kept.
+fn trace_state(
+    client: &Client,
+    text: &str,
+    envelope: &Envelope<'_>,
+    meta: Option<&str>,
+) -> Option<Box<str>> {
+    let is_parent = |text: &str| RemoteParent::parse(text).is_some();
+    let state = if meta.is_some_and(is_parent) {
+        let range = envelope.tracestate.clone()?;
+        let raw = text[range.clone()].to_owned();
+        Captured { range, raw }.text()
+    } else if client.traceparent().is_some_and(is_parent) {
+        let fields = client.headers.get_all("tracestate").iter();
+        let fields: Vec<_> = fields.filter_map(|v| v.to_str().ok()).collect();
+        fields.join(",")
+    } else {
+        return None;
+    };
+    let fits = !state.is_empty() && state.len() <= CallRecord::TRACE_STATE_BYTES_MAX;
+    fits.then(|| state.into())
 }
 
 /// `text` cut to what a record keeps of a peer's text.

@@ -224,6 +224,7 @@ def meta_context(bench):
     assert server.parent == span_id, server
     assert server.links == [(other_trace, other_span)], f"links: {server.links}"
     client = bench.client_span(server)
+    assert server.trace_state == client.trace_state == "fleet=7", (server.trace_state, client.trace_state)
     check_call_spans(bench, server, client, "searchFiles")
     theirs = check_search_tree(bench, server, client)
     assert theirs.trace_state == "fleet=7", f"tracestate at the server: {theirs.trace_state!r}"
@@ -233,9 +234,10 @@ def meta_context(bench):
 def header_context(bench):
     """Without `_meta.traceparent` the HTTP header's context is the parent."""
     trace_id, span_id, context = traceparent()
-    status, _, body = post_modern(bench.house, "searchFiles", {"pattern": "*", "maxResults": 2}, None, {"traceparent": context})
+    status, _, body = post_modern(bench.house, "searchFiles", {"pattern": "*", "maxResults": 2}, None, {"traceparent": context, "tracestate": "fleet=8"})
     assert status == 200, body
     server = bench.server_span(trace_id)
+    assert server.trace_state == "fleet=8", server.trace_state
     assert server.parent == span_id and not server.links, (server, server.links)
     client = bench.client_span(server)
     check_call_spans(bench, server, client, "searchFiles")

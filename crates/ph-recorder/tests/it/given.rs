@@ -162,6 +162,7 @@ pub(crate) fn call(
             link: None,
             flags: 0,
         },
+        trace_state: None,
         started_unix_ns: AT_NS,
         duration_ns: 12_345_678,
         upstream_start_ns: Some(100_000),
