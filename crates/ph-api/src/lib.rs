@@ -6,6 +6,7 @@
 mod clock;
 mod endpoint;
 mod guard;
+mod history;
 mod openapi;
 pub mod otlp;
 mod own;
