@@ -92,3 +92,48 @@ pub(crate) fn read(
         Encoding::Json => json::read(signal, body, &mut each).map_err(DecodeError::Json),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: u64 = 1_795_370_400_000_000_000;
+
+    /// A message of a few fields, so that something is inside more often than in random bytes.
+    fn message() -> impl Strategy<Value = Vec<u8>> {
+        let leaf = prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..20),
+            Just(vec![0x4b; 16]),
+            Just(vec![1; 8]),
+        ];
+        leaf.prop_recursive(6, 40, 5, |inner| {
+            proptest::collection::vec((1_u8..16, inner), 0..5).prop_map(|fields| {
+                let mut out = Vec::new();
+                for (number, bytes) in fields {
+                    let length = u8::try_from(bytes.len() & 0x7f).unwrap_or(0);
+                    out.extend_from_slice(&[number << 3 | 2, length]);
+                    out.extend_from_slice(&bytes[..usize::from(length)]);
+                }
+                out
+            })
+        })
+    }
+
+    proptest! {
+        /// Nothing panics, and every line is one JSON object.
+        #[test]
+        fn any_bytes(body in prop_oneof![message(), proptest::collection::vec(any::<u8>(), 0..200)]) {
+            for signal in [Signal::Traces, Signal::Logs] {
+                for encoding in [Encoding::Protobuf, Encoding::Json] {
+                    let mut lines = Vec::new();
+                    let _ = read_lines(signal, encoding, &body, NOW, &mut |line| lines.push(line.to_vec()));
+                    for line in lines {
+                        let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
+                        prop_assert!(value.is_object());
+                    }
+                }
+            }
+        }
+    }
+}

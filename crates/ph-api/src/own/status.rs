@@ -52,7 +52,11 @@ pub(crate) async fn store(
     params: Params,
 ) -> Result<Response, ApiError> {
     request::only(&params, &[])?;
-    let stats = request::search(&shared, |reader, _| reader.stats()).await?;
+    let numbers = shared.sources.numbers.clone();
+    let (stats, series) = request::search(&shared, move |reader, _| {
+        Ok((reader.stats()?, numbers.map(|numbers| numbers.stats())))
+    })
+    .await?;
     let seconds = |ns: u64| (ns / 1_000_000) as f64 / 1_000.0;
     reply::value(&Store {
         logs: Logs {
@@ -66,7 +70,7 @@ pub(crate) async fn store(
             from: stats.times_unix_ns.map(|(from, _)| seconds(from)),
             to: stats.times_unix_ns.map(|(_, to)| seconds(to)),
         },
-        series: shared.sources.numbers.as_ref().map(|n| n.stats()),
+        series,
     })
 }
 

@@ -1,5 +1,6 @@
 //! `metadata`, `status/buildinfo`, `rules` and `alerts`.
 
+use super::QUERY_TIME_MAX;
 use super::encode::{comma, json_text, success};
 use super::error::PromError;
 use super::query::read;
@@ -7,6 +8,7 @@ use super::series::limit;
 use crate::params::{FormError, Params};
 use crate::reply;
 use crate::sources::{Metadata, Shared};
+use crate::work::Stop;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
@@ -27,28 +29,42 @@ pub(crate) async fn metadata(
     let params = read(form)?;
     let limit_of_one = limit(&params, "limit_per_metric")?.unwrap_or(usize::MAX);
     let limit = limit(&params, "limit")?.unwrap_or(usize::MAX);
-    let wanted = params.get("metric");
-    let mut all: BTreeMap<String, Vec<Metadata>> = BTreeMap::new();
-    let own = catalogue::ALL.iter().map(|metric| Metadata {
+    let wanted = params.get("metric").map(str::to_owned);
+    let scraped = shared.sources.numbers.clone();
+    // The store's lock may be held by a write.
+    let job = move |_: &Stop| {
+        let scraped = scraped
+            .map(|numbers| numbers.metadata())
+            .unwrap_or_default();
+        let all = own().chain(scraped);
+        let all = all.filter(|found| wanted.as_ref().is_none_or(|wanted| *wanted == found.metric));
+        write(all, limit, limit_of_one)
+    };
+    let data = shared.queries.run(QUERY_TIME_MAX, job).await?;
+    Ok(reply::json(StatusCode::OK, success(&data, &[])))
+}
+
+/// Of our own metrics.
+fn own() -> impl Iterator<Item = Metadata> {
+    catalogue::ALL.iter().map(|metric| Metadata {
         metric: metric.name.into(),
         kind: metric.kind.as_str().into(),
         help: metric.help.into(),
         unit: String::new(),
-    });
-    let scraped = shared.sources.numbers.as_ref();
-    let scraped = scraped
-        .map(|numbers| numbers.metadata())
-        .unwrap_or_default();
-    for found in own.chain(scraped) {
-        if wanted.is_none_or(|wanted| wanted == found.metric) {
-            let same = all.entry(found.metric.clone()).or_default();
-            if same.len() < limit_of_one && !same.contains(&found) {
-                same.push(found);
-            }
+    })
+}
+
+/// By metric, each thing that is known of it once.
+fn write(all: impl Iterator<Item = Metadata>, limit: usize, limit_of_one: usize) -> String {
+    let mut by_metric: BTreeMap<String, Vec<Metadata>> = BTreeMap::new();
+    for found in all {
+        let same = by_metric.entry(found.metric.clone()).or_default();
+        if same.len() < limit_of_one && !same.contains(&found) {
+            same.push(found);
         }
     }
     let mut data = String::from("{");
-    for (i, (metric, found)) in all.iter().take(limit).enumerate() {
+    for (i, (metric, found)) in by_metric.iter().take(limit).enumerate() {
         comma(&mut data, i);
         json_text(&mut data, metric);
         data.push_str(":[");
@@ -65,7 +81,7 @@ pub(crate) async fn metadata(
         data.push(']');
     }
     data.push('}');
-    Ok(reply::json(StatusCode::OK, success(&data, &[])))
+    data
 }
 
 /// `/api/v1/status/buildinfo`
