@@ -4,15 +4,21 @@
 //! background as an immutable, compressed segment with its index, and only then removed. Readers look at both.
 
 mod block;
+mod bloom;
 mod columns;
 mod cursor;
 mod entry;
 mod error;
 mod evaluate;
+mod grams;
 mod names;
+mod opened;
 mod options;
 mod reader;
+mod seal;
 mod search;
+mod segment;
+mod snapshot;
 mod store;
 mod wal;
 

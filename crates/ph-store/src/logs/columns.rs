@@ -59,6 +59,21 @@ impl Columns {
         self.json.push((row.json_at, row.json_bytes));
     }
 
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
+        (0..self.len()).map(|i| Row {
+            seq: self.seq[i],
+            time_ns: self.time_ns[i],
+            duration_ns: self.duration_ns[i],
+            trace: self.trace[i],
+            status: self.status[i],
+            level: self.level[i],
+            kind: self.kind[i],
+            names: [0, 1, 2, 3].map(|k: usize| self.names[k][i]),
+            json_at: self.json[i].0,
+            json_bytes: self.json[i].1,
+        })
+    }
+
     /// Leaves the first `len` records.
     pub(crate) fn truncate(&mut self, len: usize) {
         self.seq.truncate(len);

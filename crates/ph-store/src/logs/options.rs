@@ -24,6 +24,8 @@ pub struct LogOptions {
     pub keep_unsynced: bool,
     /// Effort of compression, 1 to 19.
     pub zstd_level: i32,
+    /// `true`: a thread of its own seals. `false`: `tick` does, which a test can foresee.
+    pub background: bool,
 }
 
 impl Default for LogOptions {
@@ -38,6 +40,7 @@ impl Default for LogOptions {
             buffer_bytes: 256 * 1024,
             keep_unsynced: true,
             zstd_level: 3,
+            background: true,
         }
     }
 }

@@ -1,37 +1,20 @@
 //! Reading, beside the writer or without one.
 
-use super::columns::Row;
-use super::names::NameTable;
-use super::search::{self, Found, Hit, Search, Top};
-use super::wal::{self, Wal, WalBlock};
-use super::{OpenReport, Seq, StoreError};
+use super::block::Zone;
+use super::opened::{self, Block};
+use super::search::{self, Found, Hit, Order, Search, Top};
+use super::snapshot::{Directory, Shared};
+use super::{Damage, OpenReport, Seq, StoreError};
 use crate::disk::Disk;
 use crate::query::{Field, Filter};
 use ph_base::trace::TraceId;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 
 /// Reads the records of a store. Clones are cheap, any thread may have one, and none holds up the writer.
 #[derive(Clone, Debug)]
 pub struct LogReader {
     shared: Arc<Shared>,
-}
-
-/// What writer and readers share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) dir: PathBuf,
-    /// Never locked while a file is read or written.
-    snapshot: Mutex<Arc<Snapshot>>,
-}
-
-/// The files of a store at one moment.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Snapshot {
-    /// Oldest first.
-    pub(crate) wals: Vec<Arc<Wal>>,
-    pub(crate) wal_number_last: u64,
 }
 
 /// Records in the order of their numbers.
@@ -62,57 +45,75 @@ pub struct Stats {
     pub seqs: Option<(Seq, Seq)>,
     /// The earliest and the latest time.
     pub times_unix_ns: Option<(u64, u64)>,
+    /// Segments of which nothing can be found any more.
+    pub broken: usize,
 }
 
 impl LogReader {
+    /// Records of one trace that are given out.
+    pub const TRACE_RECORDS_MAX: usize = 10_000;
+
     /// Opens a directory to read only: nothing in it is changed, and a writer may have it open. What it writes is seen
     /// after [`LogReader::refresh`].
     pub fn open_read_only(
         disk: Arc<dyn Disk>,
         dir: &Path,
     ) -> Result<(Self, OpenReport), StoreError> {
-        let (snapshot, report) = Snapshot::read(&*disk, dir)?;
-        let shared = Shared::new(disk, dir.to_owned(), snapshot);
-        Ok((Self::of(Arc::new(shared)), report))
+        let found = Directory::read(&*disk, dir)?;
+        let last = found.report.last;
+        let shared = Shared::new(disk, dir.to_owned(), found.snapshot, last);
+        Ok((Self::of(Arc::new(shared)), found.report))
     }
 
     /// Looks at the directory again. Needed only after [`LogReader::open_read_only`].
     pub fn refresh(&self) -> Result<OpenReport, StoreError> {
-        let (snapshot, report) = Snapshot::read(&*self.shared.disk, &self.shared.dir)?;
-        *self.shared.lock() = Arc::new(snapshot);
-        Ok(report)
+        let found = Directory::read(&*self.shared.disk, &self.shared.dir)?;
+        self.shared.change(|snapshot| *snapshot = found.snapshot);
+        self.shared.set_lasting(found.report.last);
+        Ok(found.report)
     }
 
     /// Records that fit, in an order, up to a limit.
     pub fn search(&self, search: &Search<'_>) -> Result<Found, StoreError> {
-        search::search(&self.blocks(), search)
+        let with_slowest = search.order == Order::Slowest;
+        let within = |zone: &Zone| search.reaches(zone);
+        let found = search::search(&self.blocks(with_slowest, within), search);
+        if !with_slowest || found.damaged.is_empty() {
+            return Ok(found);
+        }
+        // It may be a list of the slowest that is damaged; the blocks have the same records.
+        let mut again = search::search(&self.blocks(false, within), search);
+        for damage in found.damaged {
+            note(&mut again.damaged, damage);
+        }
+        Ok(again)
     }
 
     /// Every record of a trace, oldest first; at most [`LogReader::TRACE_RECORDS_MAX`].
     pub fn trace(&self, id: TraceId) -> Result<Found, StoreError> {
         let filter = Filter::of_trace(id);
         let mut search = Search::new(&filter);
-        search.order = search::Order::Oldest;
+        search.order = Order::Oldest;
         search.limit = Self::TRACE_RECORDS_MAX;
         self.search(&search)
     }
 
-    /// Records of one trace that are given out.
-    pub const TRACE_RECORDS_MAX: usize = 10_000;
-
     /// Which values of a field the records that fit have, the most frequent first; at most `search.limit` of them.
     pub fn top(&self, search: &Search<'_>, field: &Field) -> Result<Top, StoreError> {
-        search::top(&self.blocks(), search, field)
+        let within = |zone: &Zone| search.reaches(zone);
+        Ok(search::top(&self.blocks(false, within), search, field))
     }
 
-    /// Records in the order of their numbers, from one on: for sinks.
+    /// Records in the order of their numbers, from one on: for sinks. Only what is lasting, so that a number that was
+    /// passed on is never given to another record after a power cut.
     pub fn read_from(
         &self,
         from: Seq,
         entries_max: usize,
         bytes_max: usize,
     ) -> Result<Batch, StoreError> {
-        self.follow(from, &Filter::all(), entries_max, bytes_max)
+        let until = self.shared.lasting();
+        Ok(self.in_order(from, until, &Filter::all(), entries_max, bytes_max))
     }
 
     /// Records that fit, in the order of their numbers, from one on. At least one when there is one.
@@ -123,132 +124,66 @@ impl LogReader {
         entries_max: usize,
         bytes_max: usize,
     ) -> Result<Batch, StoreError> {
-        search::follow(&self.blocks(), from, filter, entries_max, bytes_max)
+        Ok(self.in_order(from, Seq(u64::MAX), filter, entries_max, bytes_max))
+    }
+
+    fn in_order(
+        &self,
+        from: Seq,
+        until: Seq,
+        filter: &Filter,
+        entries_max: usize,
+        bytes_max: usize,
+    ) -> Batch {
+        let behind = |zone: &Zone| zone.seq_last >= from.0 && zone.seq_first <= until.0;
+        let blocks = self.blocks(false, behind);
+        search::follow(&blocks, from, until, filter, entries_max, bytes_max)
     }
 
     /// How much there is.
     pub fn stats(&self) -> Result<Stats, StoreError> {
         let snapshot = self.shared.snapshot();
-        let mut zone = super::block::Zone::EMPTY;
-        let mut stats = Stats {
-            unsealed: snapshot.wals.len(),
-            ..Stats::default()
-        };
-        for wal in &snapshot.wals {
-            stats.json_bytes += wal.size().0;
-            stats.bytes += wal.file.len().unwrap_or(0);
-        }
-        for block in self.blocks() {
+        let mut zone = Zone::EMPTY;
+        for block in self.blocks(false, |_| true) {
             zone.join(block.zone());
         }
-        stats.records = zone.records as u64;
-        if zone.records > 0 {
-            stats.seqs = Some((Seq(zone.seq_first), Seq(zone.seq_last)));
-            stats.times_unix_ns = Some((zone.time_min_ns, zone.time_max_ns));
-        }
-        Ok(stats)
+        let sealed: u64 = snapshot.segments.iter().map(|s| s.footer.json_bytes).sum();
+        let unsealed: u64 = snapshot.wals.iter().map(|wal| wal.size().0).sum();
+        let some = zone.records > 0;
+        Ok(Stats {
+            segments: snapshot.segments.len(),
+            unsealed: snapshot.wals.len(),
+            records: zone.records as u64,
+            bytes: snapshot.bytes(),
+            json_bytes: sealed + unsealed,
+            seqs: some.then_some((Seq(zone.seq_first), Seq(zone.seq_last))),
+            times_unix_ns: some.then_some((zone.time_min_ns, zone.time_max_ns)),
+            broken: snapshot.broken.len(),
+        })
     }
 
     pub(crate) fn of(shared: Arc<Shared>) -> Self {
         Self { shared }
     }
 
-    /// Every block, oldest first.
-    fn blocks(&self) -> Vec<search::Block> {
-        let snapshot = self.shared.snapshot();
-        let mut all = Vec::new();
-        for wal in &snapshot.wals {
-            let (blocks, names) = wal.blocks();
-            let names: Arc<[Arc<str>]> = names.into();
-            all.extend(
-                blocks
-                    .into_iter()
-                    .map(|block: Arc<WalBlock>| search::Block {
-                        wal: wal.clone(),
-                        block,
-                        names: names.clone(),
-                    }),
-            );
-        }
-        all
+    fn blocks(&self, with_slowest: bool, keeps: impl Fn(&Zone) -> bool) -> Vec<Block> {
+        let shared = &self.shared;
+        opened::blocks(
+            &shared.snapshot(),
+            &shared.disk,
+            &shared.dir,
+            with_slowest,
+            keeps,
+        )
     }
 }
 
-impl Shared {
-    pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, snapshot: Snapshot) -> Self {
-        let snapshot = Mutex::new(Arc::new(snapshot));
-        Self {
-            disk,
-            dir,
-            snapshot,
-        }
-    }
+/// What cannot be read, each place once; more than this is not listed.
+pub(crate) const DAMAGE_LISTED_MAX: usize = 100;
 
-    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        self.lock().clone()
-    }
-
-    pub(crate) fn add_wal(&self, wal: Arc<Wal>) {
-        let mut lock = self.lock();
-        let mut next = Snapshot::clone(&lock);
-        next.wals.push(wal);
-        *lock = Arc::new(next);
-    }
-
-    /// Shows no record after this one.
-    pub(crate) fn hide_after(&self, last: Seq) {
-        for wal in &self.snapshot().wals {
-            wal.show_until(last.0);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Arc<Snapshot>> {
-        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Snapshot {
-    /// Reads a directory, without changing anything.
-    pub(crate) fn read(disk: &dyn Disk, dir: &Path) -> Result<(Self, OpenReport), StoreError> {
-        let listed = disk.list(dir).map_err(StoreError::io("list", dir))?;
-        let mut files: Vec<(u64, String)> = listed
-            .into_iter()
-            .filter_map(|file| {
-                let number = file.name.strip_suffix(".wal")?.parse().ok()?;
-                Some((number, file.name))
-            })
-            .collect();
-        files.sort_unstable();
-        let mut report = OpenReport::default();
-        let mut snapshot = Self {
-            wal_number_last: files.last().map_or(0, |(number, _)| *number),
-            ..Self::default()
-        };
-        // What stands in two files counts in the newer one: it was copied there since a sync of the older had failed.
-        let mut before = u64::MAX;
-        for (_, name) in files.into_iter().rev() {
-            let path = dir.join(&name);
-            let file = disk
-                .open_read(&path)
-                .map_err(StoreError::io("open", &path))?;
-            let (mut names, mut rows) = (NameTable::default(), Vec::<Row>::new());
-            let scanned = wal::scan(&name, &*file, &mut |seq, at, entry| {
-                if seq < before && rows.last().is_none_or(|last| last.seq < seq) {
-                    let json_at = at + wal::json_offset(entry);
-                    rows.push(wal::row(&mut names, seq, entry, json_at));
-                }
-            })
-            .map_err(StoreError::io("read", &path))?;
-            before = rows.first().map_or(before, |row| row.seq);
-            report.records += rows.len() as u64;
-            report.last = report.last.max(Seq(rows.last().map_or(0, |row| row.seq)));
-            report.torn_bytes += scanned.torn_bytes;
-            report.damage.extend(scanned.damage);
-            let wal = Wal::new(name, file);
-            wal.show(&rows, names.list());
-            snapshot.wals.push(Arc::new(wal));
-        }
-        snapshot.wals.reverse();
-        Ok((snapshot, report))
+/// Adds to a list of damage.
+pub(crate) fn note(list: &mut Vec<Damage>, damage: Damage) {
+    if list.len() < DAMAGE_LISTED_MAX && !list.contains(&damage) {
+        list.push(damage);
     }
 }

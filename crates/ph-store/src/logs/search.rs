@@ -1,15 +1,16 @@
 //! Searching: blocks that cannot hold anything are passed over by their bounds, records that do not fit by their
 //! columns, and only what is left is read.
 
+use super::block::Zone;
 use super::columns::NO_DURATION;
-use super::evaluate::{NO, Node, Table, YES};
-use super::wal::{self, Wal, WalBlock};
-use super::{Batch, Cursor, Kind, Level, Seq, StoreError};
-use crate::query::{Field, Filter, Known, Needle};
+use super::evaluate::{NO, Node, Table as _, Verdict, YES};
+use super::opened::{Block, OpenBlock, Trouble};
+use super::reader::note;
+use super::{Batch, Cursor, Damage, Kind, Level, Seq};
+use crate::query::{Expr, Field, Filter, Known, Needle};
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What is searched for.
@@ -46,6 +47,11 @@ impl<'a> Search<'a> {
             after: None,
             budget: Budget::default(),
         }
+    }
+
+    /// `true` when a record within these bounds may be in the asked time.
+    pub(crate) fn reaches(&self, zone: &Zone) -> bool {
+        zone.time_max_ns >= self.from_unix_ns && zone.time_min_ns <= self.to_unix_ns
     }
 }
 
@@ -111,6 +117,8 @@ pub struct Found {
     pub complete: bool,
     /// Where the next page begins, when there may be one.
     pub next: Option<Cursor>,
+    /// What could not be read; at most 100 places.
+    pub damaged: Vec<Damage>,
 }
 
 /// How often the values of a field occur.
@@ -128,6 +136,8 @@ pub struct Top {
     pub total: u64,
     /// `false`: the budget ended first.
     pub complete: bool,
+    /// What could not be read; at most 100 places.
+    pub damaged: Vec<Damage>,
 }
 
 /// A value and how often it occurs.
@@ -144,73 +154,6 @@ pub struct TopValue {
 /// Different values that are counted apart.
 const TOP_VALUES_MAX: usize = 10_000;
 
-/// A run of records.
-pub(crate) struct Block {
-    pub(crate) wal: Arc<Wal>,
-    pub(crate) block: Arc<WalBlock>,
-    pub(crate) names: Arc<[Arc<str>]>,
-}
-
-impl Block {
-    pub(crate) fn zone(&self) -> &super::block::Zone {
-        &self.block.zone
-    }
-
-    fn json(&self, i: usize, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        self.wal
-            .json(self.block.columns.json[i], out)
-            .map_err(StoreError::io("read", &self.wal.name))
-    }
-
-    fn hit(&self, i: usize, json: Vec<u8>) -> Hit {
-        let columns = &self.block.columns;
-        let duration = columns.duration_ns[i];
-        Hit {
-            seq: Seq(columns.seq[i]),
-            time_unix_ns: columns.time_ns[i],
-            duration_ns: (duration != NO_DURATION).then_some(duration),
-            kind: Kind::from_byte(columns.kind[i]).unwrap_or(Kind::Event),
-            level: Level::from_byte(columns.level[i]).unwrap_or(Level::Info),
-            json,
-        }
-    }
-}
-
-impl Table for Block {
-    type Error = StoreError;
-
-    fn zone(&self) -> &super::block::Zone {
-        &self.block.zone
-    }
-    fn durations(&self) -> Result<&[u64], StoreError> {
-        Ok(&self.block.columns.duration_ns)
-    }
-    fn statuses(&self) -> Result<&[u16], StoreError> {
-        Ok(&self.block.columns.status)
-    }
-    fn levels(&self) -> Result<&[u8], StoreError> {
-        Ok(&self.block.columns.level)
-    }
-    fn kinds(&self) -> Result<&[u8], StoreError> {
-        Ok(&self.block.columns.kind)
-    }
-    fn names(&self, column: usize) -> Result<&[u16], StoreError> {
-        Ok(&self.block.columns.names[column])
-    }
-    fn of_trace(&self, hash: u64) -> Result<Vec<bool>, StoreError> {
-        Ok(self
-            .block
-            .columns
-            .trace
-            .iter()
-            .map(|t| *t == hash)
-            .collect())
-    }
-    fn may_contain(&self, _needle: &Needle) -> Result<bool, StoreError> {
-        Ok(true)
-    }
-}
-
 /// How far a search has come.
 struct Progress {
     budget: Budget,
@@ -219,17 +162,20 @@ struct Progress {
     scanned: u64,
     total: u64,
     complete: bool,
+    damaged: Vec<Damage>,
 }
 
 impl Progress {
-    fn new(budget: Budget) -> Self {
+    fn new(blocks: &[Block], budget: Budget) -> Self {
+        let real = blocks.iter().filter(|block| !block.is_repeated());
         Self {
             budget,
             began: Instant::now(),
             read: 0,
             scanned: 0,
-            total: 0,
+            total: real.map(|block| block.zone().records as u64).sum(),
             complete: true,
+            damaged: Vec::new(),
         }
     }
 
@@ -240,6 +186,26 @@ impl Progress {
         }
         self.complete
     }
+
+    /// What could be read; the rest is noted.
+    fn readable<T>(&mut self, result: Result<T, Trouble>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(Trouble::Gone) => None,
+            Err(Trouble::Damaged(damage)) => {
+                note(&mut self.damaged, damage);
+                None
+            }
+        }
+    }
+}
+
+/// A record that may fit, as [`rank`] has it.
+struct Candidate {
+    key: u64,
+    seq: u64,
+    row: usize,
+    verdict: Verdict,
 }
 
 /// The best `limit` records so far, by [`rank`].
@@ -260,6 +226,14 @@ impl Best {
                 .last_key_value()
                 .is_some_and(|(worst, _)| (Reverse(key), Reverse(seq)) < *worst)
     }
+
+    fn put(&mut self, candidate: &Candidate, block: usize, json: Option<Vec<u8>>) {
+        let rank = (Reverse(candidate.key), Reverse(candidate.seq));
+        self.found.insert(rank, (block, candidate.row, json));
+        if self.found.len() > self.limit {
+            self.found.pop_last();
+        }
+    }
 }
 
 /// Both turned round for `Oldest`, so that the highest always comes first.
@@ -270,173 +244,206 @@ fn rank(order: Order, key: u64, seq: u64) -> (u64, u64) {
     }
 }
 
-pub(crate) fn search(blocks: &[Block], search: &Search<'_>) -> Result<Found, StoreError> {
-    let limit = search.limit.min(Search::LIMIT_MAX);
-    let mut progress = Progress::new(search.budget);
-    let mut order: Vec<usize> = within(blocks, search, &mut progress);
-    order.sort_by_key(|i| Reverse(best_key(search.order, blocks[*i].zone())));
+pub(crate) fn search(blocks: &[Block], search: &Search<'_>) -> Found {
+    let mut progress = Progress::new(blocks, search.budget);
+    let mut order: Vec<(u64, usize)> = (0..blocks.len())
+        .filter_map(|i| Some((best_key(search.order, &blocks[i])?, i)))
+        .collect();
+    order.sort_unstable_by_key(|(key, _)| Reverse(*key));
     let mut best = Best {
-        limit,
+        limit: search.limit.min(Search::LIMIT_MAX),
         found: BTreeMap::new(),
     };
-    let mut json = Vec::new();
-    for at in order {
-        let block = &blocks[at];
-        let Some(key_max) = best_key(search.order, block.zone()) else {
-            continue;
-        };
-        if limit == 0 || !best.takes(key_max, u64::MAX) || !progress.goes_on() {
+    for (key_max, at) in order {
+        if best.limit == 0 || !best.takes(key_max, u64::MAX) || !progress.goes_on() {
             break;
         }
-        let rows = rows(block, search, &mut progress)?;
-        for (key, seq, row, verdict) in rows {
-            if !best.takes(key, seq) {
-                break;
-            }
-            let text = if verdict == YES {
-                None
-            } else {
-                if !progress.goes_on() {
-                    break;
-                }
-                progress.read += 1;
-                block.json(row, &mut json)?;
-                if !search.filter.matches(&json) {
-                    continue;
-                }
-                Some(json.clone())
-            };
-            best.found
-                .insert((Reverse(key), Reverse(seq)), (at, row, text));
-            if best.found.len() > limit {
-                best.found.pop_last();
-            }
-        }
+        let opened = blocks[at].open(required(search.filter));
+        let rows = rows(&opened, search, &mut progress);
+        let Some(rows) = progress.readable(rows) else {
+            continue;
+        };
+        search_block(&opened, at, &rows, search, &mut best, &mut progress);
     }
-    hits(blocks, best, search, &progress)
+    progress.scanned = progress.scanned.min(progress.total);
+    hits(blocks, best, search, progress)
 }
 
-fn hits(
-    blocks: &[Block],
-    best: Best,
+fn search_block(
+    opened: &OpenBlock<'_>,
+    at: usize,
+    rows: &[Candidate],
     search: &Search<'_>,
-    progress: &Progress,
-) -> Result<Found, StoreError> {
-    let mut found = Found {
+    best: &mut Best,
+    progress: &mut Progress,
+) {
+    let mut json = Vec::new();
+    for candidate in rows {
+        if !best.takes(candidate.key, candidate.seq) {
+            // By duration, those that have to be read come in the order in which they stand.
+            if search.order == Order::Slowest {
+                continue;
+            }
+            break;
+        }
+        if candidate.verdict == YES {
+            best.put(candidate, at, None);
+            continue;
+        }
+        if progress.read.is_multiple_of(256) && !progress.goes_on() {
+            break;
+        }
+        progress.read += 1;
+        let fits = opened.fits(candidate.row, search.filter, &mut json);
+        if progress.readable(fits) == Some(true) {
+            best.put(candidate, at, Some(json.clone()));
+        }
+    }
+}
+
+/// Reads what was found, block by block, and puts it in order.
+fn hits(blocks: &[Block], best: Best, search: &Search<'_>, mut progress: Progress) -> Found {
+    let is_full = best.found.len() == best.limit;
+    let mut places: Vec<(usize, usize, (u64, u64), Option<Vec<u8>>)> = best
+        .found
+        .into_iter()
+        .map(|((Reverse(key), Reverse(seq)), (at, row, json))| (at, row, (key, seq), json))
+        .collect();
+    places.sort_unstable_by_key(|(at, row, ..)| (*at, *row));
+    let mut found: Vec<((u64, u64), Hit)> = Vec::with_capacity(places.len());
+    let (mut bytes, mut is_cut) = (0, false);
+    for same in places.chunk_by_mut(|a, b| a.0 == b.0) {
+        let opened = blocks[same[0].0].open(Vec::new());
+        for (_, row, rank, json) in same {
+            let json = match json.take() {
+                Some(json) => Ok(json),
+                None => opened.json(*row),
+            };
+            let hit = json.and_then(|json| {
+                Ok(Hit {
+                    json,
+                    ..opened.hit(*row)?
+                })
+            });
+            if let Some(hit) = progress.readable(hit) {
+                bytes += hit.json.len();
+                found.push((*rank, hit));
+            }
+        }
+        // Far beyond what is given out: the rest is not even read.
+        if bytes > 4 * search.budget.bytes {
+            is_cut = true;
+            break;
+        }
+    }
+    found.sort_unstable_by_key(|(rank, _)| Reverse(*rank));
+    let mut result = Found {
         scanned: progress.scanned,
         total: progress.total,
-        complete: progress.complete,
+        complete: progress.complete && !is_cut,
+        damaged: progress.damaged,
         ..Found::default()
     };
-    let is_full = best.found.len() == best.limit;
-    let (mut bytes, mut is_cut) = (0, false);
-    for ((Reverse(key), Reverse(seq)), (at, row, text)) in best.found {
-        let json = match text {
-            Some(text) => text,
-            None => {
-                let mut json = Vec::new();
-                blocks[at].json(row, &mut json)?;
-                json
-            }
-        };
-        bytes += json.len();
-        if bytes > search.budget.bytes && !found.hits.is_empty() {
+    let mut bytes = 0;
+    for ((key, seq), hit) in found {
+        bytes += hit.json.len();
+        if bytes > search.budget.bytes && !result.hits.is_empty() {
             is_cut = true;
             break;
         }
         let (key, seq) = rank(search.order, key, seq);
-        let seq = Seq(seq);
-        found.next = Some(Cursor { key, seq });
-        found.hits.push(blocks[at].hit(row, json));
+        result.next = Some(Cursor { key, seq: Seq(seq) });
+        result.hits.push(hit);
     }
     if !is_full && !is_cut {
-        found.next = None;
+        result.next = None;
     }
-    Ok(found)
-}
-
-/// Blocks that reach into the asked time.
-fn within(blocks: &[Block], search: &Search<'_>, progress: &mut Progress) -> Vec<usize> {
-    let reaches = |i: &usize| {
-        let zone = blocks[*i].zone();
-        zone.time_max_ns >= search.from_unix_ns && zone.time_min_ns <= search.to_unix_ns
-    };
-    let within: Vec<usize> = (0..blocks.len()).filter(reaches).collect();
-    progress.total = within
-        .iter()
-        .map(|i| blocks[*i].zone().records as u64)
-        .sum();
-    within
+    result
 }
 
 /// The rank of a block's best record; `None` when it has none.
-fn best_key(order: Order, zone: &super::block::Zone) -> Option<u64> {
+fn best_key(order: Order, block: &Block) -> Option<u64> {
     match order {
-        Order::Newest => Some(zone.time_max_ns),
-        Order::Oldest => Some(!zone.time_min_ns),
-        Order::Slowest => zone.durations_ns.map(|(_, max)| max),
+        Order::Newest => Some(block.zone().time_max_ns),
+        Order::Oldest => Some(!block.zone().time_min_ns),
+        Order::Slowest => block.duration_max_ns(),
     }
 }
 
-/// The records of a block that may fit, best first: key, number (both as ranks), row and verdict.
+/// Texts without which no record fits.
+fn required(filter: &Filter) -> Vec<&Needle> {
+    fn of(expr: &Expr) -> Vec<&Needle> {
+        match expr {
+            Expr::Text(needle) => vec![needle],
+            Expr::And(parts) => parts.iter().flat_map(of).collect(),
+            _ => Vec::new(),
+        }
+    }
+    of(filter.expr())
+}
+
+/// The records of a block that may fit, best first.
 fn rows(
-    block: &Block,
+    opened: &OpenBlock<'_>,
     search: &Search<'_>,
     progress: &mut Progress,
-) -> Result<Vec<(u64, u64, usize, u8)>, StoreError> {
-    let zone = block.zone();
+) -> Result<Vec<Candidate>, Trouble> {
+    let zone = opened.zone();
     progress.scanned += zone.records as u64;
-    let node = Node::new(search.filter, &block.names);
-    if node.of_zone(zone) == NO {
+    let node = Node::new(search.filter, opened.block.names());
+    if !search.reaches(zone) || node.of_zone(zone) == NO {
         return Ok(Vec::new());
     }
-    let verdicts = node.verdicts(block)?;
-    let columns = &block.block.columns;
+    let verdicts = node.verdicts(opened)?;
+    if verdicts.iter().all(|verdict| *verdict == NO) {
+        return Ok(Vec::new());
+    }
+    let (seqs, times) = (opened.seqs()?, opened.times()?);
+    let keys = match search.order {
+        Order::Newest | Order::Oldest => times,
+        Order::Slowest => opened.durations()?,
+    };
     let after = search.after.map(|c| rank(search.order, c.key, c.seq.0));
     let mut rows = Vec::new();
-    for (i, verdict) in verdicts.into_iter().enumerate() {
-        let time = columns.time_ns[i];
-        if verdict == NO || time < search.from_unix_ns || time > search.to_unix_ns {
+    for (row, verdict) in verdicts.into_iter().enumerate() {
+        let is_in_time = (search.from_unix_ns..=search.to_unix_ns).contains(&times[row]);
+        let is_timed = search.order != Order::Slowest || keys[row] != NO_DURATION;
+        if verdict == NO || !is_in_time || !is_timed {
             continue;
         }
-        let key = match search.order {
-            Order::Newest | Order::Oldest => time,
-            Order::Slowest => columns.duration_ns[i],
-        };
-        if search.order == Order::Slowest && key == NO_DURATION {
-            continue;
-        }
-        let (key, seq) = rank(search.order, key, columns.seq[i]);
+        let (key, seq) = rank(search.order, keys[row], seqs[row]);
         if after.is_none_or(|after| (key, seq) < after) {
-            rows.push((key, seq, i, verdict));
+            rows.push(Candidate {
+                key,
+                seq,
+                row,
+                verdict,
+            });
         }
     }
-    rows.sort_unstable_by_key(|(key, seq, ..)| Reverse((*key, *seq)));
+    let has_to_read = rows.iter().any(|row| row.verdict != YES);
+    if search.order != Order::Slowest || !has_to_read {
+        rows.sort_unstable_by_key(|c| Reverse((c.key, c.seq)));
+    }
     Ok(rows)
 }
 
-pub(crate) fn top(blocks: &[Block], search: &Search<'_>, field: &Field) -> Result<Top, StoreError> {
-    let mut progress = Progress::new(search.budget);
+pub(crate) fn top(blocks: &[Block], search: &Search<'_>, field: &Field) -> Top {
+    let mut progress = Progress::new(blocks, search.budget);
     let mut counts: HashMap<String, (u64, Option<u64>)> = HashMap::new();
     let mut top = Top::default();
-    let mut json = Vec::new();
-    for at in within(blocks, search, &mut progress) {
-        let block = &blocks[at];
-        for (_, _, row, verdict) in rows(block, search, &mut progress)? {
-            let from_columns = value_in_columns(block, row, field);
-            if verdict != YES || from_columns.is_none() {
-                if !progress.goes_on() {
-                    break;
-                }
-                progress.read += 1;
-                block.json(row, &mut json)?;
-                if verdict != YES && !search.filter.matches(&json) {
-                    continue;
-                }
-            }
-            let Some(value) =
-                from_columns.unwrap_or_else(|| field.value(&json).map(Cow::into_owned))
-            else {
+    for block in blocks {
+        if !progress.goes_on() {
+            break;
+        }
+        let opened = block.open(required(search.filter));
+        let rows = rows(&opened, search, &mut progress);
+        for candidate in progress.readable(rows).unwrap_or_default() {
+            let counted = count(&opened, &candidate, search, field, &mut progress);
+            let Some(Some((value, duration))) = progress.readable(counted) else {
+                continue;
+            };
+            let Some(value) = value else {
                 top.without += 1;
                 continue;
             };
@@ -444,12 +451,9 @@ pub(crate) fn top(blocks: &[Block], search: &Search<'_>, field: &Field) -> Resul
                 top.others += 1;
                 continue;
             }
-            let duration = block.block.columns.duration_ns[row];
             let (records, longest) = counts.entry(value).or_default();
             *records += 1;
-            if duration != NO_DURATION {
-                *longest = (*longest).max(Some(duration));
-            }
+            *longest = (*longest).max(duration);
         }
     }
     let mut values: Vec<TopValue> = counts
@@ -466,72 +470,138 @@ pub(crate) fn top(blocks: &[Block], search: &Search<'_>, field: &Field) -> Resul
     }
     top.values = values;
     (top.scanned, top.total, top.complete) = (progress.scanned, progress.total, progress.complete);
-    Ok(top)
+    top.damaged = progress.damaged;
+    top
+}
+
+/// A record's value of a field, and its duration.
+type Counted = (Option<String>, Option<u64>);
+
+/// `None` when the record does not fit, or the budget is used up.
+fn count(
+    opened: &OpenBlock<'_>,
+    candidate: &Candidate,
+    search: &Search<'_>,
+    field: &Field,
+    progress: &mut Progress,
+) -> Result<Option<Counted>, Trouble> {
+    let row = candidate.row;
+    let duration = opened.durations()?[row];
+    let duration = (duration != NO_DURATION).then_some(duration);
+    let from_columns = value_in_columns(opened, row, field)?;
+    if let (YES, Some(value)) = (candidate.verdict, from_columns) {
+        return Ok(Some((value, duration)));
+    }
+    if progress.read.is_multiple_of(256) && !progress.goes_on() {
+        return Ok(None);
+    }
+    progress.read += 1;
+    let mut json = Vec::new();
+    if !opened.fits(row, search.filter, &mut json)? {
+        return Ok(None);
+    }
+    Ok(Some((field.value(&json).map(Cow::into_owned), duration)))
 }
 
 /// A field's value by its column: `None` when the column does not have it, `Some(None)` when the record does not.
-fn value_in_columns(block: &Block, row: usize, field: &Field) -> Option<Option<String>> {
-    let columns = &block.block.columns;
-    let name = |column: usize| {
-        let name = wal::name(&block.names, columns.names[column][row])?;
-        Some((!name.is_empty()).then(|| name.to_owned()))
-    };
+fn value_in_columns(
+    opened: &OpenBlock<'_>,
+    row: usize,
+    field: &Field,
+) -> Result<Option<Option<String>>, Trouble> {
     let Field::Known(known) = field else {
-        return None;
+        return Ok(None);
+    };
+    let name = |column: usize| {
+        let id = opened.names(column)?[row];
+        let name = opened.block.name(id);
+        Ok(name.map(|name| (!name.is_empty()).then(|| name.to_owned())))
     };
     match known {
         Known::Server => name(0),
         Known::Method => name(1),
         Known::Tool => name(2),
         Known::Outcome => name(3),
-        Known::Kind => Some(Kind::from_byte(columns.kind[row]).map(|k| k.as_label().to_owned())),
-        Known::Level => Some(Level::from_byte(columns.level[row]).map(|l| l.as_label().to_owned())),
-        Known::Status => {
-            let status = columns.status[row];
-            Some((status != 0).then(|| status.to_string()))
+        Known::Kind => {
+            let kind = Kind::from_byte(opened.kinds()?[row]);
+            Ok(Some(kind.map(|kind| kind.as_label().to_owned())))
         }
-        _ => None,
+        Known::Level => {
+            let level = Level::from_byte(opened.levels()?[row]);
+            Ok(Some(level.map(|level| level.as_label().to_owned())))
+        }
+        Known::Status => {
+            let status = opened.statuses()?[row];
+            Ok(Some((status != 0).then(|| status.to_string())))
+        }
+        _ => Ok(None),
     }
 }
 
+/// `blocks`: by their numbers.
 pub(crate) fn follow(
     blocks: &[Block],
     from: Seq,
+    until: Seq,
     filter: &Filter,
     entries_max: usize,
     bytes_max: usize,
-) -> Result<Batch, StoreError> {
-    let from = from.max(Seq(1));
+) -> Batch {
     let mut batch = Batch {
-        next: from,
+        next: from.max(Seq(1)),
         ..Batch::default()
     };
+    let mut progress = Progress::new(blocks, Budget::default());
     let mut bytes = 0;
     for block in blocks {
-        let zone = block.zone();
-        if zone.seq_last < from.0 {
+        let opened = block.open(required(filter));
+        let node = Node::new(filter, block.names());
+        let columns = (|| Ok((node.verdicts(&opened)?, opened.seqs()?)))();
+        // What cannot be read is missed: the next block shows by how much.
+        let Some((verdicts, seqs)) = progress.readable(columns) else {
             continue;
-        }
-        let verdicts = Node::new(filter, &block.names).verdicts(block)?;
-        let columns = &block.block.columns;
-        let start = columns.seq.partition_point(|seq| *seq < from.0);
+        };
+        let start = seqs.partition_point(|seq| *seq < batch.next.0);
         for (row, verdict) in verdicts.into_iter().enumerate().skip(start) {
-            let seq = columns.seq[row];
-            let mut json = Vec::new();
-            if verdict != NO {
-                block.json(row, &mut json)?;
-                if verdict == YES || filter.matches(&json) {
-                    bytes += json.len();
+            let seq = seqs[row];
+            if seq > until.0 {
+                return batch;
+            }
+            let hit = wanted(&opened, row, verdict, filter);
+            match progress.readable(hit) {
+                Some(Some(hit)) => {
+                    bytes += hit.json.len();
                     let is_full = batch.entries.len() >= entries_max || bytes > bytes_max;
                     if is_full && !batch.entries.is_empty() {
-                        return Ok(batch);
+                        return batch;
                     }
-                    batch.entries.push(block.hit(row, json));
+                    batch.entries.push(hit);
                 }
+                Some(None) => {}
+                None => batch.missed += 1,
             }
             batch.missed += seq - batch.next.0;
             batch.next = Seq(seq).next();
         }
     }
-    Ok(batch)
+    batch
+}
+
+fn wanted(
+    opened: &OpenBlock<'_>,
+    row: usize,
+    verdict: Verdict,
+    filter: &Filter,
+) -> Result<Option<Hit>, Trouble> {
+    let mut json = Vec::new();
+    match verdict {
+        NO => return Ok(None),
+        YES => json = opened.json(row)?,
+        _ if !opened.fits(row, filter, &mut json)? => return Ok(None),
+        _ => {}
+    }
+    Ok(Some(Hit {
+        json,
+        ..opened.hit(row)?
+    }))
 }

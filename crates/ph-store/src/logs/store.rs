@@ -1,12 +1,18 @@
 //! The one writer of a directory of records.
 
+mod retention;
+
+use super::columns::Row;
 use super::names::NameTable;
-use super::reader::{LogReader, Shared, Snapshot};
+use super::seal::Sealer;
+use super::snapshot::{Directory, Newest, Shared};
 use super::wal::{self, Wal};
-use super::{Damage, Entry, LogOptions, Seq, StoreError, columns::Row};
+use super::{Damage, Entry, LogOptions, LogReader, Seq, StoreError};
 use crate::disk::{Disk, WriteFile};
+use crate::frame::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Written and not yet synced, at most; then a sync is due. See [`LogOptions::keep_unsynced`].
 const UNSYNCED_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -33,6 +39,7 @@ pub struct LogStore {
     written: Seq,
     lasting: Seq,
     wal_number_next: u64,
+    sealer: Sealer,
 }
 
 /// The file that is appended to.
@@ -45,6 +52,10 @@ struct Active {
     bytes: u64,
     /// Of that so much is lasting.
     synced_bytes: u64,
+    /// A failed write left something at its end that could not be cut off.
+    is_torn: bool,
+    /// Its name is lasting.
+    is_named: bool,
     /// A sync failed: nothing written to it later can be trusted to last.
     is_suspect: bool,
     json_bytes: u64,
@@ -120,11 +131,26 @@ impl LogStore {
     ) -> Result<(Self, OpenReport), StoreError> {
         disk.create_dir(dir)
             .map_err(StoreError::io("make the directory", dir))?;
-        let (snapshot, report) = Snapshot::read(&*disk, dir)?;
-        let wal_number_next = snapshot.wal_number_last + 1;
-        let shared = Arc::new(Shared::new(disk.clone(), dir.to_owned(), snapshot));
-        let last = report.last;
-        let store = Self {
+        let found = Directory::read(&*disk, dir)?;
+        for name in &found.superfluous {
+            // Should it stay, it is as superfluous the next time.
+            disk.remove(&dir.join(name)).ok();
+        }
+        // Written by an earlier process; nobody knows whether it was synced.
+        for wal in &found.snapshot.wals {
+            let path = dir.join(&wal.name);
+            disk.open_append(&path)
+                .and_then(|mut file| file.sync())
+                .map_err(StoreError::io("sync", &path))?;
+            wal.close();
+        }
+        disk.sync_dir(dir)
+            .map_err(StoreError::io("sync the directory", dir))?;
+        let last = found.report.last;
+        let shared = Shared::new(disk.clone(), dir.to_owned(), found.snapshot, last);
+        let shared = Arc::new(shared);
+        let sealer = Sealer::start(shared.clone(), options.zstd_level, options.background)?;
+        let mut store = Self {
             disk,
             dir: dir.to_owned(),
             options,
@@ -137,9 +163,14 @@ impl LogStore {
             next: last.next(),
             written: last,
             lasting: last,
-            wal_number_next,
+            wal_number_next: found.wal_number_last + 1,
+            sealer,
         };
-        Ok((store, report))
+        if let Some(newest) = found.newest {
+            store.go_on_with(newest)?;
+        }
+        store.sealer.call();
+        Ok((store, found.report))
     }
 
     /// Takes a record. After an error it was not taken.
@@ -194,16 +225,37 @@ impl LogStore {
         self.pending.len()
     }
 
-    /// Closes and removes what is due. To be called every few seconds.
+    /// Closes and removes what is due, and says what happened since it was last called. To be called every second.
     pub fn tick(&mut self, now_unix_ns: u64) -> Vec<StoreEvent> {
         let age = self.options.segment_age.as_nanos();
         let is_old = |active: &Active| {
             active.records > 0 && u128::from(now_unix_ns.saturating_sub(active.born_unix_ns)) >= age
         };
-        if self.active.as_ref().is_some_and(is_old) && self.write_buffer().is_ok() {
+        if self.active.as_ref().is_some_and(is_old)
+            && self.has_room_to_seal()
+            && self.write_buffer().is_ok()
+        {
+            // What cannot be closed now is old the next time, too.
             self.roll().ok();
         }
-        Vec::new()
+        self.sealer.call();
+        // The last number must stand somewhere before the last record goes.
+        if self.active.is_none() && self.shared.snapshot().wals.is_empty() {
+            self.active = self.create_wal().ok();
+        }
+        retention::apply(&self.shared, &self.options, now_unix_ns);
+        self.shared.take_events()
+    }
+
+    /// From the next tick on this much is kept; see [`LogOptions`].
+    pub fn set_bounds(&mut self, retention: Option<Duration>, bytes_max: Option<u64>) {
+        self.options.retention = retention;
+        self.options.bytes_max = bytes_max;
+    }
+
+    /// Waits until what is closed is sealed; `false` when the time is up first.
+    pub fn wait_sealed(&self, limit: Duration) -> bool {
+        self.sealer.wait(limit)
     }
 
     /// A reader of this store.
@@ -211,7 +263,7 @@ impl LogStore {
         LogReader::of(self.shared.clone())
     }
 
-    /// Writes and syncs everything.
+    /// Writes and syncs everything, and ends the thread that seals; what is not sealed is sealed the next time.
     pub fn close(mut self) -> CloseReport {
         let error = self.sync().err();
         CloseReport {
@@ -228,6 +280,10 @@ impl LogStore {
         if self.unsynced.len() + self.buffer.len() > UNSYNCED_BYTES_MAX {
             self.sync_written()?;
         }
+        if self.active.as_ref().is_some_and(|active| active.is_torn) {
+            self.sync_written()?;
+            self.leave_torn();
+        }
         if self.active.is_none() {
             self.active = Some(self.create_wal()?);
         }
@@ -237,9 +293,7 @@ impl LogStore {
         if let Err(source) = active.file.write_all(&self.buffer) {
             let error = StoreError::io("write to", &active.path)(source);
             // What is left of the write must go, or else the next one would stand behind it.
-            if active.file.set_len(active.bytes).is_err() {
-                self.leave_active();
-            }
+            active.is_torn = active.file.set_len(active.bytes).is_err();
             return Err(error);
         }
         for row in &mut self.pending {
@@ -255,6 +309,8 @@ impl LogStore {
         self.written = Seq(self.next.0 - 1);
         if self.options.keep_unsynced {
             self.unsynced.extend_from_slice(&self.buffer);
+        } else {
+            self.shared.set_lasting(self.written);
         }
         self.buffer.clear();
         self.pending.clear();
@@ -268,14 +324,14 @@ impl LogStore {
         let Some(active) = &mut self.active else {
             return self.rescue();
         };
-        if active.is_suspect {
+        if active.is_suspect || (active.is_torn && self.options.keep_unsynced) {
             return self.rescue();
         }
         match active.file.sync() {
             Ok(()) => {
                 active.synced_bytes = active.bytes;
-                self.unsynced.clear();
-                self.lasting = self.written;
+                self.name_active()?;
+                self.all_lasts();
                 Ok(())
             }
             Err(source) => {
@@ -287,39 +343,68 @@ impl LogStore {
     }
 
     /// After a failed sync nobody knows what is on the disk: what is not lasting goes into another file.
+    ///
+    /// That file gets its name when it is whole: what stands in it counts more than what stands in the older one.
     fn rescue(&mut self) -> Result<(), StoreError> {
-        let mut fresh = self.create_wal()?;
-        let path = fresh.path.clone();
-        fresh
-            .file
-            .write_all(&self.unsynced)
-            .map_err(StoreError::io("write to", &path))?;
-        fresh.file.sync().map_err(StoreError::io("sync", &path))?;
-        let (mut rows, mut at) = (Vec::new(), 0);
-        while let crate::frame::Read::Payload(payload) = crate::frame::read(&self.unsynced[at..]) {
-            let end = at + crate::frame::HEAD_BYTES + payload.len();
-            if let Some((seq, entry)) = wal::read_record(payload) {
-                let json_at = fresh.bytes + (end - entry.json.len()) as u64;
-                rows.push(wal::row(&mut self.names, seq, &entry, json_at));
-            }
-            at = end;
+        let (name, path) = self.next_wal();
+        let unfinished = self.dir.join(format!("{name}.tmp"));
+        let head = self.head(self.lasting);
+        let mut file = self.create(&unfinished, &head)?;
+        file.write_all(&self.unsynced)
+            .map_err(StoreError::io("write to", &unfinished))?;
+        file.sync().map_err(StoreError::io("sync", &unfinished))?;
+        let readable = self
+            .disk
+            .open_read(&unfinished)
+            .map_err(StoreError::io("open", &unfinished))?;
+        self.disk
+            .rename(&unfinished, &path)
+            .map_err(StoreError::io("rename", &unfinished))?;
+        let rows = rows_of(&self.unsynced, head.len() as u64, &mut self.names);
+        let bytes = (head.len() + self.unsynced.len()) as u64;
+        let fresh = Active {
+            wal: Arc::new(Wal::new(name, readable)),
+            path,
+            file,
+            bytes,
+            synced_bytes: bytes,
+            is_torn: false,
+            is_suspect: false,
+            is_named: false,
+            json_bytes: rows.iter().map(|row| u64::from(row.json_bytes)).sum(),
+            records: rows.len(),
+            born_unix_ns: rows.first().map_or(0, |row| row.time_ns),
+        };
+        for wal in &self.shared.snapshot().wals {
+            wal.show_until(self.lasting.0);
         }
-        if let Some(first) = rows.first() {
-            fresh.born_unix_ns = first.time_ns;
-        }
-        fresh.records = rows.len();
-        fresh.json_bytes = rows.iter().map(|row| u64::from(row.json_bytes)).sum();
-        fresh.bytes += self.unsynced.len() as u64;
-        fresh.synced_bytes = fresh.bytes;
-        self.shared.hide_after(self.lasting);
         fresh.wal.show(&rows, self.names.list());
+        self.show_wal(&fresh.wal);
         if let Some(mut old) = self.active.replace(fresh) {
             // Not needed: what stands twice is told by its number.
             old.file.set_len(old.synced_bytes).ok();
+            old.wal.close();
         }
+        self.name_active()?;
+        self.all_lasts();
+        Ok(())
+    }
+
+    /// Makes the name of the active file last.
+    fn name_active(&mut self) -> Result<(), StoreError> {
+        if let Some(active) = self.active.as_mut().filter(|active| !active.is_named) {
+            self.disk
+                .sync_dir(&self.dir)
+                .map_err(StoreError::io("sync the directory", &self.dir))?;
+            active.is_named = true;
+        }
+        Ok(())
+    }
+
+    fn all_lasts(&mut self) {
         self.unsynced.clear();
         self.lasting = self.written;
-        Ok(())
+        self.shared.set_lasting(self.written);
     }
 
     fn roll_if_full(&mut self) -> Result<(), StoreError> {
@@ -331,8 +416,20 @@ impl LogStore {
         if !is_full {
             return Ok(());
         }
+        if !self.has_room_to_seal() {
+            self.sealer.call();
+            return Err(StoreError::SealingBehind {
+                files: self.options.unsealed_max,
+            });
+        }
         self.write_buffer()?;
         self.roll()
+    }
+
+    fn has_room_to_seal(&self) -> bool {
+        let snapshot = self.shared.snapshot();
+        let waiting = snapshot.wals.iter().filter(|wal| wal.is_closed()).count();
+        waiting < self.options.unsealed_max
     }
 
     /// Ends the active file. Everything taken must be written.
@@ -346,41 +443,118 @@ impl LogStore {
     }
 
     fn leave_active(&mut self) {
-        self.active = None;
+        if let Some(active) = self.active.take() {
+            active.wal.close();
+            self.sealer.call();
+        }
+    }
+
+    fn leave_torn(&mut self) {
+        if self.active.as_ref().is_some_and(|active| active.is_torn) {
+            self.leave_active();
+        }
+    }
+
+    /// The newest file of an earlier process is appended to.
+    fn go_on_with(&mut self, newest: Newest) -> Result<(), StoreError> {
+        let path = self.dir.join(&newest.wal.name);
+        let (json_bytes, records) = newest.wal.size();
+        let is_small = records < self.options.segment_records / 2
+            && json_bytes < self.options.segment_bytes / 2;
+        if !is_small {
+            return Ok(());
+        }
+        let mut file = self
+            .disk
+            .open_append(&path)
+            .map_err(StoreError::io("open", &path))?;
+        if file.set_len(newest.good_bytes).is_err() {
+            // It stays as it is, and is sealed.
+            return Ok(());
+        }
+        newest.wal.reopen();
+        self.names = newest.names;
+        self.active = Some(Active {
+            wal: newest.wal,
+            path,
+            file,
+            bytes: newest.good_bytes,
+            synced_bytes: newest.good_bytes,
+            is_torn: false,
+            is_suspect: false,
+            is_named: true,
+            json_bytes,
+            records,
+            born_unix_ns: newest.first_time_ns,
+        });
+        Ok(())
     }
 
     fn create_wal(&mut self) -> Result<Active, StoreError> {
-        let number = self.wal_number_next;
-        let name = format!("{number:010}.wal");
-        let path = self.dir.join(&name);
-        let mut file = self
-            .disk
-            .create(&path)
-            .map_err(StoreError::io("create", &path))?;
-        self.wal_number_next += 1;
-        let mut head = Vec::new();
-        wal::write_head(&mut head);
-        file.write_all(&head)
-            .map_err(StoreError::io("write to", &path))?;
-        self.disk
-            .sync_dir(&self.dir)
-            .map_err(StoreError::io("sync the directory", &self.dir))?;
+        let (name, path) = self.next_wal();
+        let head = self.head(self.written);
+        let file = self.create(&path, &head)?;
         let readable = self
             .disk
             .open_read(&path)
             .map_err(StoreError::io("open", &path))?;
         let wal = Arc::new(Wal::new(name, readable));
-        self.shared.add_wal(wal.clone());
+        self.show_wal(&wal);
         Ok(Active {
             wal,
             path,
             file,
             bytes: head.len() as u64,
             synced_bytes: 0,
+            is_torn: false,
             is_suspect: false,
+            is_named: false,
             json_bytes: 0,
             records: 0,
             born_unix_ns: 0,
         })
     }
+
+    /// A name that no write-ahead file had.
+    fn next_wal(&mut self) -> (String, PathBuf) {
+        let name = format!("{:010}.wal", self.wal_number_next);
+        self.wal_number_next += 1;
+        let path = self.dir.join(&name);
+        (name, path)
+    }
+
+    fn head(&self, last: Seq) -> Vec<u8> {
+        let mut head = Vec::new();
+        wal::write_head(&mut head, last.next().0);
+        head
+    }
+
+    fn create(&self, path: &Path, head: &[u8]) -> Result<Box<dyn WriteFile>, StoreError> {
+        let mut file = self
+            .disk
+            .create(path)
+            .map_err(StoreError::io("create", path))?;
+        file.write_all(head)
+            .map_err(StoreError::io("write to", path))?;
+        Ok(file)
+    }
+
+    fn show_wal(&self, wal: &Arc<Wal>) {
+        self.shared
+            .change(|snapshot| snapshot.wals.push(wal.clone()));
+    }
+}
+
+/// The columns of frames that stand at `at` in their file.
+fn rows_of(frames: &[u8], at: u64, names: &mut NameTable) -> Vec<Row> {
+    let (mut rows, mut done) = (Vec::new(), 0);
+    while let Read::Payload(payload) = frame::read(&frames[done..]) {
+        let end = done + frame::HEAD_BYTES + payload.len();
+        if let Some((seq, entry)) = wal::read_record(payload) {
+            let json_at = at + (end - entry.json.len()) as u64;
+            rows.push(wal::row(names, seq, &entry, json_at));
+        }
+        done = end;
+    }
+    rows
 }

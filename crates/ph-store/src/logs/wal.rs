@@ -5,12 +5,13 @@
 
 use super::block::Zone;
 use super::columns::{BLOCK_RECORDS, Columns, NO_DURATION, Row, trace_hash};
-use super::names::{NameId, NameTable};
+use super::names::NameTable;
 use super::{Damage, Entry, Kind, Level};
 use crate::disk::ReadFile;
 use crate::frame::{self, Read};
 use ph_base::trace::TraceId;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// First byte of the payload that begins a file.
@@ -22,12 +23,18 @@ const MAGIC: &[u8] = b"PHWAL\x01";
 /// Bytes before the names of a record.
 const FIXED_BYTES: usize = 1 + 8 + 8 + 8 + 2 + 1 + 1 + 16 + 4 * 2;
 
-/// The frame that begins a file.
-pub(crate) fn write_head(out: &mut Vec<u8>) {
+/// The frame that begins a file. `next`: no record before has this number.
+pub(crate) fn write_head(out: &mut Vec<u8>, next: u64) {
     frame::write(out, |out| {
         out.push(HEAD);
         out.extend_from_slice(MAGIC);
+        out.extend_from_slice(&next.to_le_bytes());
     });
+}
+
+fn read_head(payload: &[u8]) -> Option<u64> {
+    let next = payload.strip_prefix(&[HEAD])?.strip_prefix(MAGIC)?;
+    Some(u64::from_le_bytes(next.try_into().ok()?))
 }
 
 /// Appends a record's frame and says at which byte of it the JSON begins.
@@ -127,6 +134,8 @@ pub(crate) struct Wal {
     /// Its name in the directory.
     pub(crate) name: String,
     pub(crate) file: Arc<dyn ReadFile>,
+    /// Nothing more comes; it can be sealed.
+    closed: AtomicBool,
     shown: Mutex<Shown>,
 }
 
@@ -155,8 +164,24 @@ impl WalBlock {
 
 impl Wal {
     pub(crate) fn new(name: String, file: Arc<dyn ReadFile>) -> Self {
-        let shown = Mutex::default();
-        Self { name, file, shown }
+        Self {
+            name,
+            file,
+            closed: AtomicBool::new(false),
+            shown: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn reopen(&self) {
+        self.closed.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// Shows further records, all of which are in the file.
@@ -206,12 +231,6 @@ impl Wal {
         (shown.json_bytes, records)
     }
 
-    /// Reads a record's JSON.
-    pub(crate) fn json(&self, at: (u64, u32), out: &mut Vec<u8>) -> io::Result<()> {
-        out.resize(at.1 as usize, 0);
-        self.file.read_exact_at(out, at.0)
-    }
-
     fn shown(&self) -> MutexGuard<'_, Shown> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -226,77 +245,69 @@ pub(crate) struct Scanned {
     pub(crate) torn_bytes: u64,
     pub(crate) damage: Vec<Damage>,
     pub(crate) records: u64,
+    /// What the head says of the records before.
+    pub(crate) next: u64,
 }
 
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Reads a file up to its end and hands over each record with the position of its frame.
+///
+/// Behind a damaged place the next whole record is searched for.
 pub(crate) fn scan(
     name: &str,
     file: &dyn ReadFile,
-    record: &mut dyn FnMut(u64, u64, &Entry<'_>),
+    record: &mut dyn FnMut(u64, u64, &Entry<'_>) -> io::Result<()>,
 ) -> io::Result<Scanned> {
     let end = file.len()?;
     let mut scanned = Scanned::default();
-    let mut buffer = Vec::new();
-    let (mut buffer_at, mut at) = (0_u64, 0_u64);
-    let mut suspect: Option<u64> = None;
+    let (mut buffer, mut buffer_at) = (Vec::new(), 0_u64);
+    let mut at = 0_u64;
+    let mut bad_from: Option<u64> = None;
     while at < end {
-        let used = (at - buffer_at) as usize;
-        let needed = match frame::read(&buffer[used.min(buffer.len())..]) {
+        let rest = buffer.get((at - buffer_at) as usize..).unwrap_or_default();
+        let read = match bad_from {
+            // Most places are no frame, and the sum over what they would claim is not worth its time.
+            Some(_) if rest.len() > frame::HEAD_BYTES && !may_be_record(rest) => Read::BadLength,
+            _ => frame::read(rest),
+        };
+        match read {
             Read::Payload(payload) => {
-                let whole = (frame::HEAD_BYTES + payload.len()) as u64;
                 if let Some((seq, entry)) = read_record(payload) {
-                    record(seq, at, &entry);
+                    record(seq, at, &entry)?;
                     scanned.records += 1;
+                } else if let Some(next) = read_head(payload) {
+                    scanned.next = next;
                 }
-                if let Some(from) = suspect.take() {
+                if let Some(from) = bad_from.take() {
                     scanned.damage.push(damage(name, from, at));
                 }
-                at += whole;
+                at += (frame::HEAD_BYTES + payload.len()) as u64;
                 scanned.good_bytes = at;
-                continue;
             }
-            Read::Partial { needed } if at + needed as u64 <= end => needed,
-            // A length that is right leads to the next frame; one that is wrong is searched past byte by byte.
-            Read::BadSum { bytes }
-                if suspect.is_none() && at + ((frame::HEAD_BYTES + bytes) as u64) < end =>
-            {
-                suspect = Some(at);
-                let next = at + (frame::HEAD_BYTES + bytes) as u64;
-                if is_frame_at(file, next, end)? {
-                    at = next;
-                } else {
-                    at += 1;
-                }
-                continue;
+            Read::Partial { needed } if at + needed as u64 <= end => {
+                let take = needed.max(CHUNK_BYTES).min((end - at) as usize);
+                buffer.resize(take, 0);
+                file.read_exact_at(&mut buffer, at)?;
+                buffer_at = at;
             }
             Read::Partial { .. } | Read::BadSum { .. } | Read::BadLength => {
-                suspect.get_or_insert(at);
+                bad_from.get_or_insert(at);
                 at += 1;
-                continue;
             }
-        };
-        let take = needed.max(CHUNK_BYTES).min((end - at) as usize);
-        buffer.resize(take, 0);
-        file.read_exact_at(&mut buffer, at)?;
-        buffer_at = at;
+        }
     }
     scanned.torn_bytes = end - scanned.good_bytes;
     Ok(scanned)
 }
 
-fn is_frame_at(file: &dyn ReadFile, at: u64, end: u64) -> io::Result<bool> {
-    let mut bytes = vec![0; CHUNK_BYTES.min((end - at) as usize)];
-    file.read_exact_at(&mut bytes, at)?;
-    if let Read::Partial { needed } = frame::read(&bytes)
-        && at + needed as u64 <= end
-    {
-        bytes.resize(needed, 0);
-        file.read_exact_at(&mut bytes, at)?;
-    }
-    Ok(matches!(frame::read(&bytes), Read::Payload(_)))
+/// Whether a frame of a record could begin here, as far as can be told without its sum.
+fn may_be_record(bytes: &[u8]) -> bool {
+    let byte = |at: usize| bytes.get(frame::HEAD_BYTES + at).copied();
+    byte(0) == Some(RECORD)
+        && byte(27).is_none_or(|level| Level::from_byte(level).is_some())
+        && byte(28).is_none_or(|kind| Kind::from_byte(kind).is_some())
 }
 
 fn damage(name: &str, from: u64, to: u64) -> Damage {
@@ -308,9 +319,4 @@ fn damage(name: &str, from: u64, to: u64) -> Damage {
         records: None,
         problem: "checksum does not match",
     }
-}
-
-/// The text of a number, where it has one.
-pub(crate) fn name(names: &[Arc<str>], id: NameId) -> Option<&str> {
-    names.get(usize::from(id)).map(|name| &**name)
 }

@@ -20,7 +20,7 @@ pub(crate) fn record(n: u64) -> Given {
     let (tool, status) = (tool(n), status(n));
     let duration = duration_ms(n);
     let json = format!(
-        r#"{{"kind":"call","level":"{}","server":"files","tool":"{tool}","status":{status},"duration_ms":{duration},"trace_id":"{}","client":"client-{}","params":{{"pattern":"*.{}"}},"n":{n}}}"#,
+        r#"{{"kind":"call","level":"{}","server":"files","tool":"{tool}","status":{status},"duration":{duration},"trace_id":"{}","client":"client-{}","params":{{"pattern":"*.{}"}},"n":{n}}}"#,
         level(n).as_label(),
         String::from_utf8_lossy(&trace(n).hex()),
         n % 7,
@@ -55,7 +55,11 @@ pub(crate) fn time_ns(n: u64) -> u64 {
 
 /// Three records have the same.
 pub(crate) fn trace(n: u64) -> TraceId {
-    TraceId((u128::from(n / 3 + 1) * 0x0123_4567_89ab_cdef_0011_2233_4455_6677).to_be_bytes())
+    TraceId(
+        u128::from(n / 3 + 1)
+            .wrapping_mul(0x0123_4567_89ab_cdef_0011_2233_4455_6677)
+            .to_be_bytes(),
+    )
 }
 
 impl Given {

@@ -1,3 +1,5 @@
 //! The store of records.
 
+mod crash;
 mod life;
+mod search;

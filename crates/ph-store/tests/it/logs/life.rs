@@ -24,6 +24,10 @@ fn what_was_flushed_is_read_back() {
     assert_eq!(store.flush().unwrap(), Seq(10));
     assert_eq!(numbers(&reader, Order::Newest, 3), [10, 9, 8]);
     assert_eq!(numbers(&reader, Order::Oldest, 3), [1, 2, 3]);
+    // Sinks get what lasts, and only that.
+    let batch = reader.read_from(Seq(4), 2, usize::MAX).unwrap();
+    assert_eq!((batch.entries.len(), batch.next), (0, Seq(4)));
+    assert_eq!(store.sync().unwrap(), Seq(10));
     let batch = reader.read_from(Seq(4), 2, usize::MAX).unwrap();
     let json = |n| record(n).json.into_bytes();
     let got: Vec<Vec<u8>> = batch.entries.iter().map(|hit| hit.json.clone()).collect();

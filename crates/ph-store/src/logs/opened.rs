@@ -1,0 +1,544 @@
+//! A run of records, wherever it is, and what is read of it when it is asked for.
+
+use super::block::Zone;
+use super::columns::NO_DURATION;
+use super::evaluate::Table;
+use super::grams::Wanted;
+use super::segment::{self, BlockMeta, Column, Lines, Opened, Section, Segment};
+use super::snapshot::Snapshot;
+use super::wal::{Wal, WalBlock};
+use super::{Damage, Hit, Kind, Level, Seq, bloom};
+use crate::disk::Disk;
+use crate::query::Needle;
+use std::cell::{OnceCell, RefCell};
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// Why records cannot be read.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The segment was removed for its age meanwhile.
+    Gone,
+    /// They are damaged.
+    Damaged(Damage),
+}
+
+/// A run of records.
+#[derive(Clone, Debug)]
+pub(crate) enum Block {
+    Wal {
+        wal: Arc<Wal>,
+        block: Arc<WalBlock>,
+        names: Arc<[Arc<str>]>,
+    },
+    Sealed {
+        view: Arc<View>,
+        which: Which,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    Block(usize),
+    /// The slowest records again.
+    Slowest,
+}
+
+/// A segment, opened at most once for a search.
+#[derive(Debug)]
+pub(crate) struct View {
+    segment: Arc<Segment>,
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    file: OnceLock<Option<Opened>>,
+    /// The slowest records are looked up in their list, and not in the blocks.
+    with_slowest: bool,
+    /// The trace that was asked for last, and which blocks may have it.
+    trace: Mutex<Option<(u64, Vec<bool>)>>,
+}
+
+/// Every block that `keeps`, oldest first; with the lists of the slowest when they are wanted.
+pub(crate) fn blocks(
+    snapshot: &Snapshot,
+    disk: &Arc<dyn Disk>,
+    dir: &std::path::Path,
+    with_slowest: bool,
+    keeps: impl Fn(&Zone) -> bool,
+) -> Vec<Block> {
+    let mut all = Vec::new();
+    for segment in snapshot.segments.iter().filter(|s| keeps(&s.zone)) {
+        let view = Arc::new(View {
+            segment: segment.clone(),
+            disk: disk.clone(),
+            dir: dir.to_owned(),
+            file: OnceLock::new(),
+            with_slowest,
+            trace: Mutex::default(),
+        });
+        let blocks = segment.footer.blocks.iter().enumerate();
+        let kept = blocks.filter(|(_, meta)| keeps(&meta.zone));
+        let slowest = segment.footer.slowest.as_ref().filter(|_| with_slowest);
+        let which = slowest
+            .map(|_| Which::Slowest)
+            .into_iter()
+            .chain(kept.map(|(i, _)| Which::Block(i)));
+        all.extend(which.map(|which| Block::Sealed {
+            view: view.clone(),
+            which,
+        }));
+    }
+    for wal in &snapshot.wals {
+        let (blocks, names) = wal.blocks();
+        let names: Arc<[Arc<str>]> = names.into();
+        let kept = blocks.into_iter().filter(|block| keeps(&block.zone));
+        all.extend(kept.map(|block| Block::Wal {
+            wal: wal.clone(),
+            block,
+            names: names.clone(),
+        }));
+    }
+    all
+}
+
+impl Block {
+    pub(crate) fn zone(&self) -> &Zone {
+        match self {
+            Self::Wal { block, .. } => &block.zone,
+            Self::Sealed { view, which } => &view.meta(*which).zone,
+        }
+    }
+
+    pub(crate) fn names(&self) -> &Arc<[Arc<str>]> {
+        match self {
+            Self::Wal { names, .. } => names,
+            Self::Sealed { view, .. } => &view.segment.footer.names,
+        }
+    }
+
+    /// `true` when its records stand in other blocks as well.
+    pub(crate) fn is_repeated(&self) -> bool {
+        matches!(
+            self,
+            Self::Sealed {
+                which: Which::Slowest,
+                ..
+            }
+        )
+    }
+
+    /// The longest duration that is found in it and not in a list of the slowest.
+    pub(crate) fn duration_max_ns(&self) -> Option<u64> {
+        let (_, max) = self.zone().durations_ns?;
+        match self {
+            Self::Sealed {
+                view,
+                which: Which::Block(_),
+            } => {
+                let slowest = view.segment.footer.slowest.as_ref();
+                let slowest = slowest.filter(|_| view.with_slowest);
+                Some(slowest.map_or(max, |(_, floor)| max.min(*floor)))
+            }
+            _ => Some(max),
+        }
+    }
+
+    /// A name by its number.
+    pub(crate) fn name(&self, id: u16) -> Option<&str> {
+        self.names().get(usize::from(id)).map(|name| &**name)
+    }
+
+    /// `needles`: texts without which no record is wanted.
+    pub(crate) fn open<'a>(&'a self, needles: Vec<&'a Needle>) -> OpenBlock<'a> {
+        OpenBlock {
+            block: self,
+            needles,
+            columns: Cells::default(),
+            window: RefCell::default(),
+        }
+    }
+}
+
+impl View {
+    fn meta(&self, which: Which) -> &BlockMeta {
+        let footer = &self.segment.footer;
+        match (which, &footer.slowest) {
+            (Which::Slowest, Some((meta, _))) => meta,
+            (Which::Block(i), _) => &footer.blocks[i],
+            // Made only for segments that have one.
+            (Which::Slowest, None) => &footer.blocks[0],
+        }
+    }
+
+    fn file(&self) -> Result<&Opened, Trouble> {
+        let open = || self.disk.open_read(&self.dir.join(&self.segment.name)).ok();
+        self.file.get_or_init(open).as_ref().ok_or(Trouble::Gone)
+    }
+
+    fn section(&self, which: Which, section: &Section) -> Result<Vec<u8>, Trouble> {
+        let read = segment::read_section(&**self.file()?, section);
+        match read {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => Err(self.damage(which, section, "checksum does not match")),
+            Err(_) => Err(self.damage(which, section, "cannot be read")),
+        }
+    }
+
+    fn damage(&self, which: Which, section: &Section, problem: &'static str) -> Trouble {
+        let zone = &self.meta(which).zone;
+        let block = match which {
+            Which::Block(i) => Some(i),
+            Which::Slowest => None,
+        };
+        let records = (zone.seq_first, zone.seq_last);
+        Trouble::Damaged(self.segment.damage(block, section, records, problem))
+    }
+
+    /// Whether the blocks may have a trace.
+    fn may_have_trace(&self, block: usize, hash: u64) -> Result<bool, Trouble> {
+        let mut last = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.as_ref().is_none_or(|(asked, _)| *asked != hash) {
+            let footer = &self.segment.footer;
+            let row = bloom::row_of(hash, footer.traces.rows);
+            let line = segment::read_bloom_row(&**self.file()?, footer, row);
+            // A filter that cannot be read excludes nothing.
+            let may = match line {
+                Ok(Some(line)) => line
+                    .chunks_exact(bloom::LINE_BYTES)
+                    .map(|line| bloom::is_set(line, hash))
+                    .collect(),
+                _ => vec![true; footer.blocks.len()],
+            };
+            *last = Some((hash, may));
+        }
+        let may = last.as_ref().and_then(|(_, may)| may.get(block));
+        Ok(may.copied().unwrap_or(true))
+    }
+}
+
+/// A block of which columns and lines are read when they are needed, and then kept.
+pub(crate) struct OpenBlock<'a> {
+    pub(crate) block: &'a Block,
+    needles: Vec<&'a Needle>,
+    columns: Cells,
+    window: RefCell<Window>,
+}
+
+#[derive(Default)]
+struct Cells {
+    seq: OnceCell<Vec<u64>>,
+    time: OnceCell<Vec<u64>>,
+    duration: OnceCell<Vec<u64>>,
+    trace: OnceCell<Vec<u16>>,
+    status: OnceCell<Vec<u16>>,
+    level: OnceCell<Vec<u8>>,
+    kind: OnceCell<Vec<u8>>,
+    names: [OnceCell<Vec<u16>>; 4],
+}
+
+/// JSON that was read last.
+#[derive(Default)]
+struct Window {
+    /// Where it begins: byte in a write-ahead file, or first row of some lines and which they are.
+    from: u64,
+    lines: Option<usize>,
+    bytes: Vec<u8>,
+    /// Ends of the lines.
+    ends: Vec<u32>,
+    /// `false`: none of it contains what every wanted record contains.
+    may_fit: bool,
+}
+
+/// Bytes of a write-ahead file that are read before and behind a record.
+const WINDOW_BYTES: u64 = 64 * 1024;
+
+impl OpenBlock<'_> {
+    pub(crate) fn seqs(&self) -> Result<&[u64], Trouble> {
+        match self.block {
+            Block::Wal { block, .. } => Ok(&block.columns.seq),
+            Block::Sealed { view, which } => cell(&self.columns.seq, || {
+                let first = view.meta(*which).zone.seq_first;
+                let number = |bytes| first + u64::from(u32::from_le_bytes(bytes));
+                numbers(view, *which, Column::Seq, number)
+            }),
+        }
+    }
+
+    pub(crate) fn times(&self) -> Result<&[u64], Trouble> {
+        match self.block {
+            Block::Wal { block, .. } => Ok(&block.columns.time_ns),
+            Block::Sealed { view, which } => cell(&self.columns.time, || {
+                let min = view.meta(*which).zone.time_min_ns;
+                let number = |bytes| min.saturating_add(u64::from_le_bytes(bytes));
+                numbers(view, *which, Column::Time, number)
+            }),
+        }
+    }
+
+    /// Whether a record fits that its columns cannot tell of, by its JSON, which is then in `out`.
+    pub(crate) fn fits(
+        &self,
+        row: usize,
+        filter: &crate::query::Filter,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Trouble> {
+        self.load(row)?;
+        let window = self.window.borrow();
+        if !window.may_fit {
+            return Ok(false);
+        }
+        let json = self.line(&window, row);
+        let fits = filter.matches(json);
+        if fits {
+            out.clear();
+            out.extend_from_slice(json);
+        }
+        Ok(fits)
+    }
+
+    /// A record's JSON.
+    pub(crate) fn json(&self, row: usize) -> Result<Vec<u8>, Trouble> {
+        self.load(row)?;
+        let window = self.window.borrow();
+        Ok(self.line(&window, row).to_vec())
+    }
+
+    /// What is given out of a record, without its JSON.
+    pub(crate) fn hit(&self, row: usize) -> Result<Hit, Trouble> {
+        let duration = self.durations()?[row];
+        Ok(Hit {
+            seq: Seq(self.seqs()?[row]),
+            time_unix_ns: self.times()?[row],
+            duration_ns: (duration != NO_DURATION).then_some(duration),
+            kind: Kind::from_byte(self.kinds()?[row]).unwrap_or(Kind::Event),
+            level: Level::from_byte(self.levels()?[row]).unwrap_or(Level::Info),
+            json: Vec::new(),
+        })
+    }
+
+    /// The line of a record that is loaded.
+    fn line<'w>(&self, window: &'w Window, row: usize) -> &'w [u8] {
+        match self.block {
+            Block::Wal { block, .. } => {
+                let (at, bytes) = block.columns.json[row];
+                let from = (at - window.from) as usize;
+                &window.bytes[from..from + bytes as usize]
+            }
+            Block::Sealed { .. } => {
+                let i = row - window.from as usize;
+                let from = i
+                    .checked_sub(1)
+                    .map_or(0, |before| window.ends[before] as usize + 1);
+                &window.bytes[from..window.ends[i] as usize]
+            }
+        }
+    }
+
+    fn load(&self, row: usize) -> Result<(), Trouble> {
+        let mut window = self.window.borrow_mut();
+        match self.block {
+            Block::Wal { wal, block, .. } => {
+                let (at, bytes) = block.columns.json[row];
+                let end = at + u64::from(bytes);
+                if at < window.from || end > window.from + window.bytes.len() as u64 {
+                    *window = Window::default();
+                    window
+                        .load_wal(wal, at, end)
+                        .map_err(|_| unreadable(wal, at, bytes, block.columns.seq[row]))?;
+                }
+                Ok(())
+            }
+            Block::Sealed { view, which } => {
+                let meta = view.meta(*which);
+                let (lines, first) = lines_of(meta, row);
+                if window.lines != Some(lines) {
+                    *window = Window::default();
+                    window.load_lines(view, *which, &meta.lines[lines], first)?;
+                    window.lines = Some(lines);
+                    let may_fit = |needle: &&Needle| needle.may_be_in_line(&window.bytes);
+                    window.may_fit = self.needles.iter().all(may_fit);
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Window {
+    fn load_wal(&mut self, wal: &Wal, at: u64, end: u64) -> io::Result<()> {
+        let from = at.saturating_sub(WINDOW_BYTES);
+        let to = (end + WINDOW_BYTES).min(wal.file.len()?);
+        self.bytes
+            .resize(to.max(end).saturating_sub(from) as usize, 0);
+        let read = wal.file.read_exact_at(&mut self.bytes, from);
+        (self.from, self.may_fit) = (from, true);
+        read
+    }
+
+    fn load_lines(
+        &mut self,
+        view: &View,
+        which: Which,
+        lines: &Lines,
+        first: usize,
+    ) -> Result<(), Trouble> {
+        let packed = view.section(which, &lines.section)?;
+        let damaged = || view.damage(which, &lines.section, "is not what its index says");
+        self.bytes = segment::expand(&packed, lines.raw_bytes as usize).map_err(|_| damaged())?;
+        let ends = memchr::memchr_iter(b'\n', &self.bytes).map(|end| end as u32);
+        self.ends.extend(ends);
+        self.from = first as u64;
+        if self.ends.len() == lines.records as usize {
+            Ok(())
+        } else {
+            Err(damaged())
+        }
+    }
+}
+
+/// In which lines a row is, and the first row of them.
+fn lines_of(meta: &BlockMeta, row: usize) -> (usize, usize) {
+    let mut first = 0;
+    for (i, lines) in meta.lines.iter().enumerate() {
+        let after = first + lines.records as usize;
+        if row < after {
+            return (i, first);
+        }
+        first = after;
+    }
+    // The footer was read only when lines and records agreed.
+    (0, 0)
+}
+
+fn unreadable(wal: &Wal, at: u64, bytes: u32, seq: u64) -> Trouble {
+    Trouble::Damaged(Damage {
+        file: wal.name.clone(),
+        block: None,
+        offset: at,
+        bytes: u64::from(bytes),
+        records: Some((Seq(seq), Seq(seq))),
+        problem: "cannot be read",
+    })
+}
+
+impl Table for OpenBlock<'_> {
+    type Error = Trouble;
+
+    fn zone(&self) -> &Zone {
+        self.block.zone()
+    }
+
+    fn durations(&self) -> Result<&[u64], Trouble> {
+        match self.block {
+            Block::Wal { block, .. } => Ok(&block.columns.duration_ns),
+            Block::Sealed { view, which } => cell(&self.columns.duration, || {
+                numbers(view, *which, Column::Duration, u64::from_le_bytes)
+            }),
+        }
+    }
+
+    fn statuses(&self) -> Result<&[u16], Trouble> {
+        match self.block {
+            Block::Wal { block, .. } => Ok(&block.columns.status),
+            Block::Sealed { view, which } => cell(&self.columns.status, || {
+                numbers(view, *which, Column::Status, u16::from_le_bytes)
+            }),
+        }
+    }
+
+    fn levels(&self) -> Result<&[u8], Trouble> {
+        match self.block {
+            Block::Wal { block, .. } => Ok(&block.columns.level),
+            Block::Sealed { view, which } => cell(&self.columns.level, || {
+                numbers(view, *which, Column::Level, |[byte]| byte)
+            }),
+        }
+    }
+
+    fn kinds(&self) -> Result<&[u8], Trouble> {
+        match self.block {
+            Block::Wal { block, .. } => Ok(&block.columns.kind),
+            Block::Sealed { view, which } => cell(&self.columns.kind, || {
+                numbers(view, *which, Column::Kind, |[byte]| byte)
+            }),
+        }
+    }
+
+    fn names(&self, column: usize) -> Result<&[u16], Trouble> {
+        match self.block {
+            Block::Wal { block, .. } => Ok(&block.columns.names[column]),
+            Block::Sealed { view, which } => cell(&self.columns.names[column], || {
+                let columns = [
+                    Column::Server,
+                    Column::Method,
+                    Column::Tool,
+                    Column::Outcome,
+                ];
+                numbers(view, *which, columns[column], u16::from_le_bytes)
+            }),
+        }
+    }
+
+    fn of_trace(&self, hash: u64) -> Result<Vec<bool>, Trouble> {
+        match self.block {
+            Block::Wal { block, .. } => {
+                let traces = &block.columns.trace;
+                Ok(traces.iter().map(|trace| *trace == hash).collect())
+            }
+            Block::Sealed { view, which } => {
+                if let Which::Block(i) = which
+                    && !view.may_have_trace(*i, hash)?
+                {
+                    return Ok(vec![false; self.zone().records]);
+                }
+                let traces = cell(&self.columns.trace, || {
+                    numbers(view, *which, Column::Trace, u16::from_le_bytes)
+                })?;
+                Ok(traces.iter().map(|trace| *trace == hash as u16).collect())
+            }
+        }
+    }
+
+    fn may_contain(&self, needle: &Needle) -> Result<bool, Trouble> {
+        let Block::Sealed { view, which } = self.block else {
+            return Ok(true);
+        };
+        let grams = &view.meta(*which).grams;
+        let wanted = Wanted::of(needle.text());
+        if grams.bytes == 0 || wanted.is_empty() {
+            return Ok(true);
+        }
+        // A set that is damaged excludes nothing.
+        match view.section(*which, grams) {
+            Ok(packed) => {
+                Ok(super::grams::expand(&packed).is_none_or(|bits| wanted.may_be_in(&bits)))
+            }
+            Err(Trouble::Damaged(_)) => Ok(true),
+            Err(gone) => Err(gone),
+        }
+    }
+}
+
+fn numbers<T, const N: usize>(
+    view: &View,
+    which: Which,
+    column: Column,
+    number: impl Fn([u8; N]) -> T,
+) -> Result<Vec<T>, Trouble> {
+    let meta = view.meta(which);
+    let section = &meta.columns[column as usize];
+    let packed = view.section(which, section)?;
+    segment::numbers(&packed, meta.zone.records, number)
+        .map_err(|_| view.damage(which, section, "is not what its index says"))
+}
+
+fn cell<T>(
+    cell: &OnceCell<Vec<T>>,
+    make: impl FnOnce() -> Result<Vec<T>, Trouble>,
+) -> Result<&[T], Trouble> {
+    if let Some(made) = cell.get() {
+        return Ok(made);
+    }
+    let made = make()?;
+    Ok(cell.get_or_init(|| made))
+}
