@@ -1,17 +1,22 @@
 //! Searching: blocks that cannot hold anything are passed over by their bounds, records that do not fit by their
 //! columns, and only what is left is read.
 
+mod follow;
+mod top;
+
 use super::block::Zone;
 use super::columns::NO_DURATION;
 use super::evaluate::{NO, Node, Table as _, Verdict, YES};
 use super::opened::{Block, OpenBlock, Trouble};
 use super::reader::note;
-use super::{Batch, Cursor, Damage, Kind, Level, Seq};
-use crate::query::{Expr, Field, Filter, Known, Needle};
-use std::borrow::Cow;
+use super::{Cursor, Damage, Kind, Level, Seq};
+use crate::query::{Expr, Filter, Needle};
+pub(crate) use follow::follow;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+pub(crate) use top::top;
+pub use top::{Top, TopValue};
 
 /// What is searched for.
 #[derive(Clone, Copy, Debug)]
@@ -121,39 +126,6 @@ pub struct Found {
     pub damaged: Vec<Damage>,
 }
 
-/// How often the values of a field occur.
-#[derive(Clone, Debug, Default)]
-pub struct Top {
-    /// The most frequent first.
-    pub values: Vec<TopValue>,
-    /// Records whose value did not make it into the list.
-    pub others: u64,
-    /// Records without the field.
-    pub without: u64,
-    /// Records that were decided on.
-    pub scanned: u64,
-    /// Records within the asked time.
-    pub total: u64,
-    /// `false`: the budget ended first.
-    pub complete: bool,
-    /// What could not be read; at most 100 places.
-    pub damaged: Vec<Damage>,
-}
-
-/// A value and how often it occurs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopValue {
-    /// The value as a text.
-    pub value: String,
-    /// Records that have it.
-    pub records: u64,
-    /// The longest duration among them.
-    pub duration_ns_max: Option<u64>,
-}
-
-/// Different values that are counted apart.
-const TOP_VALUES_MAX: usize = 10_000;
-
 /// How far a search has come.
 struct Progress {
     budget: Budget,
@@ -236,8 +208,11 @@ impl Best {
     }
 }
 
-/// Both turned round for `Oldest`, so that the highest always comes first.
-fn rank(order: Order, key: u64, seq: u64) -> (u64, u64) {
+/// Key and number of a record, such that the highest comes first.
+type Rank = (u64, u64);
+
+/// Both turned round for `Oldest`.
+fn rank(order: Order, key: u64, seq: u64) -> Rank {
     match order {
         Order::Newest | Order::Slowest => (key, seq),
         Order::Oldest => (!key, !seq),
@@ -304,13 +279,13 @@ fn search_block(
 /// Reads what was found, block by block, and puts it in order.
 fn hits(blocks: &[Block], best: Best, search: &Search<'_>, mut progress: Progress) -> Found {
     let is_full = best.found.len() == best.limit;
-    let mut places: Vec<(usize, usize, (u64, u64), Option<Vec<u8>>)> = best
+    let mut places: Vec<(usize, usize, Rank, Option<Vec<u8>>)> = best
         .found
         .into_iter()
         .map(|((Reverse(key), Reverse(seq)), (at, row, json))| (at, row, (key, seq), json))
         .collect();
     places.sort_unstable_by_key(|(at, row, ..)| (*at, *row));
-    let mut found: Vec<((u64, u64), Hit)> = Vec::with_capacity(places.len());
+    let mut found: Vec<(Rank, Hit)> = Vec::with_capacity(places.len());
     let (mut bytes, mut is_cut) = (0, false);
     for same in places.chunk_by_mut(|a, b| a.0 == b.0) {
         let opened = blocks[same[0].0].open(Vec::new());
@@ -426,182 +401,4 @@ fn rows(
         rows.sort_unstable_by_key(|c| Reverse((c.key, c.seq)));
     }
     Ok(rows)
-}
-
-pub(crate) fn top(blocks: &[Block], search: &Search<'_>, field: &Field) -> Top {
-    let mut progress = Progress::new(blocks, search.budget);
-    let mut counts: HashMap<String, (u64, Option<u64>)> = HashMap::new();
-    let mut top = Top::default();
-    for block in blocks {
-        if !progress.goes_on() {
-            break;
-        }
-        let opened = block.open(required(search.filter));
-        let rows = rows(&opened, search, &mut progress);
-        for candidate in progress.readable(rows).unwrap_or_default() {
-            let counted = count(&opened, &candidate, search, field, &mut progress);
-            let Some(Some((value, duration))) = progress.readable(counted) else {
-                continue;
-            };
-            let Some(value) = value else {
-                top.without += 1;
-                continue;
-            };
-            if counts.len() == TOP_VALUES_MAX && !counts.contains_key(&value) {
-                top.others += 1;
-                continue;
-            }
-            let (records, longest) = counts.entry(value).or_default();
-            *records += 1;
-            *longest = (*longest).max(duration);
-        }
-    }
-    let mut values: Vec<TopValue> = counts
-        .into_iter()
-        .map(|(value, (records, duration_ns_max))| TopValue {
-            value,
-            records,
-            duration_ns_max,
-        })
-        .collect();
-    values.sort_unstable_by(|a, b| (b.records, &a.value).cmp(&(a.records, &b.value)));
-    for rest in values.drain(search.limit.min(values.len())..) {
-        top.others += rest.records;
-    }
-    top.values = values;
-    (top.scanned, top.total, top.complete) = (progress.scanned, progress.total, progress.complete);
-    top.damaged = progress.damaged;
-    top
-}
-
-/// A record's value of a field, and its duration.
-type Counted = (Option<String>, Option<u64>);
-
-/// `None` when the record does not fit, or the budget is used up.
-fn count(
-    opened: &OpenBlock<'_>,
-    candidate: &Candidate,
-    search: &Search<'_>,
-    field: &Field,
-    progress: &mut Progress,
-) -> Result<Option<Counted>, Trouble> {
-    let row = candidate.row;
-    let duration = opened.durations()?[row];
-    let duration = (duration != NO_DURATION).then_some(duration);
-    let from_columns = value_in_columns(opened, row, field)?;
-    if let (YES, Some(value)) = (candidate.verdict, from_columns) {
-        return Ok(Some((value, duration)));
-    }
-    if progress.read.is_multiple_of(256) && !progress.goes_on() {
-        return Ok(None);
-    }
-    progress.read += 1;
-    let mut json = Vec::new();
-    if !opened.fits(row, search.filter, &mut json)? {
-        return Ok(None);
-    }
-    Ok(Some((field.value(&json).map(Cow::into_owned), duration)))
-}
-
-/// A field's value by its column: `None` when the column does not have it, `Some(None)` when the record does not.
-fn value_in_columns(
-    opened: &OpenBlock<'_>,
-    row: usize,
-    field: &Field,
-) -> Result<Option<Option<String>>, Trouble> {
-    let Field::Known(known) = field else {
-        return Ok(None);
-    };
-    let name = |column: usize| {
-        let id = opened.names(column)?[row];
-        let name = opened.block.name(id);
-        Ok(name.map(|name| (!name.is_empty()).then(|| name.to_owned())))
-    };
-    match known {
-        Known::Server => name(0),
-        Known::Method => name(1),
-        Known::Tool => name(2),
-        Known::Outcome => name(3),
-        Known::Kind => {
-            let kind = Kind::from_byte(opened.kinds()?[row]);
-            Ok(Some(kind.map(|kind| kind.as_label().to_owned())))
-        }
-        Known::Level => {
-            let level = Level::from_byte(opened.levels()?[row]);
-            Ok(Some(level.map(|level| level.as_label().to_owned())))
-        }
-        Known::Status => {
-            let status = opened.statuses()?[row];
-            Ok(Some((status != 0).then(|| status.to_string())))
-        }
-        _ => Ok(None),
-    }
-}
-
-/// `blocks`: by their numbers.
-pub(crate) fn follow(
-    blocks: &[Block],
-    from: Seq,
-    until: Seq,
-    filter: &Filter,
-    entries_max: usize,
-    bytes_max: usize,
-) -> Batch {
-    let mut batch = Batch {
-        next: from.max(Seq(1)),
-        ..Batch::default()
-    };
-    let mut progress = Progress::new(blocks, Budget::default());
-    let mut bytes = 0;
-    for block in blocks {
-        let opened = block.open(required(filter));
-        let node = Node::new(filter, block.names());
-        let columns = (|| Ok((node.verdicts(&opened)?, opened.seqs()?)))();
-        // What cannot be read is missed: the next block shows by how much.
-        let Some((verdicts, seqs)) = progress.readable(columns) else {
-            continue;
-        };
-        let start = seqs.partition_point(|seq| *seq < batch.next.0);
-        for (row, verdict) in verdicts.into_iter().enumerate().skip(start) {
-            let seq = seqs[row];
-            if seq > until.0 {
-                return batch;
-            }
-            let hit = wanted(&opened, row, verdict, filter);
-            match progress.readable(hit) {
-                Some(Some(hit)) => {
-                    bytes += hit.json.len();
-                    let is_full = batch.entries.len() >= entries_max || bytes > bytes_max;
-                    if is_full && !batch.entries.is_empty() {
-                        return batch;
-                    }
-                    batch.entries.push(hit);
-                }
-                Some(None) => {}
-                None => batch.missed += 1,
-            }
-            batch.missed += seq - batch.next.0;
-            batch.next = Seq(seq).next();
-        }
-    }
-    batch
-}
-
-fn wanted(
-    opened: &OpenBlock<'_>,
-    row: usize,
-    verdict: Verdict,
-    filter: &Filter,
-) -> Result<Option<Hit>, Trouble> {
-    let mut json = Vec::new();
-    match verdict {
-        NO => return Ok(None),
-        YES => json = opened.json(row)?,
-        _ if !opened.fits(row, filter, &mut json)? => return Ok(None),
-        _ => {}
-    }
-    Ok(Some(Hit {
-        json,
-        ..opened.hit(row)?
-    }))
 }

@@ -20,8 +20,9 @@ pub(crate) fn record(n: u64) -> Given {
     let (tool, status) = (tool(n), status(n));
     let duration = duration_ms(n);
     let json = format!(
-        r#"{{"kind":"call","level":"{}","server":"files","tool":"{tool}","status":{status},"duration":{duration},"trace_id":"{}","client":"client-{}","params":{{"pattern":"*.{}"}},"n":{n}}}"#,
+        r#"{{"kind":"call","level":"{}","server":"files","method":"tools/call","tool":"{tool}","outcome":"{}","status":{status},"duration":{duration},"trace_id":"{}","client":"client-{}","params":{{"pattern":"*.{}"}},"n":{n}}}"#,
         level(n).as_label(),
+        outcome(n),
         String::from_utf8_lossy(&trace(n).hex()),
         n % 7,
         n % 13,
@@ -35,6 +36,14 @@ pub(crate) fn tool(n: u64) -> &'static str {
 
 pub(crate) fn status(n: u64) -> u16 {
     if n % 50 == 7 { 500 } else { 200 }
+}
+
+pub(crate) fn outcome(n: u64) -> &'static str {
+    if status(n) == 500 {
+        "protocol_error"
+    } else {
+        "ok"
+    }
 }
 
 pub(crate) fn level(n: u64) -> Level {
@@ -74,11 +83,7 @@ impl Given {
             server: "files",
             method: "tools/call",
             tool: tool(self.n),
-            outcome: if status(self.n) == 500 {
-                "protocol_error"
-            } else {
-                "ok"
-            },
+            outcome: outcome(self.n),
             json: self.json.as_bytes(),
         }
     }

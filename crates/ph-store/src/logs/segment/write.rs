@@ -7,6 +7,7 @@ use super::super::grams::Grams;
 use super::layout::{BlockMeta, COLUMNS, Footer, Lines, Section, TraceBlooms};
 use super::packed::{Packer, compress};
 use crate::disk::WriteFile;
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
@@ -90,7 +91,7 @@ fn slowest(rows: &[Row]) -> (HashSet<u64>, u64) {
         .max()
         .unwrap_or(0);
     timed.truncate(kept);
-    timed.sort_unstable_by(|a, b| b.duration_ns.cmp(&a.duration_ns));
+    timed.sort_unstable_by_key(|row| Reverse(row.duration_ns));
     let mut bytes = 0;
     let fitting = timed.iter().position(|row| {
         bytes += u64::from(row.json_bytes);
