@@ -125,7 +125,8 @@ fn a_span_of_time_and_its_pages() {
                 break;
             }
         }
-        let in_time = |given: &Given| given.n % 3 == 0 && (3_000..=6_000).contains(&given.n);
+        let in_time =
+            |given: &Given| given.n.is_multiple_of(3) && (3_000..=6_000).contains(&given.n);
         assert_eq!(pages, expected(in_time, order, usize::MAX), "{order:?}");
     }
 }
