@@ -156,6 +156,18 @@ impl Place {
         }
     }
 
+    /// What a key written as `text` means here.
+    fn key_of(self, text: &[u8]) -> Key {
+        if self == Self::Elsewhere || text.len() > KEY_BYTES_MAX {
+            return Key::Unknown;
+        }
+        if !text.contains(&b'\\') {
+            return self.key(text);
+        }
+        let text = std::str::from_utf8(text);
+        text.map_or(Key::Unknown, |t| self.key(unquote(t).as_bytes()))
+    }
+
     /// The place that a container opened here, as the value of `key`, is.
     fn inner(self, key: Key, is_object: bool) -> Self {
         match (self, key, is_object) {
@@ -250,7 +262,15 @@ impl AnswerScan {
             }
             let byte = chunk[i];
             match byte {
-                b'"' => self.string_begins(self.at + i),
+                b'"' => {
+                    let end = string_end(chunk, i + 1);
+                    if end < chunk.len() {
+                        self.whole_string(&chunk[i + 1..end], self.at + i);
+                        i = end;
+                    } else {
+                        self.string_begins(self.at + i);
+                    }
+                }
                 b'{' | b'[' => self.container_begins(byte == b'{'),
                 b'}' | b']' => {
                     self.scalar_ends(self.at + i);
@@ -277,6 +297,27 @@ impl AnswerScan {
         (1..=TRACKED)
             .contains(&depth)
             .then(|| &mut self.open[depth - 1])
+    }
+
+    /// A string that does not go beyond its chunk, as nearly all do: the text between its quotes,
+    /// the first of which stands at `at`.
+    fn whole_string(&mut self, text: &[u8], at: usize) {
+        self.keeping = false;
+        let Some(open) = self.top() else { return };
+        if open.at_key {
+            open.at_key = false;
+            open.key = open.place.key_of(text);
+        } else if open.key != Key::Unknown {
+            let range = at..at + text.len() + 2;
+            let mut raw = String::new();
+            if range.len() <= CAPTURE_BYTES_MAX {
+                raw.reserve(range.len());
+                raw.push('"');
+                raw.push_str(&String::from_utf8_lossy(text));
+                raw.push('"');
+            }
+            self.captured(Captured { range, raw });
+        }
     }
 
     fn string_begins(&mut self, at: usize) {
@@ -320,13 +361,9 @@ impl AnswerScan {
         self.in_string = false;
         if self.is_key {
             let kept = std::mem::take(&mut self.kept);
-            let known = self.keeping && kept.len() <= KEY_BYTES_MAX;
             if let Some(open) = self.top() {
                 open.at_key = false;
-                open.key = match (known, std::str::from_utf8(&kept)) {
-                    (true, Ok(text)) => open.place.key(unquote(text).as_bytes()),
-                    _ => Key::Unknown,
-                };
+                open.key = open.place.key_of(&kept);
             }
             self.kept = kept;
             self.keeping = false;
@@ -416,16 +453,19 @@ impl AnswerScan {
     /// A wanted value is complete.
     fn value_ends(&mut self, end: usize) {
         self.keeping = false;
-        let Some(&mut Open { key, .. }) = self.top() else {
-            return;
-        };
         let range = self.kept_from..end;
         let raw = if self.kept.len() > CAPTURE_BYTES_MAX {
             String::new()
         } else {
             String::from_utf8_lossy(&self.kept).into_owned()
         };
-        let captured = Captured { range, raw };
+        self.captured(Captured { range, raw });
+    }
+
+    fn captured(&mut self, captured: Captured) {
+        let Some(&mut Open { key, .. }) = self.top() else {
+            return;
+        };
         let m = &mut self.message;
         match key {
             Key::Id => m.id = Some(captured),
@@ -477,92 +517,4 @@ fn string_end(chunk: &[u8], from: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn one(text: &str) -> ServerMessage {
-        let mut all = AnswerScan::read(text.as_bytes());
-        assert_eq!(all.len(), 1, "{text}");
-        all.remove(0)
-    }
-
-    #[test]
-    fn a_tool_result() {
-        let text = r#"{"result":{"content":[{"type":"text","text":"\"isError\":true}","name":"x"}],"isError":false,
-            "resultType":"complete","structuredContent":{"isError":true}},"jsonrpc":"2.0","id": 12 }"#;
-        let m = one(text);
-        assert_eq!(m.kind(), Some(Kind::Response));
-        assert_eq!(m.message_id(), Some(MessageId::canonical("12")));
-        assert_eq!(&text[m.id.clone().unwrap().range], "12");
-        assert!(!m.is_error && m.has_result && !m.has_error);
-        assert_eq!(m.result_type.as_deref(), Some("complete"));
-    }
-
-    #[test]
-    fn a_tool_error_and_an_rpc_error() {
-        assert!(one(r#"{"id":"a","result":{"isError":true}}"#).is_error);
-        let m =
-            one(r#"{"id":"a","error":{"code":-32601,"message":"no \u00e9","data":{"code":1}}}"#);
-        assert_eq!(
-            (m.error_code, m.error_message.as_deref()),
-            (Some(-32601), Some("no é"))
-        );
-        assert!(m.has_error);
-        assert!(one(r#"{"id":1,"result":null}"#).has_result);
-    }
-
-    #[test]
-    fn requests_and_notifications_of_servers() {
-        let m = one(
-            r#"{"jsonrpc":"2.0","id":0,"method":"sampling/createMessage","params":{"_meta":{"progressToken":1}}}"#,
-        );
-        assert_eq!(
-            (m.kind(), m.method_label()),
-            (Some(Kind::Request), Method::SamplingCreateMessage)
-        );
-        assert_eq!(m.progress_token, None);
-        let text = r#"{"method":"notifications/progress","params":{"progressToken":"t","progress":1,
-            "_meta":{"io.modelcontextprotocol/subscriptionId":"s"}}}"#;
-        let m = one(text);
-        assert_eq!(m.kind(), Some(Kind::Notification));
-        assert_eq!(&text[m.progress_token.unwrap().range], "\"t\"");
-        assert_eq!(&text[m.subscription_id.unwrap().range], "\"s\"");
-    }
-
-    #[test]
-    fn tools_are_named_and_nested_names_are_not() {
-        let m = one(
-            r#"{"id":1,"result":{"tools":[{"name":"a","inputSchema":{"name":"no"}},{"x":[{"name":"no"}],"name":"b"}]}}"#,
-        );
-        assert_eq!(m.tools, ["a", "b"]);
-    }
-
-    #[test]
-    fn batches_and_garbage() {
-        let all = AnswerScan::read(br#"[{"id":1,"result":{}},{"id":2,"result":{}}]"#);
-        assert_eq!(all.len(), 2);
-        assert!(AnswerScan::read(b"<html>nothing here</html>").is_empty());
-        assert!(AnswerScan::read(b"]]]}}}{").is_empty());
-        assert_eq!(one(r#"{"a":1}"#).kind(), None);
-    }
-
-    proptest! {
-        #[test]
-        fn chunking_changes_nothing(cuts in prop::collection::vec(0_usize..200, 0..6)) {
-            let text = br#"{"jsonrpc":"2.0","id":"i\"d","result":{"tools":[{"name":"a\\"}],"isError": true ,"_meta":{"io.modelcontextprotocol/subscriptionId":3}}}"#;
-            let mut scan = AnswerScan::default();
-            let mut cuts: Vec<_> = cuts.into_iter().map(|c| c.min(text.len())).collect();
-            cuts.sort_unstable();
-            let mut from = 0;
-            for c in cuts { scan.push(&text[from..c]); from = c; }
-            scan.push(&text[from..]);
-            prop_assert_eq!(scan.finish(), AnswerScan::read(text));
-        }
-
-        #[test]
-        fn never_panics_on_any_bytes(bytes: Vec<u8>) {
-            let _ = AnswerScan::read(&bytes);
-        }
-    }
-}
+mod tests;

@@ -109,8 +109,13 @@ impl<'a> Cursor<'a> {
             if self.peek() != Some(b'"') {
                 return self.fault("a key is expected");
             }
-            let key = self.string()?;
-            let key = unquote(&self.text[key]);
+            let (key, is_plain) = self.string()?;
+            let key = &self.text[key];
+            let key = if is_plain {
+                Cow::Borrowed(key)
+            } else {
+                unquote(key)
+            };
             self.take(b':', "`:` is expected")?;
             let value = self.value()?;
             visit(key, value)?;
@@ -268,24 +273,27 @@ impl<'a> Cursor<'a> {
                         return Ok(());
                     }
                 }
-                b'"' => self.skip_checked_string(),
+                b'"' => _ = self.skip_checked_string(),
                 _ => {}
             }
         }
         self.fault("a container is not closed")
     }
 
-    /// Skips a string whose opening quote has been read.
-    fn skip_checked_string(&mut self) {
-        while let Some(step) = memchr::memchr2(b'"', b'\\', &self.bytes[self.at..]) {
+    /// Skips a string whose opening quote has been read; `true` when it has no escape.
+    fn skip_checked_string(&mut self) -> bool {
+        let mut is_plain = true;
+        while let Some(step) = plain_length(&self.bytes[self.at..]) {
             self.at += step;
             if self.bytes[self.at] == b'"' {
                 self.at += 1;
-                return;
+                return is_plain;
             }
+            is_plain = false;
             self.at = (self.at + 2).min(self.bytes.len());
         }
         self.at = self.bytes.len();
+        is_plain
     }
 
     fn key(&mut self) -> Read<()> {
@@ -296,28 +304,33 @@ impl<'a> Cursor<'a> {
         self.take(b':', "`:` is expected")
     }
 
-    /// Reads a string; the range is without the quotes.
-    fn string(&mut self) -> Read<Range<usize>> {
+    /// Reads a string; the range is without the quotes, and `true` says that it has no escape.
+    fn string(&mut self) -> Read<(Range<usize>, bool)> {
         self.at += 1;
         let start = self.at;
         if self.checked {
-            self.skip_checked_string();
-            return Ok(start..self.at - 1);
+            let is_plain = self.skip_checked_string();
+            return Ok((start..self.at - 1, is_plain));
         }
+        let mut is_plain = true;
         loop {
             let rest = &self.bytes[self.at..];
-            let Some(step) = memchr::memchr2(b'"', b'\\', rest) else {
+            let Some(step) = plain_length(rest) else {
                 return self.fault("a string is not closed");
             };
-            if let Some(control) = rest[..step].iter().position(|b| *b < 0x20) {
-                self.at += control;
+            // Without an early exit the compiler looks at many bytes at once.
+            let has_control = rest[..step].iter().fold(false, |any, b| any | (*b < 0x20));
+            if has_control {
+                let control = rest[..step].iter().position(|b| *b < 0x20);
+                self.at += control.unwrap_or(0);
                 return self.fault("a control character stands in a string");
             }
             self.at += step;
             if self.bytes[self.at] == b'"' {
                 self.at += 1;
-                return Ok(start..self.at - 1);
+                return Ok((start..self.at - 1, is_plain));
             }
+            is_plain = false;
             self.escape()?;
         }
     }
@@ -374,6 +387,19 @@ impl<'a> Cursor<'a> {
             self.fault("a digit is expected")
         }
     }
+}
+
+/// Bytes before the next quote or backslash; `None` when there is neither.
+///
+/// Most strings are short: a short way is gone by hand before `memchr` is worth its start.
+fn plain_length(bytes: &[u8]) -> Option<usize> {
+    const BY_HAND: usize = 16;
+    let near = &bytes[..bytes.len().min(BY_HAND)];
+    let found = near.iter().position(|b| matches!(b, b'"' | b'\\'));
+    found.or_else(|| {
+        let far = memchr::memchr2(b'"', b'\\', &bytes[near.len()..]);
+        far.map(|step| near.len() + step)
+    })
 }
 
 /// The text of a checked string without its quotes; borrowed unless it has escapes.

@@ -3,14 +3,23 @@
 use crate::json::unquote;
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// A request id in a form in which equal ids are equal bytes: `7`, `7.0` and `7e0`
 /// are one id, and so are `"a/b"` and `"a\/b"`. Strings keep a leading quote.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MessageId(Id);
 
+/// The text alone: which of the two forms holds it follows from its length.
+impl Hash for MessageId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.as_bytes());
+        state.write_u8(0xff);
+    }
+}
+
 /// Ids are short as a rule, and there are three of them in every call.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Id {
     Short(u8, [u8; MessageId::SHORT_BYTES_MAX]),
     Long(Box<str>),
@@ -52,15 +61,17 @@ impl MessageId {
         }
     }
 
+    fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Id::Short(length, bytes) => &bytes[..usize::from(*length)],
+            Id::Long(text) => text.as_bytes(),
+        }
+    }
+
     /// The canonical text.
     pub fn as_str(&self) -> &str {
-        match &self.0 {
-            // It was text when it was put there.
-            Id::Short(length, bytes) => {
-                std::str::from_utf8(&bytes[..usize::from(*length)]).unwrap_or("")
-            }
-            Id::Long(text) => text,
-        }
+        // It was text when it was put there.
+        std::str::from_utf8(self.as_bytes()).unwrap_or("")
     }
 }
 

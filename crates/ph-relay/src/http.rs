@@ -134,12 +134,18 @@ impl HttpServer {
         body: &Bytes,
         messages: &[&Envelope<'_>],
     ) -> Response<Body> {
+        // The text was checked to be UTF-8 when it was read.
+        let text = std::str::from_utf8(body).unwrap_or("");
+        if let Some(session) = &client.session {
+            let answers = messages.iter().filter(|e| e.kind == Kind::Response);
+            for id in answers.filter_map(|e| e.message_id(text)) {
+                session.replying(&id);
+            }
+        }
         let answer = match self.ask(&HttpMethod::POST, &client, body.clone()).await {
             Ok(answer) => answer,
             Err(error) => return error.response(None),
         };
-        // The text was checked to be UTF-8 when it was read.
-        let text = std::str::from_utf8(body).unwrap_or("");
         self.hear_client(&client, text, messages, answer.status.as_u16());
         self.mind_status(client.session_id(), client.era_of_head(), answer.status);
         self.pass_short(answer).await

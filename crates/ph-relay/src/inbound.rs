@@ -1,8 +1,9 @@
 //! A client's request as it is read: head, then body, bounded in bytes and time.
 
 use crate::session::Session;
+use crate::shared::unix_ns;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, HeaderMap};
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use ph_base::{Era, Revision};
@@ -24,9 +25,53 @@ pub(crate) struct Client {
     pub waited_ns: u64,
     /// The session it named, when it is one we know.
     pub session: Option<Arc<Session>>,
+    /// What its head said that every call asks for.
+    said: Said,
+}
+
+/// Headers that every call asks for, found in one walk over the head.
+#[derive(Default)]
+struct Said {
+    session_id: Option<HeaderValue>,
+    version: Option<HeaderValue>,
+    traceparent: Option<HeaderValue>,
+}
+
+impl Said {
+    fn by(head: &HeaderMap) -> Self {
+        let mut said = Self::default();
+        for (name, value) in head {
+            let slot = match name.as_str() {
+                headers::SESSION_ID => &mut said.session_id,
+                headers::PROTOCOL_VERSION => &mut said.version,
+                "traceparent" => &mut said.traceparent,
+                _ => continue,
+            };
+            // The first of a name counts.
+            slot.get_or_insert_with(|| value.clone());
+        }
+        said
+    }
+}
+
+fn text(value: Option<&HeaderValue>) -> Option<&str> {
+    value?.to_str().ok()
 }
 
 impl Client {
+    /// A client whose head was read now.
+    pub(crate) fn new(peer: SocketAddr, headers: HeaderMap) -> Self {
+        Self {
+            said: Said::by(&headers),
+            peer,
+            headers,
+            received: Instant::now(),
+            received_unix_ns: unix_ns(),
+            waited_ns: 0,
+            session: None,
+        }
+    }
+
     /// A header as text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|v| v.to_str().ok())
@@ -43,15 +88,20 @@ impl Client {
     }
 
     pub(crate) fn session_id(&self) -> Option<&str> {
-        self.header(headers::SESSION_ID)
+        text(self.said.session_id.as_ref())
     }
 
     pub(crate) fn session_tag(&self) -> Option<SessionTag> {
         self.session_id().map(tag)
     }
 
+    /// The revision that the head names.
+    pub(crate) fn version(&self) -> Option<&str> {
+        text(self.said.version.as_ref()).map(str::trim)
+    }
+
     pub(crate) fn traceparent(&self) -> Option<&str> {
-        self.header("traceparent")
+        text(self.said.traceparent.as_ref())
     }
 
     /// The era of a message: its body's word, else the version header's.
@@ -62,8 +112,7 @@ impl Client {
     /// The era that the head alone speaks.
     pub(crate) fn era_of_head(&self) -> Era {
         // A version that is no legacy one is for the modern side to accept or refuse.
-        let version = self.header(headers::PROTOCOL_VERSION).map(str::trim);
-        version.map_or(Era::Legacy, |v| {
+        self.version().map_or(Era::Legacy, |v| {
             Revision::parse(v).map_or(Era::Modern, Revision::era)
         })
     }
@@ -74,7 +123,7 @@ impl Client {
             .meta_version
             .as_deref()
             .or(envelope.initialize_version.as_deref());
-        Revision::parse(body.or_else(|| self.header(headers::PROTOCOL_VERSION).map(str::trim))?)
+        Revision::parse(body.or_else(|| self.version())?)
     }
 
     /// What the client calls itself: in this message, else when its session began.

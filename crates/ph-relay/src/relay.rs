@@ -4,7 +4,7 @@ use crate::call::Call;
 use crate::http::HttpServer;
 use crate::inbound::{BodyFault, BodyLimits, Client, read_body};
 use crate::reply::OwnError;
-use crate::shared::{Shared, unix_ns};
+use crate::shared::Shared;
 use crate::stdio::StdioServer;
 use crate::tuning::Tuning;
 use arc_swap::ArcSwap;
@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The data plane.
@@ -220,7 +220,6 @@ impl Relay {
         request: Request<Incoming>,
         peer: SocketAddr,
     ) -> Response<Body> {
-        let received = Instant::now();
         let running = self.running.load_full();
         let found = running.servers.iter().find(|(n, _)| n.as_str() == name);
         let (Some((_, upstream)), Some(limits)) = (found, running.limits) else {
@@ -228,19 +227,12 @@ impl Relay {
                 .response(None);
         };
         let (head, body) = request.into_parts();
-        let mut client = Client {
-            peer,
-            headers: head.headers,
-            received,
-            received_unix_ns: unix_ns(),
-            waited_ns: 0,
-            session: None,
-        };
+        let mut client = Client::new(peer, head.headers);
         match head.method {
             HttpMethod::POST => match read_body(&client.headers, body, limits).await {
                 Ok(body) => {
                     client.waited_ns =
-                        u64::try_from(received.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                        u64::try_from(client.received.elapsed().as_nanos()).unwrap_or(u64::MAX);
                     self.post(upstream, client, body).await
                 }
                 Err(fault) => self.unread(upstream, &client, fault),

@@ -39,8 +39,22 @@ struct Inner {
 struct Question {
     call: Call,
     asked: Instant,
-    /// Of the call on whose stream it was asked.
+    /// Of the call on whose stream it was asked; none once the client's time is counted there.
     waited_ns: Option<Arc<AtomicU64>>,
+}
+
+impl Question {
+    /// The client's answer is here: its time is over, and the call's answer may come at any moment.
+    fn client_is_done(&mut self) {
+        if self.call.waited_ns.load(Relaxed) > 0 {
+            return;
+        }
+        let waited = u64::try_from(self.asked.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        if let Some(total) = self.waited_ns.take() {
+            total.fetch_add(waited, Relaxed);
+        }
+        self.call.waited_ns.store(waited, Relaxed);
+    }
 }
 
 impl Session {
@@ -92,8 +106,11 @@ impl Session {
     /// The call `id` of `mailbox` is over.
     pub(crate) fn forget(&self, id: &MessageId, mailbox: &Arc<Mailbox>) {
         let mut inner = self.inner();
-        if inner.calls.get(id).is_some_and(|m| Arc::ptr_eq(m, mailbox)) {
-            inner.calls.remove(id);
+        // An id that was used twice belongs to the later call.
+        if let Some(other) = inner.calls.remove(id)
+            && !Arc::ptr_eq(&other, mailbox)
+        {
+            inner.calls.insert(id.clone(), other);
         }
     }
 
@@ -144,17 +161,20 @@ impl Session {
         }
     }
 
+    /// The client's answer to the question `id` goes to the upstream now.
+    pub(crate) fn replying(&self, id: &MessageId) {
+        if let Some(question) = self.inner().questions.get_mut(id) {
+            question.client_is_done();
+        }
+    }
+
     /// The client answered; `status` is what the upstream said to that.
     pub(crate) fn replied(&self, message: &ServerMessage, bytes: u64, status: u16) {
         let question = message
             .message_id()
             .and_then(|id| self.inner().questions.remove(&id));
         let Some(mut question) = question else { return };
-        let waited = u64::try_from(question.asked.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        if let Some(total) = &question.waited_ns {
-            total.fetch_add(waited, Relaxed);
-        }
-        question.call.waited_ns.store(waited, Relaxed);
+        question.client_is_done();
         let ending = question.call.answer(message, bytes);
         question.call.finish(ending, status, status < 400);
     }

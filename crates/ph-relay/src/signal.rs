@@ -2,8 +2,8 @@
 //! answer came on another stream of the session.
 
 use ph_mcp::{MessageId, ServerMessage};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Notify;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 /// What is said.
 #[derive(Debug)]
@@ -20,8 +20,14 @@ pub(crate) enum Signal {
 /// are put in, plus one end of session.
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox {
-    waiting: Mutex<Vec<Signal>>,
-    notify: Notify,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    waiting: Vec<Signal>,
+    /// Of the task that owns the box.
+    owner: Option<Waker>,
 }
 
 impl Mailbox {
@@ -30,19 +36,33 @@ impl Mailbox {
     }
 
     pub(crate) fn put(&self, signal: Signal) {
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(signal);
-        self.notify.notify_one();
+        let mut inner = self.inner();
+        inner.waiting.push(signal);
+        let owner = inner.owner.take();
+        drop(inner);
+        if let Some(owner) = owner {
+            owner.wake();
+        }
     }
 
     pub(crate) fn take(&self) -> Vec<Signal> {
-        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.inner().waiting)
     }
 
-    /// Returns when something may be in the box.
-    pub(crate) async fn filled(&self) {
-        self.notify.notified().await;
+    /// Ready when something is in the box; only its owner asks.
+    pub(crate) fn poll_filled(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut inner = self.inner();
+        if !inner.waiting.is_empty() {
+            return Poll::Ready(());
+        }
+        match &mut inner.owner {
+            Some(owner) => owner.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,6 +13,9 @@ use cli::{Cli, Command};
 use printer::Printer;
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Exit codes, the same for every command.
 pub(crate) mod exit {
     /// Done.

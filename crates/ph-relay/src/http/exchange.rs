@@ -47,8 +47,6 @@ pub(super) struct Exchange {
     server: Arc<HttpServer>,
     tuning: Arc<Tuning>,
     client: Client,
-    /// As the client named it.
-    session_id: Option<Box<str>>,
     body: Bytes,
     calls: Vec<Call>,
     reply: Reply,
@@ -97,12 +95,10 @@ impl Exchange {
         };
         let deadline = started + total;
         let step = (started + first_byte).min(deadline);
-        let session_id = client.session_id().map(Into::into);
         Self {
             server,
             tuning,
             client,
-            session_id,
             body,
             calls,
             reply,
@@ -155,7 +151,7 @@ impl Exchange {
         };
         let _open = self.is_stream.then(|| Open::new(&server));
         let answer = self.send(&server).await?;
-        server.mind_status(self.session_id.as_deref(), self.era, answer.status);
+        server.mind_status(self.client.session_id(), self.era, answer.status);
         if is_event_stream(&answer.headers) {
             self.events(answer).await
         } else {

@@ -360,7 +360,7 @@ impl StdioServer {
         let Some(session) = session else {
             return Err((RefusedReason::SessionUnknown, gone()));
         };
-        match client.header(headers::PROTOCOL_VERSION).map(str::trim) {
+        match client.version() {
             Some(version) if Revision::parse(version).is_none() => {
                 let error = OwnError::new(
                     400,

@@ -3,7 +3,6 @@
 use super::Exchange;
 use crate::call::Call;
 use crate::heard::Heard;
-use crate::inbound::tag;
 use http::{HeaderMap, StatusCode};
 use ph_base::{Era, Method};
 use ph_mcp::{Kind, ServerMessage};
@@ -68,7 +67,7 @@ impl Exchange {
             bytes,
             trace,
         );
-        call.record().session = self.session_id.as_deref().map(tag);
+        call.record().session = self.client.session_tag();
         call.record().client = session.client();
         call.sent();
         session.asked(call, waited);
@@ -143,7 +142,7 @@ impl Exchange {
                 .and_then(|c| c.record().client.clone());
             self.server.watch(headers, name);
         } else if let (None, Era::Legacy, Some(id)) =
-            (&self.client.session, self.era, &self.session_id)
+            (&self.client.session, self.era, self.client.session_id())
         {
             self.server.sessions.watch(id);
         }

@@ -12,8 +12,9 @@ use ph_mcp::error::code;
 use ph_record::Ending;
 use ph_wire::body::Body;
 use ph_wire::upstream::{AnswerBody, AnswerError};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::time::{Sleep, sleep_until};
 
@@ -131,20 +132,41 @@ impl Exchange {
     }
 
     /// Waits for `work`, or for anything else that concerns the exchange.
+    ///
+    /// What is done at once costs no timer and no place in a list of the whole process.
     pub(super) async fn wait<T>(&mut self, mut work: Pin<&mut impl Future<Output = T>>) -> Wake<T> {
-        let late: Sleep = sleep_until(self.step.into());
         let parts = &self.server.shared.parts;
         // What is open without a call that will be answered must not hold up stopping.
         let waits_for_nothing = self.is_stream || self.calls.is_empty();
-        tokio::select! {
-            biased;
-            done = &mut work => Wake::Done(done),
-            () = self.mailbox.filled() => Wake::Word,
-            () = self.reply.closed() => Wake::ClientGone,
-            () = parts.abort.cancelled() => Wake::Stopping,
-            () = parts.end_streams.cancelled(), if waits_for_nothing => Wake::Stopping,
-            () = late => Wake::Late,
-        }
+        let (step, mailbox) = (self.step, &self.mailbox);
+        let mut closed = pin!(self.reply.closed());
+        let mut abort = pin!(None);
+        let mut end_streams = pin!(None);
+        let mut late = pin!(None::<Sleep>);
+        poll_fn(|cx| {
+            if let Poll::Ready(done) = work.as_mut().poll(cx) {
+                return Poll::Ready(Wake::Done(done));
+            }
+            if late.is_none() {
+                abort.set(Some(parts.abort.cancelled()));
+                end_streams.set(waits_for_nothing.then(|| parts.end_streams.cancelled()));
+                late.set(Some(sleep_until(step.into())));
+            }
+            Poll::Ready(if mailbox.poll_filled(cx).is_ready() {
+                Wake::Word
+            } else if closed.as_mut().poll(cx).is_ready() {
+                Wake::ClientGone
+            } else if is_over(abort.as_mut().as_pin_mut(), cx)
+                || is_over(end_streams.as_mut().as_pin_mut(), cx)
+            {
+                Wake::Stopping
+            } else if is_over(late.as_mut().as_pin_mut(), cx) {
+                Wake::Late
+            } else {
+                return Poll::Pending;
+            })
+        })
+        .await
     }
 
     /// Does what follows from a wake-up that was not the work's end.
@@ -256,4 +278,8 @@ impl Exchange {
         }
         Over
     }
+}
+
+fn is_over(future: Option<Pin<&mut impl Future<Output = ()>>>, cx: &mut Context<'_>) -> bool {
+    future.is_some_and(|f| f.poll(cx).is_ready())
 }
