@@ -25,9 +25,11 @@ pub mod logs;
 pub mod metrics;
 mod protobuf;
 mod settings;
+mod signal;
 mod span;
 
 pub use connection::{Accepted, Collector, SendError};
 pub use exporter::{Counts, Exporter, SourceName, StartError, Tuning};
-pub use settings::{Protocol, Settings, SettingsError, Signal};
+pub use settings::{Protocol, Settings, SettingsError};
+pub use signal::Signal;
 pub use span::{Attribute, Event, Kind, Link, Span, Status, Value, flags};
