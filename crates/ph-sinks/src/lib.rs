@@ -13,6 +13,7 @@
 mod feed;
 mod offset;
 mod overflow;
+mod store;
 
 mod counts;
 mod pause;
@@ -31,3 +32,4 @@ pub use otlp::{OtlpSettings, Signal};
 pub use overflow::WhenFull;
 pub use post::AddressError;
 pub use sink::{Handle, Sink, SinkError, SinkSettings, Target};
+pub use store::StoreFeed;

@@ -203,8 +203,9 @@ impl Sink {
             source,
         };
         let place = match offset.load().map_err(failed)? {
-            Some(place) => place,
-            None => {
+            // A store that was restored from a copy may end before it: what comes is new.
+            Some(place) if place.next <= feed.head() => place,
+            _ => {
                 offset.save(Place::default()).map_err(failed)?;
                 Place::default()
             }
