@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::repo::Repo;
 use crate::{Verdict, say};
 
+mod ask;
 mod check;
 mod memory;
 mod script;
@@ -27,6 +28,10 @@ pub(crate) fn run(repo: &Repo, args: &[String]) -> Result<Verdict> {
     match args {
         [what] if what == "promql" => promql(&default_folder(repo), Some(PASSED_MIN)),
         [what, folder] if what == "promql" => promql(Path::new(folder), None),
+        [what, series, queries] if what == "ask" => {
+            ask::answer(Path::new(series), Path::new(queries))?;
+            Ok(Verdict::Clean)
+        }
         _ => bail!("which cases? `cargo xtask cases promql [DIR]`"),
     }
 }

@@ -28,6 +28,7 @@ usage: cargo xtask <command>
                              build the fuzz targets on this toolchain and run each for N seconds (60)
   cases promql [DIR]         run Prometheus's test scripts on our engine; DIR is $PILOTHOUSE_CASES/promql
                              or ../shared/cases/promql
+  cases ask SERIES QUERIES   answer the PromQL queries of a file over the series of another, as JSON
 ";
 
 fn main() -> ExitCode {
