@@ -291,7 +291,6 @@ class Generator:
         return rng.choice(
             (
                 f"abs({inner})",
-                f"ceil({inner})",
                 f"-({inner})",
                 f"clamp_max({inner}, 1000)",
                 f"sgn({inner})",

@@ -146,6 +146,7 @@ impl Engine<'_> {
                     step_ms,
                     count,
                 };
+                self.hold(count)?;
                 if count == 0 {
                     Vec::new()
                 } else {

@@ -154,7 +154,7 @@ impl<'a> Cursor<'a> {
 }
 
 /// The bytes of a quoted string that the parser has taken, so its escapes are well formed.
-fn unquote(written: &str) -> Vec<u8> {
+pub(super) fn unquote(written: &str) -> Vec<u8> {
     let inner = written
         .get(1..written.len().saturating_sub(1))
         .unwrap_or_default();

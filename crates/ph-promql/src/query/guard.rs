@@ -1,11 +1,15 @@
 //! What the parser takes and Prometheus does not, and what would make the parser panic.
 
+use super::cursor::unquote;
 use super::func::{self, Found};
 use super::token::{Kind, Token};
 use crate::error::ParseError;
+use crate::matcher::{MatchOp, Matcher};
 
 /// No duration is longer, seconds: that of 64 bit nanoseconds.
 const DURATION_SECONDS_MAX: f64 = 9_223_372_036.0;
+/// A query has not more regular expressions: each takes some milliseconds to compile.
+const PATTERNS_MAX: usize = 100;
 
 /// Looks at the words alone.
 pub(super) fn check(query: &str, tokens: &[Token<'_>]) -> Result<(), ParseError> {
@@ -13,6 +17,7 @@ pub(super) fn check(query: &str, tokens: &[Token<'_>]) -> Result<(), ParseError>
         return Err(ParseError::at(query, 0, "no expression found in input"));
     }
     let mut in_brackets = false;
+    let mut patterns = 0;
     for (i, token) in tokens.iter().enumerate() {
         let before = i.checked_sub(1).map(|i| &tokens[i]);
         let after = tokens.get(i + 1);
@@ -21,6 +26,7 @@ pub(super) fn check(query: &str, tokens: &[Token<'_>]) -> Result<(), ParseError>
             Kind::Sign if token.is("]") => in_brackets = false,
             _ => {}
         }
+        pattern(query, tokens, i, &mut patterns)?;
         offset(query, tokens, i)?;
         experimental(query, token, before, after, in_brackets)?;
         if is_duration(tokens, i, in_brackets) {
@@ -28,6 +34,37 @@ pub(super) fn check(query: &str, tokens: &[Token<'_>]) -> Result<(), ParseError>
         }
     }
     Ok(())
+}
+
+/// A pattern must compile, and to small code: the parser would take far larger ones, and all of them.
+fn pattern(
+    query: &str,
+    tokens: &[Token<'_>],
+    i: usize,
+    patterns: &mut usize,
+) -> Result<(), ParseError> {
+    let token = &tokens[i];
+    let after_operator = i > 0 && (tokens[i - 1].is("=~") || tokens[i - 1].is("!~"));
+    if token.kind != Kind::String || !after_operator {
+        return Ok(());
+    }
+    *patterns += 1;
+    if *patterns > PATTERNS_MAX {
+        let text = format!("the query has more than {PATTERNS_MAX} regular expressions");
+        return Err(ParseError::at(query, token.at, text));
+    }
+    let bytes = unquote(token.text);
+    let Ok(pattern) = std::str::from_utf8(&bytes) else {
+        return Err(ParseError::at(
+            query,
+            token.at,
+            "the regular expression is not UTF-8",
+        ));
+    };
+    match Matcher::new("", MatchOp::Re, pattern) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(ParseError::at(query, token.at, error.to_string())),
+    }
 }
 
 /// Makes the parser's complaint one with a place, as good as can be.
