@@ -32,12 +32,6 @@ impl StoreFeed {
         })
     }
 
-    /// From where on records must not be removed for their age; `None`: no sink asks for it.
-    pub fn held_from(&self) -> Option<Seq> {
-        let holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
-        holds.values().min().copied().map(Seq)
-    }
-
     /// First number that may still be there, the number after the newest record, and bytes per record.
     fn extent(&self) -> (u64, u64, u64) {
         // An error here is one of reading, too, and is told when it is read.
@@ -88,6 +82,7 @@ impl Feed for StoreFeed {
             Some(from) => holds.insert(name.to_owned(), from),
             None => holds.remove(name),
         };
+        self.reader.hold(holds.values().min().copied().map(Seq));
     }
 
     fn store_id(&self) -> String {
@@ -174,18 +169,12 @@ mod tests {
     }
 
     #[test]
-    fn a_store_has_one_id_and_the_least_hold_counts() {
+    fn a_store_has_one_id() {
         let dir = tempfile::tempdir().unwrap();
         let (store, _) =
             LogStore::open(Arc::new(RealDisk), dir.path(), LogOptions::default()).unwrap();
         let feed = StoreFeed::new(store.reader(), dir.path()).unwrap();
         let again = StoreFeed::new(store.reader(), dir.path()).unwrap();
         assert_eq!(feed.store_id(), again.store_id());
-        assert_eq!(feed.held_from(), None);
-        feed.hold("a", Some(7));
-        feed.hold("b", Some(3));
-        assert_eq!(feed.held_from(), Some(Seq(3)));
-        feed.hold("b", None);
-        assert_eq!(feed.held_from(), Some(Seq(7)));
     }
 }

@@ -29,6 +29,9 @@ pub enum StoreError {
         /// Files that wait.
         files: usize,
     },
+    /// Nothing more is taken: the store is full of records that a sink has not sent.
+    #[error("the store is full of records that wait for a sink, no more are taken")]
+    Held,
     /// A record that cannot be kept.
     #[error("a record of {bytes} bytes is longer than the {max} that are kept")]
     TooLong {

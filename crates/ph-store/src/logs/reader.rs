@@ -140,6 +140,12 @@ impl LogReader {
         search::follow(&blocks, from, until, filter, entries_max, bytes_max)
     }
 
+    /// Asks the writer not to remove records from `from` on, whatever their age; `None` takes it back. The last
+    /// word counts. A store that is full by this takes no more ([`StoreError::Held`]).
+    pub fn hold(&self, from: Option<Seq>) {
+        self.shared.hold(from);
+    }
+
     /// How much there is.
     pub fn stats(&self) -> Result<Stats, StoreError> {
         let snapshot = self.shared.snapshot();

@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     snapshot: Mutex<Arc<Snapshot>>,
     events: Mutex<VecDeque<StoreEvent>>,
     lasting: AtomicU64,
+    /// Records from this one on are not removed.
+    held: AtomicU64,
 }
 
 /// The files of a store at one moment.
@@ -63,6 +65,7 @@ impl Shared {
             snapshot: Mutex::new(Arc::new(snapshot)),
             events: Mutex::default(),
             lasting: AtomicU64::new(lasting.0),
+            held: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -84,6 +87,15 @@ impl Shared {
 
     pub(crate) fn lasting(&self) -> Seq {
         Seq(self.lasting.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn hold(&self, from: Option<Seq>) {
+        let from = from.map_or(u64::MAX, |seq| seq.0);
+        self.held.store(from, Ordering::Release);
+    }
+
+    pub(crate) fn held(&self) -> u64 {
+        self.held.load(Ordering::Acquire)
     }
 
     pub(crate) fn tell(&self, event: StoreEvent) {

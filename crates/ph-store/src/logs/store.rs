@@ -40,6 +40,8 @@ pub struct LogStore {
     lasting: Seq,
     wal_number_next: u64,
     sealer: Sealer,
+    /// The last look at the bounds found too much, and a sink that holds it.
+    is_full_of_held: bool,
 }
 
 /// The file that is appended to.
@@ -165,6 +167,7 @@ impl LogStore {
             lasting: last,
             wal_number_next: found.wal_number_last + 1,
             sealer,
+            is_full_of_held: false,
         };
         if let Some(newest) = found.newest {
             store.go_on_with(newest)?;
@@ -187,6 +190,9 @@ impl LogStore {
         }
         if memchr::memchr(b'\n', entry.json).is_some() {
             return Err(StoreError::NotOneLine);
+        }
+        if self.is_full_of_held {
+            return Err(StoreError::Held);
         }
         if self.buffer.len() >= self.options.buffer_bytes {
             self.write_buffer()?;
@@ -243,7 +249,7 @@ impl LogStore {
         if self.active.is_none() && self.shared.snapshot().wals.is_empty() {
             self.active = self.create_wal().ok();
         }
-        retention::apply(&self.shared, &self.options, now_unix_ns);
+        self.is_full_of_held = retention::apply(&self.shared, &self.options, now_unix_ns);
         self.shared.take_events()
     }
 

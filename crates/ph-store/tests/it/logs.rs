@@ -1,5 +1,6 @@
 //! The store of records.
 
 mod crash;
+mod held;
 mod life;
 mod search;

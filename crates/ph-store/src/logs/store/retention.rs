@@ -3,8 +3,8 @@
 use super::super::snapshot::{Shared, Snapshot};
 use super::super::{LogOptions, StoreError, StoreEvent};
 
-/// Removes what is beyond the bounds.
-pub(super) fn apply(shared: &Shared, options: &LogOptions, now_unix_ns: u64) {
+/// Removes what is beyond the bounds; `true` when there is still too much, since it is held.
+pub(super) fn apply(shared: &Shared, options: &LogOptions, now_unix_ns: u64) -> bool {
     let snapshot = shared.snapshot();
     let oldest_kept_ns = options.retention.map_or(0, |retention| {
         let ns = u64::try_from(retention.as_nanos()).unwrap_or(u64::MAX);
@@ -20,9 +20,14 @@ pub(super) fn apply(shared: &Shared, options: &LogOptions, now_unix_ns: u64) {
     // Without a write-ahead file the newest segment is what the next number is known by.
     let kept = usize::from(snapshot.wals.is_empty());
     let removable = snapshot.segments.len().saturating_sub(kept);
+    let mut is_held = false;
     for segment in &snapshot.segments[..removable] {
         let is_old = segment.zone.time_max_ns < oldest_kept_ns;
         if !is_old && !is_too_much(bytes) {
+            continue;
+        }
+        if segment.zone.seq_last >= shared.held() {
+            is_held = true;
             continue;
         }
         let records = segment.zone.records as u64;
@@ -30,6 +35,7 @@ pub(super) fn apply(shared: &Shared, options: &LogOptions, now_unix_ns: u64) {
             bytes -= segment.bytes;
         }
     }
+    is_held && is_too_much(bytes)
 }
 
 /// `true` when it is gone.
