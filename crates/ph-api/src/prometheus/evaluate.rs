@@ -74,7 +74,11 @@ async fn evaluate(
     let series_max = limit(params, "limit")?;
     let lookback = match params.get("lookback_delta") {
         None => None,
-        Some(text) => Some(duration_ms(text).ok_or_else(|| no_duration("lookback_delta", text))?),
+        Some(text) => Some(
+            duration_ms(text)
+                .filter(|ms| *ms > 0)
+                .ok_or_else(|| no_duration("lookback_delta", text))?,
+        ),
     };
     let numbers = numbers(&shared)?;
     let job = move |stop: &Stop| {
