@@ -60,6 +60,8 @@ pub const BYTES: &[f64] = &[
 ];
 /// Health checks, in seconds.
 pub const HEALTH_SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+/// Time until what was written is safe on the disk, in seconds.
+pub const SYNC_SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
 /// Buckets of the OTel MCP semantic conventions, in seconds.
 pub const OTEL_SECONDS: &[f64] = &[
     0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
@@ -153,6 +155,28 @@ metrics! {
         "1 while the configuration on disk is rejected and an older one runs, else 0.";
     CONFIG_RELOADS = "pilothouse_config_reloads_total", Counter, ["result"], &[],
         "Configuration reloads by result (ok, rejected).";
+    STORE_OFFERED = "pilothouse_store_records_offered_total", Counter, [], &[],
+        "Records given to the store; always offered = stored + queued + dropped.";
+    STORE_RECORDS = "pilothouse_store_records_stored_total", Counter, [], &[],
+        "Records that are safe in the store: synced, or written where `store.fsync` is `os`.";
+    STORE_DROPPED = "pilothouse_store_records_dropped_total", Counter, ["reason"], &[],
+        "Records that the store does not have (queue: too many waited; disk_full; io_error; refused: too long, or sealing is behind).";
+    STORE_QUEUED = "pilothouse_store_records_queued", Gauge, [], &[],
+        "Records given to the store that are neither safe nor dropped yet.";
+    STORE_QUEUE_BYTES = "pilothouse_store_queue_bytes", Gauge, [], &[],
+        "Bytes that wait for the store's thread.";
+    STORE_SYNC_SECONDS = "pilothouse_store_sync_duration_seconds", Histogram, [], SYNC_SECONDS,
+        "Seconds until what was written was safe on the disk.";
+    STORE_FAILING = "pilothouse_store_failing", Gauge, [], &[],
+        "1 while the store cannot write, else 0.";
+    STORE_BYTES = "pilothouse_store_bytes", Gauge, ["part"], &[],
+        "Bytes of the store on disk, by part (logs, series).";
+    STORE_SERIES = "pilothouse_store_series", Gauge, [], &[],
+        "Series that the store has in memory.";
+    STORE_SAMPLES = "pilothouse_store_samples_total", Counter, [], &[],
+        "Samples given to the store and kept.";
+    STORE_SAMPLES_DROPPED = "pilothouse_store_samples_dropped_total", Counter, ["reason"], &[],
+        "Samples that the store does not have (queue: too many waited; overflow: too many series; order: out of order, too old or twice; invalid: no name, or too long; disk_full; io_error).";
     BUILD_INFO = "pilothouse_build_info", Gauge, ["version"], &[],
         "Always 1; the label tells the version.";
     PROCESS_START = "process_start_time_seconds", Gauge, [], &[],
@@ -166,6 +190,20 @@ metrics! {
     OTEL_OPERATION_SECONDS = "mcp_server_operation_duration_seconds", Histogram,
         ["server", "mcp_method_name", "gen_ai_tool_name", "error_type", "network_transport", "mcp_protocol_version"], OTEL_SECONDS,
         "OTel MCP semantic convention; only when switched on.";
+    FILE_LINES = "pilothouse_file_lines_total", Counter, ["server"], &[],
+        "Lines read from the log files of a server's tools.";
+    FILE_LINES_CUT = "pilothouse_file_lines_cut_total", Counter, ["server"], &[],
+        "Lines of log files of which only the beginning was kept, for their length.";
+    SINK_ENTRIES = "pilothouse_sink_entries_total", Counter, ["sink", "result"], &[],
+        "Records that a sink is done with (delivered, rejected, dropped_lag, dropped_retention).";
+    SINK_RETRIES = "pilothouse_sink_retries_total", Counter, ["sink"], &[],
+        "Requests of a sink that were tried again.";
+    SINK_LAG_ENTRIES = "pilothouse_sink_lag_entries", Gauge, ["sink"], &[],
+        "Records of the store that a sink has not passed on yet.";
+    SINK_LAG_SECONDS = "pilothouse_sink_lag_seconds", Gauge, ["sink"], &[],
+        "Age of the oldest record that a sink has not passed on yet; 0 when there is none.";
+    SINK_UP = "pilothouse_sink_up", Gauge, ["sink"], &[],
+        "1 when the last try of a sink succeeded, else 0.";
 }
 
 #[cfg(test)]

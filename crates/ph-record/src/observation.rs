@@ -170,6 +170,16 @@ pub enum EventKind {
         /// The diagnostics.
         reasons: Box<str>,
     },
+    /// The store cannot write; records are lost until it can.
+    StoreFailing {
+        /// Why, with its causes.
+        error: Box<str>,
+    },
+    /// The store can write again.
+    StoreRecovered {
+        /// Records lost since the start, for whatever reason.
+        dropped: u64,
+    },
     /// Anything else worth a line (start, stop, signals).
     Note {
         /// `true` for a warning.

@@ -32,11 +32,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         settings: Settings {
             log: log(&dir),
             spans: None,
+            kept: None,
             otel_operation_metric: false,
         },
         servers,
         version: "0".to_owned(),
         runtime: runtime.handle().clone(),
+        keep: None,
         stdout: None,
         complain: Box::new(|_| {}),
     })?;

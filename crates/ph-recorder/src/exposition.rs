@@ -1,20 +1,28 @@
 //! The text of `/metrics`: every family of the catalogue, in its order, with the series that exist.
 
 mod accept;
+mod elsewhere;
 mod number;
 mod page;
+mod passing;
+mod store;
 
 pub(crate) use accept::Format;
 
 use crate::process::ProcessUse;
 use crate::registry::{Registry, ServerCells};
-use number::Number;
-use page::{Family, Page};
+use elsewhere::sources;
+pub(crate) use number::Number;
+use page::{Family, Page, Text};
+pub(crate) use page::{Output, Series};
+pub(crate) use passing::Passing;
 use ph_record::catalogue::{self, Metric};
-use ph_record::{HealthResult, Live, Outcome, RefusedReason, RestartReason, Server};
+use ph_record::{HealthResult, Live, Outcome, RefusedReason, RestartReason, SampleSource, Server};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering::Relaxed;
+pub(crate) use store::KeptTotals;
+use store::store;
 
 /// Everything a scrape shows.
 pub(crate) struct Scrape<'a> {
@@ -26,6 +34,10 @@ pub(crate) struct Scrape<'a> {
     pub(crate) started_unix_s: f64,
     /// `None` where procfs cannot be read.
     pub(crate) process: Option<ProcessUse>,
+    /// `None` while nothing is kept.
+    pub(crate) kept: Option<KeptTotals>,
+    /// Numbers that are kept elsewhere.
+    pub(crate) sources: Vec<Arc<dyn SampleSource>>,
 }
 
 /// What became of log records.
@@ -50,7 +62,14 @@ pub(crate) struct SpanTotals {
 
 /// The whole text in `format`.
 pub(crate) fn render(scrape: &Scrape<'_>, format: Format) -> String {
-    let mut page = Page::new(format);
+    let mut text = Text::new(format);
+    give(scrape, &mut text);
+    text.finish()
+}
+
+/// Every series, family by family in the order of the catalogue.
+pub(crate) fn give(scrape: &Scrape<'_>, out: &mut dyn Output) {
+    let mut page = Page(out);
     let servers = scrape.registry.table().all();
     let all = Servers {
         registry: scrape.registry,
@@ -61,9 +80,12 @@ pub(crate) fn render(scrape: &Scrape<'_>, format: Format) -> String {
     processes(&mut page, &all);
     relay(&mut page, &all, scrape.registry);
     recorder(&mut page, scrape);
+    if let Some(kept) = &scrape.kept {
+        store(&mut page, kept);
+    }
     own_process(&mut page, scrape);
     otel(&mut page, &all);
-    page.finish()
+    sources(&mut page, &scrape.sources);
 }
 
 /// The servers of one scrape.
@@ -80,7 +102,12 @@ impl<'a> Servers<'a> {
             .filter_map(|s| Some((&**s, self.registry.seen(s.idx)?)))
     }
 
-    fn live(&self, page: &mut Page, metric: &'static Metric, read: impl Fn(&Live) -> &AtomicI64) {
+    fn live(
+        &self,
+        page: &mut Page<'_>,
+        metric: &'static Metric,
+        read: impl Fn(&Live) -> &AtomicI64,
+    ) {
         let mut family = page.family(metric);
         for server in self.servers {
             family.sample(&[server.name.as_str()], read(&server.live).load(Relaxed));
@@ -88,7 +115,7 @@ impl<'a> Servers<'a> {
     }
 }
 
-fn calls(page: &mut Page, all: &Servers<'_>) {
+fn calls(page: &mut Page<'_>, all: &Servers<'_>) {
     let mut family = page.family(&catalogue::REQUESTS);
     for (server, cells) in all.counted() {
         for (method, tool, cell) in cells.cells() {
@@ -169,7 +196,7 @@ fn per_server<const B: usize>(
     }
 }
 
-fn health(page: &mut Page, all: &Servers<'_>) {
+fn health(page: &mut Page<'_>, all: &Servers<'_>) {
     let mut family = page.family(&catalogue::SERVER_UP);
     for server in all.servers {
         let up = server.live.up.load(Relaxed);
@@ -195,7 +222,7 @@ fn health(page: &mut Page, all: &Servers<'_>) {
     );
 }
 
-fn processes(page: &mut Page, all: &Servers<'_>) {
+fn processes(page: &mut Page<'_>, all: &Servers<'_>) {
     type Read = fn(&crate::registry::ProcTotals) -> Number;
     let families: [(&'static Metric, Read); 6] = [
         (&catalogue::CPU_SECONDS, |p| Number::Float(p.cpu_seconds)),
@@ -235,7 +262,7 @@ fn processes(page: &mut Page, all: &Servers<'_>) {
     }
 }
 
-fn relay(page: &mut Page, all: &Servers<'_>, registry: &Registry) {
+fn relay(page: &mut Page<'_>, all: &Servers<'_>, registry: &Registry) {
     let mut family = page.family(&catalogue::REFUSED);
     for (reason, count) in RefusedReason::ALL.into_iter().zip(registry.refused()) {
         if count > 0 {
@@ -288,7 +315,7 @@ fn relay(page: &mut Page, all: &Servers<'_>, registry: &Registry) {
         .sample(&[], registry.statuses_folded());
 }
 
-fn recorder(page: &mut Page, scrape: &Scrape<'_>) {
+fn recorder(page: &mut Page<'_>, scrape: &Scrape<'_>) {
     let records = &scrape.records;
     page.family(&catalogue::RECORDS_OFFERED)
         .sample(&[], records.offered);
@@ -317,7 +344,7 @@ fn recorder(page: &mut Page, scrape: &Scrape<'_>) {
     family.sample(&["rejected"], rejected);
 }
 
-fn own_process(page: &mut Page, scrape: &Scrape<'_>) {
+fn own_process(page: &mut Page<'_>, scrape: &Scrape<'_>) {
     page.family(&catalogue::BUILD_INFO)
         .sample(&[scrape.version], 1_u64);
     page.family(&catalogue::PROCESS_START)
@@ -332,7 +359,7 @@ fn own_process(page: &mut Page, scrape: &Scrape<'_>) {
     }
 }
 
-fn otel(page: &mut Page, all: &Servers<'_>) {
+fn otel(page: &mut Page<'_>, all: &Servers<'_>) {
     let mut family = page.family(&catalogue::OTEL_OPERATION_SECONDS);
     for (server, cells) in all.counted() {
         for (key, totals) in cells.otel.read() {

@@ -22,6 +22,9 @@ mod files;
 mod line;
 mod sinks;
 
+mod store;
+mod tail;
+
 mod sampling;
 mod spans;
 mod tracer;
@@ -30,5 +33,7 @@ mod tracer;
 mod sample;
 
 pub use line::Level;
-pub use recorder::{FlushReport, Recorder, RecorderError, Start};
+pub use recorder::{FlushReport, Recorder, RecorderError, SOURCES_MAX, Start};
 pub use settings::{LogSettings, Settings, SpanSettings};
+pub use store::{Fsync, Keep, Keeper, Scraped, Settings as KeptSettings};
+pub use tail::{TAIL_FILES_MAX, TailFile, Tails};

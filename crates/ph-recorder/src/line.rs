@@ -4,11 +4,13 @@
 //! tests. Everything that a peer sent is escaped and bounded; error texts, stderr lines and targets
 //! that are no tools also lose what looks like a credential.
 
+mod file;
 mod json;
 mod level;
 mod params;
 mod time;
 
+pub(crate) use file::{FileLine, FileLines};
 pub use level::Level;
 
 use json::Object;
@@ -259,6 +261,8 @@ fn name(kind: &EventKind) -> &'static str {
         EventKind::Refused { .. } => "refused",
         EventKind::PlanLoaded { .. } => "plan_loaded",
         EventKind::PlanRejected { .. } => "plan_rejected",
+        EventKind::StoreFailing { .. } => "store_failing",
+        EventKind::StoreRecovered { .. } => "store_recovered",
         EventKind::Note { .. } => "note",
     }
 }
@@ -280,6 +284,8 @@ fn message(kind: &EventKind) -> &'static str {
         EventKind::Refused { .. } => "request refused",
         EventKind::PlanLoaded { .. } => "configuration loaded",
         EventKind::PlanRejected { .. } => "configuration rejected, the old one runs on",
+        EventKind::StoreFailing { .. } => "the store cannot write, records are lost",
+        EventKind::StoreRecovered { .. } => "the store can write again",
         EventKind::Note { .. } => "",
     }
 }
@@ -327,6 +333,8 @@ fn details(o: &mut Object<'_>, kind: &EventKind) {
         }
         EventKind::PlanLoaded { hash } => o.text("hash", hash),
         EventKind::PlanRejected { reasons } => masked(o, "error", Some(reasons)),
+        EventKind::StoreFailing { error } => o.text("error", error),
+        EventKind::StoreRecovered { dropped } => o.number("dropped", *dropped),
         EventKind::Note { .. } => {}
     }
 }

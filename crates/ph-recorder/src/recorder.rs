@@ -1,16 +1,18 @@
 //! The handle that everybody else holds.
 
 use crate::complaints::Complain;
-use crate::exposition::{Format, RecordTotals, Scrape, render};
+use crate::exposition::{Format, Passing, RecordTotals, Scrape, give, render};
 use crate::intake::Intake;
 use crate::process::ProcessUse;
 use crate::registry::Registry;
 use crate::settings::Settings;
+use crate::store::{Item, Keep, Keeper, Queue, Thread};
 use crate::tracer::Tracer;
 use crate::worker::{Command, Worker};
-use ph_record::{Observation, RecordSink, ServerTable};
+use ph_record::catalogue::Metric;
+use ph_record::{Observation, Reading, RecordSink, SampleSource, ServerTable};
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle;
@@ -29,6 +31,9 @@ pub(crate) struct Shared {
     pub(crate) tracer: Tracer,
     /// `None` once the thread has ended.
     pub(crate) commands: Mutex<Option<Vec<Command>>>,
+    /// The way to the store's thread; `None` while nothing is kept.
+    pub(crate) store: Option<Queue>,
+    sources: Mutex<Vec<Arc<dyn SampleSource>>>,
     version: String,
     started_unix_s: f64,
 }
@@ -43,6 +48,8 @@ pub struct Start {
     pub version: String,
     /// Runs the exporter of spans.
     pub runtime: Handle,
+    /// The stores; `None`: nothing is kept.
+    pub keep: Option<Keep>,
     /// Takes the lines while `log.stdout` is on.
     pub stdout: Option<Box<dyn Write + Send>>,
     /// Told at most once a minute what cannot be said in the logs; not called from a call's thread.
@@ -55,8 +62,8 @@ pub enum RecorderError {
     /// The exporter of spans cannot start.
     #[error("spans cannot be exported")]
     Spans(#[from] ph_otlp::StartError),
-    /// The thread cannot be started.
-    #[error("the recorder's thread cannot be started")]
+    /// A thread cannot be started.
+    #[error("a thread of the recorder cannot be started")]
     Thread(#[source] io::Error),
 }
 
@@ -91,6 +98,7 @@ impl Recorder {
             servers,
             version,
             runtime,
+            keep,
             stdout,
             complain,
         } = start;
@@ -107,10 +115,28 @@ impl Recorder {
             intake: Intake::new(QUEUE_RECORDS),
             tracer,
             commands: Mutex::new(Some(Vec::new())),
+            store: keep
+                .as_ref()
+                .map(|keep| Queue::new(keep.settings.queue_bytes)),
+            sources: Mutex::default(),
             version,
             started_unix_s: since_epoch.as_secs_f64(),
         });
-        let worker = Worker::new(Arc::clone(&shared), settings.log, stdout, complain);
+        let kept_level = keep.as_ref().map(|keep| keep.settings.level);
+        if let (Some(keep), Some(queue)) = (keep, shared.store.clone()) {
+            let store = Thread::new(Arc::clone(&shared), queue, keep, Arc::clone(&complain));
+            thread::Builder::new()
+                .name("store".to_owned())
+                .spawn(move || store.run())
+                .map_err(RecorderError::Thread)?;
+        }
+        let worker = Worker::new(
+            Arc::clone(&shared),
+            settings.log,
+            kept_level,
+            stdout,
+            complain,
+        );
         let thread = thread::Builder::new().name("recorder".to_owned());
         thread
             .spawn(move || worker.run())
@@ -121,15 +147,20 @@ impl Recorder {
     /// The text of `/metrics` and its content type, in the form that `accept` asks for.
     pub fn render_metrics(&self, accept: Option<&str>) -> (&'static str, String) {
         let format = Format::negotiate(accept);
-        let scrape = Scrape {
-            registry: &self.0.registry,
-            records: self.0.intake.totals(),
-            spans: self.0.tracer.totals(),
-            version: &self.0.version,
-            started_unix_s: self.0.started_unix_s,
-            process: ProcessUse::read(),
-        };
-        (format.content_type(), render(&scrape, format))
+        (format.content_type(), render(&self.0.scrape(), format))
+    }
+
+    /// Shows and keeps the numbers of `source` from now on; at most [`SOURCES_MAX`] sources.
+    pub fn add_source(&self, source: Arc<dyn SampleSource>) {
+        let mut sources = self.0.sources();
+        if sources.len() < SOURCES_MAX {
+            sources.push(source);
+        }
+    }
+
+    /// The way into the store for what does not come from the relay; `None` while nothing is kept.
+    pub fn keeper(&self) -> Option<Keeper> {
+        self.0.store.clone().map(Keeper)
     }
 
     /// Works by new settings from now on. Lines that were observed before may still be written by
@@ -142,7 +173,11 @@ impl Recorder {
             .tracer
             .apply(settings.spans.as_ref(), &settings.log)?;
         self.0.registry.set_otel(settings.otel_operation_metric);
-        self.command(Command::Apply(Box::new(settings.log)));
+        if let (Some(store), Some(kept)) = (&self.0.store, &settings.kept) {
+            store.command(Item::Apply(kept.clone()));
+        }
+        let kept_level = settings.kept.map(|kept| kept.level);
+        self.command(Command::Apply(Box::new(settings.log), kept_level));
         Ok(())
     }
 
@@ -150,6 +185,9 @@ impl Recorder {
     pub async fn flush(&self, limit: Duration) -> FlushReport {
         let deadline = Instant::now() + limit;
         let lines_settled = self.settle(Command::Flush, limit).await;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let kept = self.settle_store(Item::Flush, left).await;
+        let lines_settled = lines_settled && kept;
         let left = deadline.saturating_duration_since(Instant::now());
         let spans_settled = self.0.tracer.flush(left).await;
         self.report(lines_settled, spans_settled)
@@ -166,9 +204,19 @@ impl Recorder {
             // What slipped in while the intake was closed: nobody takes it any more.
             self.0.intake.abandon();
         }
+        // A disk that hangs must not cost the spans as well: the store has at most half of the time.
+        let left = deadline.saturating_duration_since(Instant::now());
+        let kept = self.settle_store(Item::Flush, left.min(limit / 2)).await;
+        let lines_settled = lines_settled && kept;
         let left = deadline.saturating_duration_since(Instant::now());
         let spans_settled = self.0.tracer.stop(left).await;
         self.report(lines_settled, spans_settled)
+    }
+
+    /// Writes what the store was given, marks the end of our own series, and closes it, in at most `limit`; `false` when
+    /// it took longer. After [`Recorder::stop`], and after everybody who reads on from it.
+    pub async fn close_store(&self, limit: Duration) -> bool {
+        self.settle_store(Item::Stop, limit).await
     }
 
     /// `true` when the command was carried out in time, or when the thread has ended and nothing is
@@ -180,6 +228,24 @@ impl Recorder {
     ) -> bool {
         let (done, waited) = oneshot::channel();
         if !self.command(command(done)) {
+            return true;
+        }
+        tokio::time::timeout(limit, waited)
+            .await
+            .is_ok_and(|answer| answer.is_ok())
+    }
+
+    /// The same for the store's thread.
+    async fn settle_store(
+        &self,
+        item: impl FnOnce(oneshot::Sender<()>) -> Item,
+        limit: Duration,
+    ) -> bool {
+        let Some(store) = &self.0.store else {
+            return true;
+        };
+        let (done, waited) = oneshot::channel();
+        if !store.command(item(done)) {
             return true;
         }
         tokio::time::timeout(limit, waited)
@@ -222,11 +288,47 @@ impl Recorder {
     }
 }
 
+/// Most sources of numbers besides our own.
+pub const SOURCES_MAX: usize = 16;
+
+/// All numbers, others' included, as one source: for whoever passes them on.
+impl SampleSource for Recorder {
+    fn samples(&self, out: &mut dyn FnMut(&'static Metric, &[&str], Reading<'_>)) {
+        give(&self.0.scrape(), &mut Passing::new(out));
+    }
+}
+
 impl RecordSink for Recorder {
     fn observe(&self, observation: Observation) {
-        let Shared {
+        self.0.observe(observation);
+    }
+}
+
+impl Shared {
+    /// Everything that a scrape shows.
+    pub(crate) fn scrape(&self) -> Scrape<'_> {
+        Scrape {
+            registry: &self.registry,
+            records: self.intake.totals(),
+            spans: self.tracer.totals(),
+            version: &self.version,
+            started_unix_s: self.started_unix_s,
+            process: ProcessUse::read(),
+            kept: self.store.as_ref().map(Queue::totals),
+            sources: self.sources().clone(),
+        }
+    }
+
+    /// Pushed and read whole: a panic elsewhere leaves the list in order.
+    fn sources(&self) -> MutexGuard<'_, Vec<Arc<dyn SampleSource>>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts at once, and queues what needs a line.
+    pub(crate) fn observe(&self, observation: Observation) {
+        let Self {
             registry, intake, ..
-        } = &*self.0;
+        } = self;
         match &observation {
             Observation::Call(record) => registry.call(record),
             Observation::Event(event) => registry.event(event),

@@ -127,6 +127,8 @@ impl Registry {
                 | EventKind::Restart { .. }
                 | EventKind::Health { .. }
                 | EventKind::Refused { .. }
+                | EventKind::StoreFailing { .. }
+                | EventKind::StoreRecovered { .. }
                 | EventKind::Note { .. },
                 _,
             ) => {}

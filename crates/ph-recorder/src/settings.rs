@@ -11,6 +11,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// Spans; `None`: none are made.
     pub spans: Option<SpanSettings>,
+    /// The record that is kept. Switching it on or off needs a new recorder.
+    pub kept: Option<crate::store::Settings>,
     /// Whether `mcp_server_operation_duration_seconds` is kept and shown.
     pub otel_operation_metric: bool,
 }

@@ -27,16 +27,26 @@ impl Batch {
 
     /// Ends the line that was written to [`Batch::line`]; `None`: there was none to write.
     pub(crate) fn end_line(&mut self, level: Option<Level>) {
+        let start = self.start_of_line();
         let Some(level) = level else {
+            self.combined.truncate(start);
             self.silent += 1;
             return;
         };
-        let start = self.ends.last().map_or(0, |(end, _)| *end);
         let in_error = (level >= Level::Error).then(|| {
             self.error.extend_from_slice(&self.combined[start..]);
             self.error.len()
         });
         self.ends.push((self.combined.len(), in_error));
+    }
+
+    /// The line that was written and not ended yet.
+    pub(crate) fn last_line(&self) -> &[u8] {
+        &self.combined[self.start_of_line()..]
+    }
+
+    fn start_of_line(&self) -> usize {
+        self.ends.last().map_or(0, |(end, _)| *end)
     }
 
     /// Nothing in it.

@@ -120,12 +120,7 @@ impl Tracer {
             registry
                 .server(record.server)
                 .cell(record.method, record.tool)
-                .show(&Exemplar {
-                    trace_id: record.trace.trace_id,
-                    span_id: record.trace.server_span,
-                    value_ns: record.duration_ns,
-                    at_unix_ns: record.started_unix_ns.saturating_add(record.duration_ns),
-                });
+                .show(&Exemplar::of(record));
         }
     }
 

@@ -2,11 +2,12 @@
 
 use crate::complaints::{Complain, Complaints};
 use crate::files::{Directory, LogDir, Retention, Rotation};
-use crate::line::{Encoder, Redaction};
+use crate::line::{Encoder, Level, Redaction};
 use crate::recorder::Shared;
-use crate::registry::Rates;
+use crate::registry::{Exemplar, Rates};
 use crate::settings::LogSettings;
 use crate::sinks::{Batch, Sinks};
+use crate::store;
 use ph_record::{Observation, Server};
 use std::io::Write;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -16,8 +17,8 @@ use tokio::sync::oneshot;
 
 /// What the handle asks of the thread, in order with what was observed before.
 pub(crate) enum Command {
-    /// Work by these settings.
-    Apply(Box<LogSettings>),
+    /// Work by these settings, and keep lines from this level on.
+    Apply(Box<LogSettings>, Option<Level>),
     /// Say when everything before is settled.
     Flush(oneshot::Sender<()>),
     /// The same, then end.
@@ -32,6 +33,9 @@ pub(crate) struct Worker {
     sinks: Sinks,
     span_complaints: Complaints,
     batch: Batch,
+    /// Least level of the lines that are kept; `None`: none are.
+    kept_level: Option<Level>,
+    kept: store::Batch,
     rates: Rates,
     next_tick: Instant,
 }
@@ -47,13 +51,16 @@ impl Worker {
     pub(crate) fn new(
         shared: Arc<Shared>,
         settings: LogSettings,
+        kept_level: Option<Level>,
         stdout: Option<Box<dyn Write + Send>>,
         complain: Complain,
     ) -> Self {
         let now = Instant::now();
         Self {
-            encoder: encoder(&settings),
+            encoder: encoder(&settings, kept_level),
             settings,
+            kept_level,
+            kept: store::Batch::default(),
             sinks: Sinks::new(stdout, Arc::clone(&complain)),
             span_complaints: Complaints::new(complain),
             batch: Batch::default(),
@@ -79,7 +86,7 @@ impl Worker {
             self.tick();
             for command in commands {
                 match command {
-                    Command::Apply(settings) => self.apply(*settings),
+                    Command::Apply(settings, kept_level) => self.apply(*settings, kept_level),
                     // Whoever asked may have stopped waiting.
                     Command::Flush(done) => {
                         let _gone = done.send(());
@@ -167,10 +174,36 @@ impl Worker {
                 .call(record, server, &self.shared.registry);
         }
         let level = self.encoder.write(self.batch.line(), servers, observation);
-        self.batch.end_line(level);
+        if let (Some(level), Some(kept_level)) = (level, self.kept_level)
+            && level >= kept_level
+        {
+            self.keep(servers, observation, level);
+        }
+        self.batch
+            .end_line(level.filter(|level| *level >= self.settings.level));
+    }
+
+    /// Copies the line that was just written, with its columns, into what goes to the store.
+    fn keep(&mut self, servers: &[Arc<Server>], observation: &Observation, level: Level) {
+        let line = self.batch.last_line();
+        let json = line.strip_suffix(b"\n").unwrap_or(line);
+        store::push(&mut self.kept, servers, observation, level, json);
+        if let Observation::Call(record) = observation
+            && !record.is_stream
+        {
+            // Every kept call can be looked at, so every one may stand for its bucket.
+            self.shared
+                .registry
+                .server(record.server)
+                .cell(record.method, record.tool)
+                .show(&Exemplar::of(record));
+        }
     }
 
     fn write(&mut self) {
+        if let Some(store) = &self.shared.store {
+            store.offer_batch(&mut self.kept);
+        }
         if !self.batch.is_empty() {
             let settled = self.sinks.write(&mut self.batch, now_unix_ms());
             self.shared.intake.settle(settled);
@@ -191,10 +224,11 @@ impl Worker {
         }
     }
 
-    fn apply(&mut self, settings: LogSettings) {
+    fn apply(&mut self, settings: LogSettings, kept_level: Option<Level>) {
         let moved = settings.dir != self.settings.dir;
         self.settings = settings;
-        self.encoder = encoder(&self.settings);
+        self.kept_level = kept_level.filter(|_| self.shared.store.is_some());
+        self.encoder = encoder(&self.settings, self.kept_level);
         if moved {
             self.open_sinks();
         } else {
@@ -216,11 +250,13 @@ impl Worker {
     }
 }
 
-fn encoder(settings: &LogSettings) -> Encoder {
+/// Writes whatever anybody takes.
+fn encoder(settings: &LogSettings, kept_level: Option<Level>) -> Encoder {
     let params = settings
         .params
         .then(|| Redaction::new(&settings.redact_keys, settings.params_bytes_max));
-    Encoder::new(settings.level, params)
+    let level_min = kept_level.map_or(settings.level, |kept| kept.min(settings.level));
+    Encoder::new(level_min, params)
 }
 
 fn rotation(settings: &LogSettings) -> Rotation {

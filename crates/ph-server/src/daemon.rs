@@ -1,14 +1,17 @@
 //! One running Pilothouse: how it starts, changes its plan, and stops.
 
+use crate::admin::{self, Admin};
 use crate::announcer::Announcer;
 use crate::front::Front;
 use crate::home::Home;
 use crate::settings::{self, Environment};
+use crate::stores::{self, OpenError};
 use arc_swap::ArcSwap;
+use ph_api::SpanMetrics;
 use ph_plan::Plan;
 use ph_policy::Routes;
 use ph_record::{EventKind, Observation, RecordSink, Replica, ServerEvent, ServerTable};
-use ph_recorder::{FlushReport, Recorder, RecorderError, Start};
+use ph_recorder::{FlushReport, Recorder, RecorderError, Start, Tails};
 use ph_relay::{ApplyError, Relay, Shared, SharedParts};
 use ph_wire::listener::{self, Limits, Stop};
 use ph_wire::reaper::Reaper;
@@ -54,6 +57,22 @@ pub enum StartError {
         /// The system's error.
         source: io::Error,
     },
+    /// The address of the admin listener is taken, or not ours.
+    #[error(
+        "cannot listen on `{address}` for the admin API; give another with `--admin`, or `admin.enabled: false`"
+    )]
+    ListenAdmin {
+        /// The address.
+        address: SocketAddr,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// What is to be kept cannot be.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The data directory cannot be written.
+    #[error("the data directory cannot be written")]
+    Home(#[source] io::Error),
     /// Threads cannot be started.
     #[error("worker threads cannot be started")]
     Workers(#[source] io::Error),
@@ -91,6 +110,11 @@ pub struct Daemon {
     relay: Arc<Relay>,
     front: Front,
     open: Open,
+    admin: Admin,
+    admin_open: Option<admin::Open>,
+    /// Log files of tools; `None` while nothing is kept.
+    tails: Option<Tails>,
+    complain: Arc<dyn Fn(&str) + Send + Sync>,
     calls: TaskTracker,
     connections: TaskTracker,
     end_streams: CancellationToken,
@@ -122,28 +146,36 @@ impl Daemon {
             stdout,
             complain,
         } = boot;
-        let settings = settings::recorder(&plan, &environment, &home)?;
         // First of all, so that it inherits nothing.
         let reaper = Reaper::start(&executable).map_err(StartError::Reaper)?;
         let listener = bind(plan.listen).await?;
         let address = listener.local_addr().unwrap_or(plan.listen);
+        let admin_listener = match plan.admin_address() {
+            Some(address) => Some(admin::bind(address).await?),
+            None => None,
+        };
+        let admin_address = admin_listener.as_ref().and_then(|l| l.local_addr().ok());
+        let settings = settings::recorder(&plan, &environment, &home, address)?;
         let workers = Arc::new(Workers::start(worker_count).map_err(StartError::Workers)?);
         let servers = Arc::new(ServerTable::default());
-        let otel_env = settings::otel_env(&settings);
-        let traced = settings.spans.is_some();
+        let otel_env = settings::otel_env(&settings, admin_address);
+        let traced = settings::is_traced(&settings, admin_address);
         let say = Arc::clone(&complain);
+        let (keep, readers) =
+            stores::open(&plan, &home, settings.kept.clone(), &*complain)?.unzip();
         let recorder = Recorder::start(Start {
             settings,
             servers: Arc::clone(&servers),
-            version,
+            version: version.clone(),
             runtime: Handle::current(),
+            keep,
             stdout,
             complain: Box::new(move |text| say(text)),
         })?;
         let sink = Arc::new(Announcer {
             recorder: recorder.clone(),
             servers: Arc::clone(&servers),
-            say: complain,
+            say: Arc::clone(&complain),
             last_unix_ns: AtomicU64::new(0),
         });
         let (calls, end_streams) = (TaskTracker::new(), CancellationToken::new());
@@ -168,6 +200,21 @@ impl Daemon {
             routes: Arc::new(ArcSwap::from_pointee(Routes::new(&plan))),
             stopping: Arc::new(AtomicBool::new(false)),
         };
+        let spans = Arc::new(SpanMetrics::default());
+        recorder.add_source(spans.clone());
+        let admin = Admin {
+            front: front.clone(),
+            readers,
+            keeper: recorder.keeper(),
+            spans,
+            version,
+            tasks: TaskTracker::new(),
+            end: CancellationToken::new(),
+        };
+        let serve = |listener| admin.serve(listener, &home);
+        let admin_open = admin_listener.map(serve).transpose();
+        let admin_open = admin_open.map_err(StartError::Home)?;
+        let tails = start_tails(&plan, &home, &recorder, &complain)?;
         let accept = CancellationToken::new();
         let open = Open {
             address,
@@ -183,6 +230,10 @@ impl Daemon {
             relay,
             front,
             open,
+            admin,
+            admin_open,
+            tails,
+            complain,
             calls,
             connections: TaskTracker::new(),
             end_streams,
@@ -201,6 +252,11 @@ impl Daemon {
         self.open.address
     }
 
+    /// The address of the admin listener, if there is one.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_open.as_ref().map(|open| open.address)
+    }
+
     /// The plan that runs.
     pub fn plan(&self) -> &Plan {
         &self.plan
@@ -216,19 +272,35 @@ impl Daemon {
     /// # Errors
     /// [`StartError`]; the old plan runs on.
     pub async fn reload(&mut self, plan: Plan) -> Result<(), StartError> {
-        let settings = settings::recorder(&plan, &self.environment, &self.home)?;
         let moved = plan.listen != self.plan.listen;
         let listener = if moved {
             Some(bind(plan.listen).await?)
         } else {
             None
         };
-        let traced = settings.spans.is_some();
+        let address = listener.as_ref().and_then(|l| l.local_addr().ok());
+        let address = address.unwrap_or(self.open.address);
+        let admin_moved = plan.admin_address() != self.plan.admin_address();
+        let admin_listener = match plan.admin_address().filter(|_| admin_moved) {
+            Some(address) => Some(admin::bind(address).await?),
+            None => None,
+        };
+        let settings = settings::recorder(&plan, &self.environment, &self.home, address)?;
+        let traced = settings::is_traced(&settings, plan.admin_address());
+        if plan.store.enabled != self.plan.store.enabled {
+            (self.complain)("`store.enabled` changes with the next start");
+        }
         self.recorder.apply(settings)?;
         self.relay.apply(&plan)?;
         self.shared.configure(traced, params_bytes_max(&plan));
         self.front.routes.store(Arc::new(Routes::new(&plan)));
+        if let Some(tails) = &self.tails {
+            tails.replace(settings::tail_files(&plan));
+        }
         self.plan = plan;
+        if admin_moved {
+            self.move_admin(admin_listener)?;
+        }
         if let Some(listener) = listener {
             let accept = CancellationToken::new();
             let address = listener.local_addr().unwrap_or(self.plan.listen);
@@ -248,6 +320,24 @@ impl Daemon {
         Ok(())
     }
 
+    /// Serves the admin API on `listener` instead, or no longer.
+    fn move_admin(&mut self, listener: Option<tokio::net::TcpListener>) -> Result<(), StartError> {
+        let next = match listener {
+            Some(listener) => {
+                let open = self.admin.serve(listener, &self.home);
+                Some(open.map_err(StartError::Home)?)
+            }
+            None => {
+                self.home.remove_admin_address();
+                None
+            }
+        };
+        if let Some(old) = std::mem::replace(&mut self.admin_open, next) {
+            old.close();
+        }
+        Ok(())
+    }
+
     /// Takes note that a plan was rejected; the running one stays.
     pub fn rejected(&self, reasons: &str) {
         self.note(EventKind::PlanRejected {
@@ -256,7 +346,7 @@ impl Daemon {
     }
 
     /// Stops in order: unready, lame-duck, stop accepting, drain calls, stop
-    /// children, flush records. `hurry`: cancel it to skip what is still waited for.
+    /// children, flush records, close the store. `hurry`: cancel it to skip what is still waited for.
     pub async fn stop(self, hurry: CancellationToken) -> Stopped {
         let stop = self.plan.stop.clone();
         self.front.stopping.store(true, Relaxed);
@@ -278,7 +368,24 @@ impl Daemon {
         within(CHILDREN_STOP_MAX, &hurry, self.relay.stop_servers()).await;
         // Whatever is left is killed with its group; the reaper has the last word.
         self.end_children.cancel();
+        if let Some(tails) = self.tails {
+            // It reads what is there: a matter of moments, and of no more than its room in the queue.
+            let _ended = tokio::task::spawn_blocking(move || tails.stop()).await;
+        }
         let flushed = self.recorder.stop(stop.flush).await;
+        self.home.remove_admin_address();
+        self.admin.end.cancel();
+        self.admin.tasks.close();
+        within(ADMIN_STOP_MAX, &hurry, self.admin.tasks.wait()).await;
+        if !self
+            .recorder
+            .close_store(stop.flush.max(STORE_CLOSE_MIN))
+            .await
+        {
+            (self.complain)(
+                "the store could not be closed in time; what it was given last may be lost",
+            );
+        }
         self.workers.stop();
         Stopped { drained, flushed }
     }
@@ -314,8 +421,29 @@ impl Daemon {
 
 /// How long calls may take to notice that they are cut, and connections to say so.
 const ABORT_MAX: Duration = Duration::from_secs(2);
+/// How long answers of the admin API may take to end.
+const ADMIN_STOP_MAX: Duration = Duration::from_secs(2);
+/// The store has at least so long to write what it was given.
+const STORE_CLOSE_MIN: Duration = Duration::from_secs(1);
 /// Every rung of the ladder that ends a child is bounded; this bounds them all together.
 const CHILDREN_STOP_MAX: Duration = Duration::from_secs(30);
+
+/// Follows the log files of the plan, if anything is kept.
+fn start_tails(
+    plan: &Plan,
+    home: &Home,
+    recorder: &Recorder,
+    complain: &Arc<dyn Fn(&str) + Send + Sync>,
+) -> Result<Option<Tails>, StartError> {
+    let Some(keeper) = recorder.keeper() else {
+        return Ok(None);
+    };
+    let files = settings::tail_files(plan);
+    let tails = Tails::start(home.tails(), keeper, files, Arc::clone(complain));
+    let tails = tails.map_err(|error| StartError::Recorder(RecorderError::Thread(error)))?;
+    recorder.add_source(tails.source());
+    Ok(Some(tails))
+}
 
 async fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
     listener::bind(address)

@@ -1,8 +1,9 @@
 //! The data listener's service: health, metrics, and the way to the relay.
 
 use arc_swap::ArcSwap;
+use axum::routing::get;
 use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN};
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use ph_policy::{Head, Refusal, Route, Routes, decide};
 use ph_record::{EventKind, Observation, RecordSink, Replica, ServerEvent};
@@ -41,7 +42,10 @@ impl Service for Front {
                 method_not_allowed()
             }
             Ok(Route::Livez) => text(StatusCode::OK, "ok\n".into()),
-            Ok(Route::Readyz) => self.readiness(),
+            Ok(Route::Readyz) => {
+                let (status, why) = self.ready_or_why();
+                text(status, why)
+            }
             Ok(Route::Metrics) => self.metrics(header(ACCEPT)),
             Err(refusal) => self.refuse(&refusal, peer),
         }
@@ -49,14 +53,40 @@ impl Service for Front {
 }
 
 impl Front {
+    /// What the admin listener serves beside the API.
+    pub(crate) fn beside(&self) -> axum::Router {
+        let (ready, metrics) = (self.clone(), self.clone());
+        let plain = |(status, text): (StatusCode, String)| {
+            let kind = (CONTENT_TYPE, "text/plain; charset=utf-8");
+            (status, [kind], text)
+        };
+        axum::Router::new()
+            .route(
+                "/livez",
+                get(move || async move { plain((StatusCode::OK, "ok\n".into())) }),
+            )
+            .route(
+                "/readyz",
+                get(move || async move { plain(ready.ready_or_why()) }),
+            )
+            .route(
+                "/metrics",
+                get(move |headers: HeaderMap| async move {
+                    let accept = headers.get(ACCEPT).and_then(|v| v.to_str().ok());
+                    let (kind, page) = metrics.recorder.render_metrics(accept);
+                    ([(CONTENT_TYPE, kind)], page)
+                }),
+            )
+    }
+
     /// 200 when every server has had its first health check and one is up; else 503 with the reason.
-    fn readiness(&self) -> Response<Body> {
+    fn ready_or_why(&self) -> (StatusCode, String) {
         if self.stopping.load(Relaxed) {
-            return text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into());
+            return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into());
         }
         match self.relay.unready() {
-            None => text(StatusCode::OK, "ok\n".into()),
-            Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+            None => (StatusCode::OK, "ok\n".into()),
+            Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
         }
     }
 

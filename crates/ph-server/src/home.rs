@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// The data directory, locked while this lives.
@@ -62,6 +63,45 @@ impl Home {
     /// Where log files go.
     pub fn logs(&self) -> PathBuf {
         self.path.join("logs")
+    }
+
+    /// Where lines and spans are kept.
+    pub fn store_logs(&self) -> PathBuf {
+        self.path.join("store/logs")
+    }
+
+    /// Where samples are kept.
+    pub fn store_series(&self) -> PathBuf {
+        self.path.join("store/series")
+    }
+
+    /// The file that remembers how far followed log files were read.
+    pub fn tails(&self) -> PathBuf {
+        self.path.join("tails")
+    }
+
+    /// Where sinks keep how far they are.
+    pub fn sinks(&self) -> PathBuf {
+        self.path.join("sinks")
+    }
+
+    /// Writes where the admin listener is, for commands beside this process. Whole or not at all.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_admin_address(&self, address: SocketAddr) -> io::Result<()> {
+        let next = self.path.join("admin.addr.new");
+        fs::write(&next, format!("{address}\n"))?;
+        fs::rename(&next, self.admin_address())
+    }
+
+    /// Takes it away; a file that is not there is fine.
+    pub fn remove_admin_address(&self) {
+        let _gone = fs::remove_file(self.admin_address());
+    }
+
+    fn admin_address(&self) -> PathBuf {
+        self.path.join("admin.addr")
     }
 
     /// The directory.

@@ -3,13 +3,16 @@
 //! Layer 5, the only crate that sees more than one of layer 4. Not here: what a
 //! signal or a flag means (`pilothouse`).
 
+mod admin;
 mod announcer;
 mod daemon;
 mod front;
 mod home;
 mod settings;
+mod stores;
 
 pub use daemon::{Boot, Daemon, StartError, Stopped};
 pub use home::{Home, HomeError};
 pub use ph_recorder::Level;
 pub use settings::Environment;
+pub use stores::OpenError;

@@ -2,9 +2,11 @@
 
 use crate::home::Home;
 use http::HeaderValue;
+use ph_base::ServerName;
 use ph_otlp::Protocol;
 use ph_plan::{OtlpProtocol, Plan};
-use ph_recorder::{Level, LogSettings, Settings, SpanSettings};
+use ph_recorder::{Fsync, KeptSettings, Level, LogSettings, Settings, SpanSettings, TailFile};
+use std::net::SocketAddr;
 
 /// What the environment says, beside the plan.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +22,7 @@ pub(crate) fn recorder(
     plan: &Plan,
     environment: &Environment,
     home: &Home,
+    instance: SocketAddr,
 ) -> Result<Settings, ph_otlp::SettingsError> {
     let mut log = LogSettings::from_plan(&plan.log, &home.logs());
     if let Some(level) = environment.log_level {
@@ -30,7 +33,49 @@ pub(crate) fn recorder(
         log,
         spans,
         otel_operation_metric: plan.metrics.otel_operation,
+        kept: kept(plan, instance),
     })
+}
+
+/// How the record is kept, if it is.
+///
+/// - `instance`: where the data listener is.
+fn kept(plan: &Plan, instance: SocketAddr) -> Option<KeptSettings> {
+    let store = &plan.store;
+    // Most of it is lines: a sample takes about a byte.
+    let series_bytes = store.bytes.bytes() / 5;
+    store.enabled.then(|| KeptSettings {
+        level: store.level.into(),
+        fsync: match store.fsync {
+            ph_plan::Fsync::Interval => Fsync::Interval,
+            ph_plan::Fsync::Always => Fsync::Always,
+            ph_plan::Fsync::Os => Fsync::Os,
+        },
+        queue_bytes: store.queue_bytes.as_usize(),
+        sample_interval: store.sample_interval,
+        instance: instance.to_string(),
+        retention: store.retention,
+        logs_bytes: store.bytes.bytes() - series_bytes,
+        series_bytes,
+    })
+}
+
+/// A count as a length.
+pub(crate) fn count(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+/// The log files of all servers.
+pub(crate) fn tail_files(plan: &Plan) -> Vec<TailFile> {
+    let of = |(name, server): (&ServerName, &ph_plan::Server)| {
+        let server_name = name.to_string();
+        let file = move |path: &ph_plan::FilePath| TailFile {
+            server: server_name.clone(),
+            path: path.as_path().to_owned(),
+        };
+        server.log_files.iter().map(file).collect::<Vec<_>>()
+    };
+    plan.servers.iter().flat_map(of).collect()
 }
 
 /// The collector: the plan's, else the environment's.
@@ -58,10 +103,26 @@ fn collector(
     Ok(Some(settings))
 }
 
+/// Whether calls carry our trace context on: somebody takes the spans that servers make of it.
+pub(crate) fn is_traced(settings: &Settings, admin: Option<SocketAddr>) -> bool {
+    settings.spans.is_some() || (settings.kept.is_some() && admin.is_some())
+}
+
 /// Variables for children that are to export spans themselves.
-pub(crate) fn otel_env(settings: &Settings) -> Vec<(String, String)> {
+///
+/// - `admin`: where spans are taken in when no collector is configured.
+pub(crate) fn otel_env(settings: &Settings, admin: Option<SocketAddr>) -> Vec<(String, String)> {
     let Some(spans) = &settings.spans else {
-        return Vec::new();
+        let Some(admin) = admin.filter(|_| settings.kept.is_some()) else {
+            return Vec::new();
+        };
+        return vec![
+            (
+                "OTEL_EXPORTER_OTLP_ENDPOINT".into(),
+                format!("http://{admin}"),
+            ),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL".into(), "http/protobuf".into()),
+        ];
     };
     vec![
         ("OTEL_EXPORTER_OTLP_ENDPOINT".into(), spans.collector.base()),

@@ -174,6 +174,9 @@ fn greeting(daemon: &Daemon) -> String {
     if plan.serves_metrics_on_data_listener() {
         text.push_str(&format!("  {:<20} http://{address}/metrics\n", "metrics"));
     }
+    if let Some(admin) = daemon.admin_address() {
+        text.push_str(&format!("  {:<20} http://{admin}/\n", "admin"));
+    }
     text.push_str(&format!("  {:<20} {}\n", "logs", daemon.logs().display()));
     let first = plan
         .servers

@@ -51,6 +51,22 @@ impl fmt::Display for Number {
     }
 }
 
+impl Number {
+    /// The number that its text reads back as.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a sample is a double, here and in whatever scrapes the text"
+    )]
+    pub(crate) fn as_f64(self) -> f64 {
+        match self {
+            Self::Int(value) => value as f64,
+            Self::Signed(value) => value as f64,
+            Self::Float(value) => value,
+            Self::Nanos(ns) => ns as f64 / 1e9,
+        }
+    }
+}
+
 const NS_PER_S: u64 = 1_000_000_000;
 
 /// A bucket bound in the one form that Prometheus keeps: it rewrites any other on the way in, and a

@@ -1,4 +1,4 @@
-//! Lines of the text, in either form.
+//! A scrape, series by series, and its lines as text in either form.
 
 use super::Format;
 use super::number::{Number, bound};
@@ -6,41 +6,59 @@ use crate::registry::Exemplar;
 use ph_record::catalogue::{Kind, Metric};
 use std::fmt::Write;
 
-/// The text so far. Writing to a `String` cannot fail, so results are let go.
-pub(crate) struct Page {
-    text: String,
-    format: Format,
+/// Takes what a scrape shows, series by series.
+pub(crate) trait Output {
+    /// A family begins; called before its first series, and not for a family without any.
+    fn family(&mut self, metric: &'static Metric);
+    /// One series of the family.
+    fn sample(&mut self, series: &Series<'_>, value: Number, exemplar: Option<&Exemplar>);
 }
 
-impl Page {
-    pub(crate) fn new(format: Format) -> Self {
-        Self {
-            text: String::with_capacity(16 * 1024),
-            format,
-        }
-    }
+/// What a sample is of.
+pub(crate) struct Series<'a> {
+    /// Its family.
+    pub(crate) metric: &'static Metric,
+    /// What a histogram's series carries after the name: `_bucket`, `_sum`, `_count`.
+    pub(crate) suffix: &'static str,
+    /// Values of the metric's labels, in its order.
+    pub(crate) values: &'a [&'a str],
+    /// Upper bound of a bucket.
+    pub(crate) le: Option<&'a str>,
+}
 
-    /// Begins a family; its head is written with the first sample.
+impl Series<'_> {
+    /// Labels and their values; `le` last.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        debug_assert_eq!(
+            self.values.len(),
+            self.metric.labels.len(),
+            "{}",
+            self.metric.name
+        );
+        let named = self.metric.labels.iter().copied();
+        named
+            .zip(self.values.iter().copied())
+            .chain(self.le.map(|le| ("le", le)))
+    }
+}
+
+/// One scrape on its way to an [`Output`].
+pub(crate) struct Page<'o>(pub(crate) &'o mut dyn Output);
+
+impl Page<'_> {
+    /// Begins a family; its head is given with the first sample.
     pub(crate) fn family(&mut self, metric: &'static Metric) -> Family<'_> {
         Family {
-            page: self,
+            out: self.0,
             metric,
             begun: false,
         }
-    }
-
-    /// The whole text.
-    pub(crate) fn finish(mut self) -> String {
-        if self.format == Format::OpenMetrics {
-            self.text.push_str("# EOF\n");
-        }
-        self.text
     }
 }
 
 /// One family of a [`Page`].
 pub(crate) struct Family<'a> {
-    page: &'a mut Page,
+    out: &'a mut dyn Output,
     metric: &'static Metric,
     begun: bool,
 }
@@ -48,9 +66,7 @@ pub(crate) struct Family<'a> {
 impl Family<'_> {
     /// One series; `labels` are the values of the metric's labels, in its order.
     pub(crate) fn sample(&mut self, labels: &[&str], value: impl Into<Number>) {
-        self.begin();
-        self.series("", labels, None);
-        let _ = writeln!(self.page.text, "{}", value.into());
+        self.give("", labels, None, value.into(), None);
     }
 
     /// One histogram: cumulative buckets, sum, count.
@@ -64,7 +80,6 @@ impl Family<'_> {
         sum: Number,
         exemplars: &[Option<Exemplar>],
     ) {
-        self.begin();
         let mut count = 0;
         for (i, bucket) in buckets.iter().enumerate() {
             count += bucket;
@@ -73,66 +88,100 @@ impl Family<'_> {
                 .buckets
                 .get(i)
                 .map_or_else(|| "+Inf".to_owned(), |b| bound(*b));
-            self.series("_bucket", labels, Some(&le));
-            let _ = write!(self.page.text, "{count}");
-            if let (Format::OpenMetrics, Some(Some(exemplar))) =
-                (self.page.format, exemplars.get(i))
-            {
-                self.exemplar(exemplar);
-            }
-            self.page.text.push('\n');
+            let exemplar = exemplars.get(i).and_then(Option::as_ref);
+            self.give("_bucket", labels, Some(&le), count.into(), exemplar);
         }
-        self.series("_sum", labels, None);
-        let _ = writeln!(self.page.text, "{sum}");
-        self.series("_count", labels, None);
-        let _ = writeln!(self.page.text, "{count}");
+        self.give("_sum", labels, None, sum, None);
+        self.give("_count", labels, None, count.into(), None);
     }
 
-    fn begin(&mut self) {
-        if self.begun {
-            return;
+    fn give(
+        &mut self,
+        suffix: &'static str,
+        values: &[&str],
+        le: Option<&str>,
+        value: Number,
+        exemplar: Option<&Exemplar>,
+    ) {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.out.family(self.metric);
         }
-        self.begun = true;
+        let series = Series {
+            metric: self.metric,
+            suffix,
+            values,
+            le,
+        };
+        self.out.sample(&series, value, exemplar);
+    }
+}
+
+/// The text so far. Writing to a `String` cannot fail, so results are let go.
+pub(crate) struct Text {
+    text: String,
+    format: Format,
+}
+
+impl Text {
+    pub(crate) fn new(format: Format) -> Self {
+        Self {
+            text: String::with_capacity(16 * 1024),
+            format,
+        }
+    }
+
+    /// The whole text.
+    pub(crate) fn finish(mut self) -> String {
+        if self.format == Format::OpenMetrics {
+            self.text.push_str("# EOF\n");
+        }
+        self.text
+    }
+
+    fn exemplar(&mut self, e: &Exemplar) {
+        let (seconds, ms) = (
+            e.at_unix_ns / 1_000_000_000,
+            e.at_unix_ns / 1_000_000 % 1000,
+        );
+        let _ = write!(
+            self.text,
+            " # {{trace_id=\"{}\",span_id=\"{}\"}} {} {seconds}.{ms:03}",
+            e.trace_id,
+            e.span_id,
+            Number::Nanos(e.value_ns),
+        );
+    }
+}
+
+impl Output for Text {
+    fn family(&mut self, metric: &'static Metric) {
         let Metric {
             name, kind, help, ..
-        } = *self.metric;
+        } = *metric;
         // OpenMetrics names a family without the suffix that its samples carry.
-        let family = match (self.page.format, kind) {
+        let family = match (self.format, kind) {
             (Format::OpenMetrics, Kind::Counter) => name.strip_suffix("_total").unwrap_or(name),
             _ => name,
         };
-        let text = &mut self.page.text;
+        let text = &mut self.text;
         let _ = write!(text, "# HELP {family} ");
         for c in help.chars() {
             match c {
                 '\\' => text.push_str("\\\\"),
                 '\n' => text.push_str("\\n"),
-                '"' if self.page.format == Format::OpenMetrics => text.push_str("\\\""),
+                '"' if self.format == Format::OpenMetrics => text.push_str("\\\""),
                 c => text.push(c),
             }
         }
         let _ = write!(text, "\n# TYPE {family} {}\n", kind.as_str());
     }
 
-    /// Name and labels of a sample, and the space before its value.
-    fn series(&mut self, suffix: &str, values: &[&str], le: Option<&str>) {
-        debug_assert_eq!(
-            values.len(),
-            self.metric.labels.len(),
-            "{}",
-            self.metric.name
-        );
-        let text = &mut self.page.text;
-        text.push_str(self.metric.name);
-        text.push_str(suffix);
-        let labels = self
-            .metric
-            .labels
-            .iter()
-            .copied()
-            .zip(values.iter().copied());
+    fn sample(&mut self, series: &Series<'_>, value: Number, exemplar: Option<&Exemplar>) {
+        let text = &mut self.text;
+        text.push_str(series.metric.name);
+        text.push_str(series.suffix);
         let mut before = '{';
-        for (name, value) in labels.chain(le.map(|le| ("le", le))) {
+        for (name, value) in series.labels() {
             text.push(before);
             text.push_str(name);
             text.push_str("=\"");
@@ -143,21 +192,11 @@ impl Family<'_> {
         if before == ',' {
             text.push('}');
         }
-        text.push(' ');
-    }
-
-    fn exemplar(&mut self, e: &Exemplar) {
-        let (seconds, ms) = (
-            e.at_unix_ns / 1_000_000_000,
-            e.at_unix_ns / 1_000_000 % 1000,
-        );
-        let _ = write!(
-            self.page.text,
-            " # {{trace_id=\"{}\",span_id=\"{}\"}} {} {seconds}.{ms:03}",
-            e.trace_id,
-            e.span_id,
-            Number::Nanos(e.value_ns),
-        );
+        let _ = write!(text, " {value}");
+        if let (Format::OpenMetrics, Some(exemplar)) = (self.format, exemplar) {
+            self.exemplar(exemplar);
+        }
+        self.text.push('\n');
     }
 }
 

@@ -47,6 +47,7 @@ impl Level {
                 expected: false, ..
             }
             | EventKind::CrashLoop { .. }
+            | EventKind::StoreFailing { .. }
             | EventKind::PlanRejected { .. } => Self::Error,
             EventKind::Restart { .. }
             | EventKind::Refused { .. }
@@ -59,6 +60,7 @@ impl Level {
             EventKind::ChildStarted { .. }
             | EventKind::ChildExited { expected: true, .. }
             | EventKind::PlanLoaded { .. }
+            | EventKind::StoreRecovered { .. }
             | EventKind::Note { warning: false, .. } => Self::Info,
         }
     }

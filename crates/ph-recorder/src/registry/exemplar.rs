@@ -1,6 +1,7 @@
 //! The last kept trace of a bucket.
 
 use ph_base::trace::{SpanId, TraceId};
+use ph_record::CallRecord;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU64, fence};
 
@@ -13,6 +14,18 @@ pub(crate) struct Exemplar {
     pub(crate) value_ns: u64,
     /// When the call ended, Unix time in nanoseconds.
     pub(crate) at_unix_ns: u64,
+}
+
+impl Exemplar {
+    /// A call as an example of its bucket.
+    pub(crate) fn of(record: &CallRecord) -> Self {
+        Self {
+            trace_id: record.trace.trace_id,
+            span_id: record.trace.server_span,
+            value_ns: record.duration_ns,
+            at_unix_ns: record.started_unix_ns.saturating_add(record.duration_ns),
+        }
+    }
 }
 
 /// A place for one exemplar: a sequence lock, so that neither side waits.

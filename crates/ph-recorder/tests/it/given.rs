@@ -6,7 +6,7 @@ use ph_record::{
     Answer, CallRecord, CallTrace, Direction, Ending, Observation, RecordSink, Replica, Server,
     ServerTable, SessionTag, ToolIdx, Transport,
 };
-use ph_recorder::{Level, LogSettings, Recorder, Settings, Start};
+use ph_recorder::{Keep, Level, LogSettings, Recorder, Settings, Start};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,13 +27,14 @@ pub(crate) struct Given {
 
 /// A recorder with `settings`.
 pub(crate) fn recorder(settings: Settings) -> Given {
-    recorder_with(settings, None)
+    recorder_with(settings, None, None)
 }
 
-/// The same, with something as standard output.
+/// The same, with something as standard output, and stores.
 pub(crate) fn recorder_with(
     settings: Settings,
     stdout: Option<Box<dyn std::io::Write + Send>>,
+    keep: Option<Keep>,
 ) -> Given {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -48,6 +49,7 @@ pub(crate) fn recorder_with(
         servers: Arc::clone(&servers),
         version: "0.0.0-test".to_owned(),
         runtime: runtime.handle().clone(),
+        keep,
         stdout,
         complain: Box::new(move |text| heard.lock().unwrap().push(text.to_owned())),
     })
@@ -79,6 +81,10 @@ impl Given {
         self.runtime.block_on(self.recorder.stop(LIMIT))
     }
 
+    pub(crate) fn close_store(&self) -> bool {
+        self.runtime.block_on(self.recorder.close_store(LIMIT))
+    }
+
     pub(crate) fn metrics(&self) -> String {
         self.recorder.render_metrics(None).1
     }
@@ -100,6 +106,7 @@ pub(crate) fn quiet() -> Settings {
     Settings {
         log: log(None),
         spans: None,
+        kept: None,
         otel_operation_metric: false,
     }
 }

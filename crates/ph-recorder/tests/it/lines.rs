@@ -403,7 +403,7 @@ fn a_closed_standard_output_is_counted_and_not_fatal() {
     let mut settings = files(dir.path());
     settings.log.stdout = true;
     let pipe = Pipe::default();
-    let given = recorder_with(settings, Some(Box::new(pipe.clone())));
+    let given = recorder_with(settings, Some(Box::new(pipe.clone())), None);
     let server = given.server("s");
     given.observe(ok(&server));
     given.flush();

@@ -14,3 +14,4 @@ mod given;
 mod lines;
 mod metrics;
 mod spans;
+mod store;

@@ -45,7 +45,7 @@ fn pause() {
 pub(crate) struct Gateway {
     child: Child,
     pub(crate) address: SocketAddr,
-    dir: TempDir,
+    dir: Arc<TempDir>,
     stderr: Arc<Mutex<String>>,
 }
 
@@ -62,7 +62,11 @@ impl Gateway {
 
     /// Starts and waits only for its address.
     pub(crate) fn launch(yaml: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::launch_in(Arc::new(tempfile::tempdir().unwrap()), yaml)
+    }
+
+    /// The same, with a data directory that may have been another's before.
+    pub(crate) fn launch_in(dir: Arc<TempDir>, yaml: &str) -> Self {
         write_config(&dir, yaml);
         let mut command = Command::new(env!("CARGO_BIN_EXE_pilothouse"));
         command
@@ -108,6 +112,19 @@ impl Gateway {
             dir,
             stderr,
         }
+    }
+
+    /// Its directory, to be given to another; `data` is in it.
+    pub(crate) fn dir(&self) -> Arc<TempDir> {
+        Arc::clone(&self.dir)
+    }
+
+    /// Asks the admin listener.
+    pub(crate) fn admin(&self, path: &str) -> Answer {
+        let address = std::fs::read_to_string(self.dir.path().join("data/admin.addr")).unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        Wire::open(address.trim().parse().unwrap(), request.as_bytes()).answer()
     }
 
     pub(crate) fn stderr(&self) -> String {

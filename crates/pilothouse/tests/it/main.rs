@@ -11,6 +11,7 @@ mod collector;
 mod flood;
 mod gateway;
 mod http1;
+mod keeping;
 mod one_record;
 mod reload;
 mod stopping;

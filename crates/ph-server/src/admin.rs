@@ -1,0 +1,105 @@
+//! The admin listener: the API, and what it takes in for the store.
+
+use crate::daemon::StartError;
+use crate::front::Front;
+use crate::home::Home;
+use crate::stores::Readers;
+use ph_api::{Ingested, IngestedKind, Intake, Sources, SpanMetrics};
+use ph_policy::HeadRules;
+use ph_recorder::Keeper;
+use ph_store::logs::{Entry, Kind, Level};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What the API is made of; the same for every listener that a reload makes.
+pub(crate) struct Admin {
+    pub(crate) front: Front,
+    pub(crate) readers: Option<Readers>,
+    pub(crate) keeper: Option<Keeper>,
+    pub(crate) spans: Arc<SpanMetrics>,
+    pub(crate) version: String,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) end: CancellationToken,
+}
+
+/// A listener that is open.
+pub(crate) struct Open {
+    pub(crate) address: SocketAddr,
+    end: CancellationToken,
+}
+
+/// Takes the address.
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| StartError::ListenAdmin { address, source })
+}
+
+impl Admin {
+    /// Serves on `listener` until the returned value is closed, or everything ends; says in the data
+    /// directory where that is.
+    pub(crate) fn serve(&self, listener: TcpListener, home: &Home) -> std::io::Result<Open> {
+        let address = listener.local_addr()?;
+        home.write_admin_address(address)?;
+        let end = self.end.child_token();
+        let sources = Sources {
+            numbers: self
+                .readers
+                .as_ref()
+                .map(|readers| Arc::new(readers.series.clone()) as Arc<_>),
+            logs: self.readers.as_ref().map(|readers| readers.logs.clone()),
+            sinks: None,
+            intake: self
+                .keeper
+                .clone()
+                .map(|keeper| Arc::new(TakesIn(keeper)) as Arc<_>),
+            spans: Arc::clone(&self.spans),
+            rules: HeadRules::loopback(),
+            version: self.version.clone(),
+            end: end.clone(),
+        };
+        let router = ph_api::router(sources, self.front.beside());
+        let closing = end.clone();
+        self.tasks.spawn(async move {
+            let served = axum::serve(listener, router)
+                .with_graceful_shutdown(async move { closing.cancelled().await });
+            // It never gives up by itself.
+            let _ended = served.await;
+        });
+        Ok(Open { address, end })
+    }
+}
+
+impl Open {
+    /// Takes no more, and ends what has no end of its own.
+    pub(crate) fn close(self) {
+        self.end.cancel();
+    }
+}
+
+/// Spans and log records that servers send in, on their way to the store.
+struct TakesIn(Keeper);
+
+impl Intake for TakesIn {
+    fn offer(&self, entry: Ingested) -> bool {
+        self.0.offer(&Entry {
+            kind: match entry.kind {
+                IngestedKind::Span => Kind::Span,
+                IngestedKind::Log => Kind::Log,
+            },
+            level: Level::parse(entry.level).unwrap_or(Level::Info),
+            time_unix_ns: entry.time_unix_ns,
+            duration_ns: entry.duration_ns,
+            status: 0,
+            trace_id: entry.trace_id,
+            server: &entry.service,
+            method: "",
+            tool: "",
+            outcome: entry.outcome,
+            json: &entry.json,
+        })
+    }
+}
