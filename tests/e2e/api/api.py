@@ -22,6 +22,8 @@ import urllib.parse
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import openapi_spec_validator
+from jsonschema import Draft202012Validator
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
@@ -399,10 +401,30 @@ def leaving_stops_a_query(bench):
     until("a free place", lambda: api(bench.admin, "/api/v1/query", quick)[0] == 200, WAIT_S)
 
 
+def check_schemas(bench, document):
+    """Answers are what the document says they are."""
+    slowest = bench.store("traces/slowest", limit=1)["traces"][0]["trace_id"]
+    for path, params in [
+        ("logs", {"limit": 3}),
+        ("logs/top", {"field": "tool"}),
+        ("traces/slowest", {}),
+        ("traces/{trace_id}", {}),
+        ("store", {}),
+        ("sinks", {}),
+    ]:
+        answer = bench.store(path.replace("{trace_id}", slowest), **params)
+        described = document["paths"][f"/api/pilothouse/{path}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        judge = Draft202012Validator({**described, "components": document["components"]})
+        wrong = [error.message for error in judge.iter_errors(answer)]
+        assert not wrong, f"{path}: {wrong}"
+
+
 def own_api(bench):
     """The document is served and names what is used here; a name that was pointed at us is refused."""
     status, document = api(bench.admin, "/api/pilothouse/openapi.json")
     assert status == 200 and document["openapi"] == "3.1.0", document
+    openapi_spec_validator.validate(document)
+    check_schemas(bench, document)
     for path in ("/api/pilothouse/logs", "/api/pilothouse/traces/{trace_id}", "/api/v1/query", "/v1/traces"):
         assert path in document["paths"], path
     slowest = bench.store("logs", query="tool=searchFiles", order="slowest", limit=5)["records"]
