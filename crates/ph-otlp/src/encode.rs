@@ -4,7 +4,7 @@
 //! `common/v1/common.proto`, `collector/trace/v1/trace_service.proto`.
 
 use crate::protobuf::{Field, Reader, Writer};
-use crate::span::{Attribute, Kind, Span, Status, Value};
+use crate::span::{AttributeOf, Kind, SpanOf, StatusOf, ValueOf};
 
 /// Who made the spans. Encoded once, put before every batch.
 pub struct Source {
@@ -75,7 +75,7 @@ pub struct Batch {
 
 impl Batch {
     /// Adds one span.
-    pub fn push(&mut self, span: &Span) {
+    pub fn push(&mut self, span: &SpanOf<'_>) {
         self.spans
             .message(scope_spans::SPANS, |w| write_span(w, span));
         self.count += 1;
@@ -147,7 +147,7 @@ mod span {
     pub(super) const FLAGS: u32 = 16;
 }
 
-fn write_span(w: &mut Writer, it: &Span) {
+fn write_span(w: &mut Writer, it: &SpanOf<'_>) {
     w.octets(span::TRACE_ID, &it.trace_id.0);
     w.octets(span::SPAN_ID, &it.span_id.0);
     w.string(span::TRACE_STATE, &it.trace_state);
@@ -172,7 +172,7 @@ fn write_span(w: &mut Writer, it: &Span) {
             w.octets(2, &link.span_id.0);
         });
     }
-    if let Status::Error(text) = &it.status {
+    if let StatusOf::Error(text) = &it.status {
         w.message(span::STATUS, |w| {
             w.string(2, text);
             w.integer(3, STATUS_ERROR);
@@ -191,15 +191,15 @@ fn kind_number(kind: Kind) -> u64 {
     }
 }
 
-pub(crate) fn write_attributes(w: &mut Writer, field: u32, attributes: &[Attribute]) {
+pub(crate) fn write_attributes(w: &mut Writer, field: u32, attributes: &[AttributeOf<'_>]) {
     for (key, value) in attributes {
         w.message(field, |w| {
             w.string(1, key);
             w.message(2, |w| match value {
-                Value::Str(text) => w.octets_always(1, text.as_bytes()),
-                Value::Bool(yes) => w.integer_always(2, u64::from(*yes)),
-                Value::Int(number) => w.integer_always(3, number.cast_unsigned()),
-                Value::Double(number) => w.fixed64(4, number.to_bits()),
+                ValueOf::Str(text) => w.octets_always(1, text.as_bytes()),
+                ValueOf::Bool(yes) => w.integer_always(2, u64::from(*yes)),
+                ValueOf::Int(number) => w.integer_always(3, number.cast_unsigned()),
+                ValueOf::Double(number) => w.fixed64(4, number.to_bits()),
             });
         });
     }

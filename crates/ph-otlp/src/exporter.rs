@@ -2,7 +2,7 @@
 //!
 //! One lock guards the queue and its counters, so that the balance
 //! `offered = exported + dropped + queued` holds in every read. It is held for
-//! a push, or for moving one batch out; never across an await.
+//! encoding one span, or for moving one batch out; never across an await.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::connection::{Accepted, Collector, SendError};
 use crate::encode::{Batch, Source};
 use crate::settings::Settings;
-use crate::span::Span;
+use crate::span::SpanOf;
 
 /// The bounds of an exporter.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,12 @@ impl Default for Tuning {
             batch_delay: Duration::from_secs(1),
             retry_delays: [Duration::from_millis(500), Duration::from_secs(2)],
         }
+    }
+}
+
+impl Tuning {
+    fn is_full(&self, batch: &Batch) -> bool {
+        batch.count() >= self.batch_spans_max || batch.len_bytes() >= self.batch_bytes_max
     }
 }
 
@@ -132,19 +138,26 @@ impl Exporter {
 
     /// Queues a span; `false` when it was dropped (and counted). Never waits for
     /// the collector. May be called from any thread.
-    pub fn offer(&self, span: Span) -> bool {
+    pub fn offer(&self, span: &SpanOf<'_>) -> bool {
+        let tuning = &self.shared.tuning;
         let mut state = self.shared.lock();
         state.counts.offered += 1;
-        if state.stopping || state.counts.queued >= self.shared.tuning.queue_spans_max as u64 {
+        if state.stopping || state.counts.queued >= tuning.queue_spans_max as u64 {
             state.counts.dropped_queue += 1;
             return false;
         }
         state.counts.queued += 1;
-        state.queue.push_back(span);
-        let waiting = state.queue.len();
+        let is_first = state.queue.is_empty();
+        let mut batch = state.queue.pop_back().unwrap_or_default();
+        if tuning.is_full(&batch) {
+            state.queue.push_back(std::mem::take(&mut batch));
+        }
+        batch.push(span);
+        let is_full = tuning.is_full(&batch);
+        state.queue.push_back(batch);
         drop(state);
         // The task looks at the first span (its clock starts) and at a full batch.
-        if waiting == 1 || waiting == self.shared.tuning.batch_spans_max {
+        if is_first || is_full {
             self.shared.wake.notify_one();
         }
         true
@@ -228,7 +241,8 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Span>,
+    /// Only the last one may have room.
+    queue: VecDeque<Batch>,
     counts: Counts,
     /// Spans up to this number are sent without waiting for company.
     flush_to: u64,
@@ -245,7 +259,7 @@ impl Shared {
 
 /// What the task does next.
 enum Next {
-    Send(Vec<Span>),
+    Send(Batch),
     Wait(Option<Instant>),
     End,
 }
@@ -271,7 +285,7 @@ impl Sender {
         let mut oldest = None;
         loop {
             match self.shared.next(&mut oldest) {
-                Next::Send(spans) => self.export(&spans).await,
+                Next::Send(batch) => self.export(&batch).await,
                 Next::Wait(None) => self.shared.wake.notified().await,
                 Next::Wait(Some(until)) => {
                     // Either way the state is looked at again.
@@ -282,17 +296,9 @@ impl Sender {
         }
     }
 
-    /// Sends spans in as few requests as their size allows.
-    async fn export(&mut self, spans: &[Span]) {
-        let mut batch = Batch::default();
-        for (at, span) in spans.iter().enumerate() {
-            batch.push(span);
-            if batch.len_bytes() >= self.shared.tuning.batch_bytes_max || at + 1 == spans.len() {
-                let result = self.send(&batch.finish(&self.source)).await;
-                self.shared.settle(batch.count() as u64, result);
-                batch = Batch::default();
-            }
-        }
+    async fn export(&mut self, batch: &Batch) {
+        let result = self.send(&batch.finish(&self.source)).await;
+        self.shared.settle(batch.count() as u64, result);
     }
 
     async fn send(&mut self, request: &[u8]) -> Result<Accepted, SendError> {
@@ -315,28 +321,23 @@ impl Shared {
     /// Decides by the state alone; `oldest` is when the first waiting span was seen.
     fn next(&self, oldest: &mut Option<Instant>) -> Next {
         let mut state = self.lock();
-        let waiting = state.queue.len();
-        if waiting == 0 {
+        let Some(first) = state.queue.front() else {
             *oldest = None;
             return if state.stopping {
                 Next::End
             } else {
                 Next::Wait(None)
             };
-        }
+        };
         let now = Instant::now();
         let due = *oldest.get_or_insert(now) + self.tuning.batch_delay;
         let settled = state.counts.exported + state.counts.dropped_export;
-        if waiting < self.tuning.batch_spans_max
-            && settled >= state.flush_to
-            && !state.stopping
-            && now < due
+        if !self.tuning.is_full(first) && settled >= state.flush_to && !state.stopping && now < due
         {
             return Next::Wait(Some(due));
         }
         *oldest = None;
-        let take = waiting.min(self.tuning.batch_spans_max);
-        Next::Send(state.queue.drain(..take).collect())
+        Next::Send(state.queue.pop_front().unwrap_or_default())
     }
 
     fn settle(&self, spans: u64, result: Result<Accepted, SendError>) {

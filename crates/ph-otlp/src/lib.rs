@@ -32,4 +32,7 @@ pub use connection::{Accepted, Collector, SendError};
 pub use exporter::{Counts, Exporter, SourceName, StartError, Tuning};
 pub use settings::{Protocol, Settings, SettingsError};
 pub use signal::Signal;
-pub use span::{Attribute, Event, Kind, Link, Span, Status, Value, flags};
+pub use span::{
+    Attribute, AttributeOf, Event, EventOf, Kind, Link, Span, SpanOf, Status, StatusOf, Value,
+    ValueOf, flags,
+};

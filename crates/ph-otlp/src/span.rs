@@ -4,9 +4,18 @@ use std::borrow::Cow;
 
 use ph_base::trace::{SpanId, TraceId};
 
-/// One finished operation. Times are nanoseconds since the Unix epoch.
+/// A span that owns its texts.
+pub type Span = SpanOf<'static>;
+/// An event that owns its texts.
+pub type Event = EventOf<'static>;
+/// A value that owns its text.
+pub type Value = ValueOf<'static>;
+/// An attribute that owns its texts.
+pub type Attribute = AttributeOf<'static>;
+
+/// One finished operation, its texts borrowed or its own. Times are nanoseconds since the Unix epoch.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Span {
+pub struct SpanOf<'a> {
     /// The trace it belongs to.
     pub trace_id: TraceId,
     /// Its own id, unique within the trace.
@@ -16,7 +25,7 @@ pub struct Span {
     /// W3C `tracestate` as it came, empty when there was none.
     pub trace_state: String,
     /// What was done, of bounded cardinality: `tools/call echo`.
-    pub name: Cow<'static, str>,
+    pub name: Cow<'a, str>,
     /// Which side of a call this is.
     pub kind: Kind,
     /// Start, in nanoseconds since the Unix epoch.
@@ -24,13 +33,13 @@ pub struct Span {
     /// End, in nanoseconds since the Unix epoch, not before the start.
     pub end_unix_ns: u64,
     /// Facts about it; keys are unique.
-    pub attributes: Vec<Attribute>,
+    pub attributes: Vec<AttributeOf<'a>>,
     /// Things that happened while it ran.
-    pub events: Vec<Event>,
+    pub events: Vec<EventOf<'a>>,
     /// Other spans it has to do with, that are not its parent.
     pub links: Vec<Link>,
     /// Whether it failed.
-    pub status: Status,
+    pub status: StatusOf<'a>,
     /// OTLP span flags, see [`flags`].
     pub flags: u32,
 }
@@ -58,21 +67,24 @@ pub enum Kind {
 
 /// Whether a span failed. A success stays `Unset`, as the conventions ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum StatusOf<'a> {
     /// Nothing to report.
     Unset,
     /// It failed; the text says why.
-    Error(Cow<'static, str>),
+    Error(Cow<'a, str>),
 }
 
+/// A status that owns its text.
+pub type Status = StatusOf<'static>;
+
 /// A key with its value.
-pub type Attribute = (Cow<'static, str>, Value);
+pub type AttributeOf<'a> = (Cow<'static, str>, ValueOf<'a>);
 
 /// The value of an attribute.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum ValueOf<'a> {
     /// Text.
-    Str(Cow<'static, str>),
+    Str(Cow<'a, str>),
     /// A whole number.
     Int(i64),
     /// A number.
@@ -83,13 +95,13 @@ pub enum Value {
 
 /// Something that happened at one moment of a span.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Event {
+pub struct EventOf<'a> {
     /// When, in nanoseconds since the Unix epoch.
     pub unix_ns: u64,
     /// What: `exception`.
     pub name: Cow<'static, str>,
     /// Facts about it.
-    pub attributes: Vec<Attribute>,
+    pub attributes: Vec<AttributeOf<'a>>,
 }
 
 /// Another span that this one has to do with.
@@ -101,31 +113,31 @@ pub struct Link {
     pub span_id: SpanId,
 }
 
-impl From<&'static str> for Value {
-    fn from(text: &'static str) -> Self {
+impl<'a> From<&'a str> for ValueOf<'a> {
+    fn from(text: &'a str) -> Self {
         Self::Str(Cow::Borrowed(text))
     }
 }
 
-impl From<String> for Value {
+impl From<String> for ValueOf<'_> {
     fn from(text: String) -> Self {
         Self::Str(Cow::Owned(text))
     }
 }
 
-impl From<i64> for Value {
+impl From<i64> for ValueOf<'_> {
     fn from(number: i64) -> Self {
         Self::Int(number)
     }
 }
 
-impl From<f64> for Value {
+impl From<f64> for ValueOf<'_> {
     fn from(number: f64) -> Self {
         Self::Double(number)
     }
 }
 
-impl From<bool> for Value {
+impl From<bool> for ValueOf<'_> {
     fn from(yes: bool) -> Self {
         Self::Bool(yes)
     }

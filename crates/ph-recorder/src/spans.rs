@@ -5,18 +5,18 @@
 use crate::line::Redaction;
 use ph_base::Method;
 use ph_base::trace::SpanId;
-use ph_otlp::{Attribute, Event, Kind, Link, Span, Status, Value, flags};
+use ph_otlp::{AttributeOf, EventOf, Kind, Link, SpanOf, StatusOf, ValueOf, flags};
 use ph_record::{CallRecord, Direction, Outcome, Server, Transport};
 use std::borrow::Cow;
 
 /// The SERVER span of a call, and the CLIENT span when it was passed on.
 ///
 /// - `arguments`: how parameters are shown, if they are.
-pub(crate) fn spans(
-    record: &CallRecord,
-    server: Option<&Server>,
+pub(crate) fn spans<'a>(
+    record: &'a CallRecord,
+    server: Option<&'a Server>,
     arguments: Option<&Redaction>,
-) -> (Span, Option<Span>) {
+) -> (SpanOf<'a>, Option<SpanOf<'a>>) {
     let common = Common {
         record,
         server,
@@ -33,9 +33,9 @@ struct Common<'a> {
     error_type: Option<Cow<'static, str>>,
 }
 
-impl Common<'_> {
+impl<'a> Common<'a> {
     /// From whoever asked, to Pilothouse.
-    fn received(&self, arguments: Option<&Redaction>) -> Span {
+    fn received(&self, arguments: Option<&Redaction>) -> SpanOf<'a> {
         let r = self.record;
         let mut span = self.span(
             Kind::Server,
@@ -68,7 +68,7 @@ impl Common<'_> {
     }
 
     /// From Pilothouse on; a child of the one before.
-    fn sent(&self, start_ns: u64) -> Span {
+    fn sent(&self, start_ns: u64) -> SpanOf<'a> {
         let r = self.record;
         let end_ns = r.upstream_end_ns.unwrap_or(r.duration_ns).max(start_ns);
         let mut span = self.span(
@@ -90,11 +90,11 @@ impl Common<'_> {
         parent: Option<SpanId>,
         start_ns: u64,
         end_ns: u64,
-    ) -> Span {
+    ) -> SpanOf<'a> {
         let r = self.record;
         let start_unix_ns = r.started_unix_ns.saturating_add(start_ns);
         let end_unix_ns = r.started_unix_ns.saturating_add(end_ns);
-        let mut span = Span {
+        let mut span = SpanOf {
             trace_id: r.trace.trace_id,
             span_id,
             parent,
@@ -106,7 +106,7 @@ impl Common<'_> {
             attributes: Vec::with_capacity(16),
             events: Vec::new(),
             links: Vec::new(),
-            status: Status::Unset,
+            status: StatusOf::Unset,
             flags: u32::from(r.trace.flags),
         };
         self.attributes(&mut span);
@@ -118,15 +118,15 @@ impl Common<'_> {
 
     /// `tools/call search`: the method, and the tool or prompt. Names that the server does not list
     /// are left out, since anybody can send them.
-    fn name(&self) -> Cow<'static, str> {
+    fn name(&self) -> Cow<'a, str> {
         let method = self.record.method.as_label();
         match self.listed_target() {
-            Some(target) => format!("{method} {target}").into(),
+            Some(target) => [method, " ", target].concat().into(),
             None => method.into(),
         }
     }
 
-    fn listed_target(&self) -> Option<&str> {
+    fn listed_target(&self) -> Option<&'a str> {
         let r = self.record;
         match r.method {
             Method::ToolsCall if r.tool != ph_record::ToolIdx::OTHER => r.target.as_deref(),
@@ -135,20 +135,20 @@ impl Common<'_> {
         }
     }
 
-    fn attributes(&self, span: &mut Span) {
+    fn attributes(&self, span: &mut SpanOf<'a>) {
         let r = self.record;
         let method = r
             .method_text
             .as_deref()
-            .map_or(Value::from(r.method.as_label()), |m| m.to_owned().into());
+            .map_or(ValueOf::from(r.method.as_label()), ValueOf::from);
         add(span, "mcp.method.name", method);
         match (r.method, r.target.as_deref()) {
             (Method::ToolsCall, Some(tool)) => {
-                add(span, "gen_ai.tool.name", tool.to_owned());
+                add(span, "gen_ai.tool.name", tool);
                 add(span, "gen_ai.operation.name", "execute_tool");
             }
             (Method::PromptsGet, Some(prompt)) => {
-                add(span, "gen_ai.prompt.name", prompt.to_owned());
+                add(span, "gen_ai.prompt.name", prompt);
             }
             (
                 Method::ResourcesRead | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe,
@@ -157,7 +157,7 @@ impl Common<'_> {
                 add(
                     span,
                     "mcp.resource.uri",
-                    crate::line::masked_text(uri).into_owned(),
+                    ValueOf::Str(crate::line::masked_text(uri)),
                 );
             }
             _ => {}
@@ -168,7 +168,7 @@ impl Common<'_> {
                 .strip_prefix('"')
                 .and_then(|id| id.strip_suffix('"'))
                 .unwrap_or(id);
-            add(span, "jsonrpc.request.id", id.to_owned());
+            add(span, "jsonrpc.request.id", id);
         }
         if let Some(revision) = r.revision {
             add(span, "mcp.protocol.version", revision.as_str());
@@ -185,12 +185,12 @@ impl Common<'_> {
             add(span, "rpc.response.status_code", code.to_string());
         }
         if let Some(server) = self.server {
-            add(span, "pilothouse.server", server.name.as_str().to_owned());
+            add(span, "pilothouse.server", server.name.as_str());
         }
         add(span, "pilothouse.outcome", r.verdict.outcome.as_label());
     }
 
-    fn failure(&self, span: &mut Span, error_type: Cow<'static, str>) {
+    fn failure(&self, span: &mut SpanOf<'a>, error_type: Cow<'static, str>) {
         let text = self.record.error.as_deref().map_or_else(
             || {
                 format!(
@@ -201,19 +201,19 @@ impl Common<'_> {
             },
             |e| crate::line::masked_text(e).into_owned(),
         );
-        add(span, "error.type", Value::Str(error_type.clone()));
-        span.events.push(Event {
+        add(span, "error.type", ValueOf::Str(error_type.clone()));
+        span.events.push(EventOf {
             unix_ns: span.end_unix_ns,
             name: "exception".into(),
             attributes: vec![
-                ("exception.type".into(), Value::Str(error_type)),
+                ("exception.type".into(), ValueOf::Str(error_type)),
                 ("exception.message".into(), text.clone().into()),
             ],
         });
-        span.status = Status::Error(text.into());
+        span.status = StatusOf::Error(text.into());
     }
 
-    fn transport(&self, span: &mut Span, transport: Transport) {
+    fn transport(&self, span: &mut SpanOf<'a>, transport: Transport) {
         add(
             span,
             "network.transport",
@@ -249,8 +249,8 @@ fn error_type(record: &CallRecord) -> Option<Cow<'static, str>> {
     }
 }
 
-fn add(span: &mut Span, key: &'static str, value: impl Into<Value>) {
-    let attribute: Attribute = (key.into(), value.into());
+fn add<'a>(span: &mut SpanOf<'a>, key: &'static str, value: impl Into<ValueOf<'a>>) {
+    let attribute: AttributeOf<'a> = (key.into(), value.into());
     span.attributes.push(attribute);
 }
 
@@ -259,9 +259,10 @@ mod tests {
     use super::*;
     use crate::sample::{record, server};
     use ph_base::trace::{RemoteParent, TraceId};
+    use ph_otlp::Value;
     use ph_record::{Answer, Ending, SessionTag, ToolIdx};
 
-    fn get<'a>(attributes: &'a [Attribute], key: &str) -> Option<&'a Value> {
+    fn get<'a, 'b>(attributes: &'a [AttributeOf<'b>], key: &str) -> Option<&'a ValueOf<'b>> {
         attributes
             .iter()
             .find(|(k, _)| k == key)
@@ -269,7 +270,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(span: &Span, key: &str, want: &'static str) {
+    fn check(span: &SpanOf<'_>, key: &str, want: &'static str) {
         assert_eq!(
             get(&span.attributes, key),
             Some(&Value::from(want)),
@@ -332,7 +333,7 @@ mod tests {
             check(span, "mcp.protocol.version", "2026-07-28");
             check(span, "mcp.session.id", "010101010101");
             check(span, "jsonrpc.request.id", "a b");
-            assert_eq!(span.status, Status::Unset);
+            assert_eq!(span.status, StatusOf::Unset);
             assert!(span.events.is_empty() && get(&span.attributes, "error.type").is_none());
         }
         check(&received, "network.transport", "tcp");
@@ -356,7 +357,7 @@ mod tests {
             "{ending:?}"
         );
         assert_eq!(
-            matches!(span.status, Status::Error(_)),
+            matches!(span.status, StatusOf::Error(_)),
             want.is_some(),
             "{ending:?}"
         );

@@ -112,9 +112,9 @@ impl Tracer {
             return;
         };
         let (received, sent) = spans(record, server, active.arguments.as_ref());
-        let kept = active.exporter.offer(received);
+        let kept = active.exporter.offer(&received);
         if let Some(sent) = sent {
-            active.exporter.offer(sent);
+            active.exporter.offer(&sent);
         }
         if kept && !record.is_stream {
             registry

@@ -223,7 +223,7 @@ impl Trace {
         {
             span.end_unix_ns = self.tracer.now_unix_ns();
             // A full queue drops the span and counts it; the work goes on.
-            let _queued = exporter.offer(span);
+            let _queued = exporter.offer(&span);
         }
     }
 }

@@ -150,7 +150,7 @@ async fn large_spans_are_spread_over_requests() {
         large
             .attributes
             .push(("text".into(), "x".repeat(4_000).into()));
-        assert!(exporter.offer(large));
+        assert!(exporter.offer(&large));
     }
     assert!(exporter.flush(PATIENCE).await);
     let sizes: Vec<_> = collector.seen().iter().map(|it| it.spans().len()).collect();

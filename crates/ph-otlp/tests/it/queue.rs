@@ -30,7 +30,7 @@ async fn a_full_queue_drops_and_counts() {
     offer(&exporter, 0..4);
     collector.requests(1).await;
     let taken = (4..25)
-        .filter(|number| exporter.offer(span(*number)))
+        .filter(|number| exporter.offer(&span(*number)))
         .count();
     assert_eq!(taken, 6);
     assert_eq!(
@@ -64,7 +64,7 @@ async fn the_balance_holds_in_every_read() {
             let exporter = Arc::clone(&exporter);
             std::thread::spawn(move || {
                 (0..2_000)
-                    .filter(|n| exporter.offer(span(thread * 10_000 + n)))
+                    .filter(|n| exporter.offer(&span(thread * 10_000 + n)))
                     .count()
             })
         })
@@ -100,7 +100,10 @@ async fn stopping_sends_what_is_queued() {
     offer(&exporter, 0..700);
     assert!(exporter.stop(PATIENCE).await);
     assert_eq!(collector.spans().len(), 700);
-    assert!(!exporter.offer(span(0)), "a stopped exporter takes nothing");
+    assert!(
+        !exporter.offer(&span(0)),
+        "a stopped exporter takes nothing"
+    );
     let want = Counts {
         offered: 701,
         exported: 700,

@@ -58,6 +58,6 @@ pub(crate) fn start(settings: Settings, tuning: Tuning) -> Exporter {
 
 pub(crate) fn offer(exporter: &Exporter, numbers: std::ops::Range<u64>) {
     for number in numbers {
-        assert!(exporter.offer(span(number)));
+        assert!(exporter.offer(&span(number)));
     }
 }
