@@ -6,6 +6,7 @@
 //!
 //! The format of the files is in `docs/store.md`.
 
+pub mod check;
 pub mod disk;
 pub mod frame;
 pub mod logs;

@@ -20,6 +20,7 @@ mod search;
 mod segment;
 mod snapshot;
 mod store;
+mod verify;
 mod wal;
 
 pub use cursor::Cursor;
@@ -29,3 +30,4 @@ pub use options::LogOptions;
 pub use reader::{Batch, LogReader, Stats};
 pub use search::{Budget, Found, Hit, Order, Search, Top, TopValue};
 pub use store::{CloseReport, LogStore, OpenReport, StoreEvent};
+pub use verify::Verified;

@@ -3,7 +3,7 @@
 use super::block::Zone;
 use super::opened::{self, Block};
 use super::search::{self, Found, Hit, Order, Search, Top};
-use super::snapshot::{Directory, Shared};
+use super::snapshot::{Directory, Shared, Snapshot};
 use super::{Damage, OpenReport, Seq, StoreError};
 use crate::disk::Disk;
 use crate::query::{Field, Filter};
@@ -166,6 +166,12 @@ impl LogReader {
             times_unix_ns: some.then_some((zone.time_min_ns, zone.time_max_ns)),
             broken: snapshot.broken.len(),
         })
+    }
+
+    /// The files of this moment, and where they are.
+    pub(crate) fn files(&self) -> (Arc<Snapshot>, &dyn Disk, &Path) {
+        let shared = &self.shared;
+        (shared.snapshot(), &*shared.disk, &shared.dir)
     }
 
     pub(crate) fn of(shared: Arc<Shared>) -> Self {
