@@ -5,12 +5,14 @@
 
 mod admin;
 mod announcer;
+mod archive;
 mod daemon;
 mod front;
 mod home;
 mod settings;
 mod stores;
 
+pub use archive::{Archive, ArchiveError};
 pub use daemon::{Boot, Daemon, StartError, Stopped};
 pub use home::{Home, HomeError};
 pub use ph_recorder::Level;

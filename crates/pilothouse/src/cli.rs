@@ -1,5 +1,9 @@
 //! Flags, each with its help.
 
+use crate::logs::LogsArgs;
+use crate::query::QueryArgs;
+use crate::store::StoreArgs;
+use crate::trace::TraceArgs;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,6 +30,17 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Print the JSON Schema of `pilothouse.yaml`.
     Schema,
+    /// Ask for numbers by PromQL: a table, or with `--since` a chart.
+    #[command(after_help = crate::query::EXAMPLES)]
+    Query(Box<QueryArgs>),
+    /// Search the records of calls, servers and spans.
+    #[command(after_help = crate::logs::EXAMPLES)]
+    Logs(Box<LogsArgs>),
+    /// Show one trace as a tree: where did the time go?
+    #[command(after_help = crate::trace::EXAMPLES)]
+    Trace(Box<TraceArgs>),
+    /// Look after what is kept on disk.
+    Store(Box<StoreArgs>),
     /// Serve the built-in MCP server: files, SQLite and HTTP tools, each step traced.
     Workbench(WorkbenchArgs),
 }

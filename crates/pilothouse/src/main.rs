@@ -1,11 +1,17 @@
 //! The `pilothouse` binary: flags, output, exit codes. What it does is in the crates below.
 
+mod ask;
 mod check;
 mod cli;
+mod logs;
 mod printer;
+mod query;
 mod run;
 mod secrets;
 mod sources;
+mod store;
+mod terminal;
+mod trace;
 mod workbench;
 
 use clap::Parser;
@@ -24,6 +30,8 @@ pub(crate) mod exit {
     pub(crate) const FOUND: u8 = 1;
     /// Wrong usage, or a failure.
     pub(crate) const FAILED: u8 = 2;
+    /// Nothing, or not everything, could be looked at: neither found nor not found.
+    pub(crate) const COULD_NOT_CHECK: u8 = 3;
 }
 
 fn main() -> ExitCode {
@@ -37,13 +45,22 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args, &printer),
         Command::Check(args) => check::check(&args, &printer),
         Command::Schema => check::schema(&printer),
+        Command::Query(args) => query::query(&args, &printer),
+        Command::Logs(args) => logs::logs(&args, &printer),
+        Command::Trace(args) => trace::trace(&args, &printer),
+        Command::Store(args) => store::store(&args, &printer),
         Command::Workbench(args) => workbench::serve(args),
     };
     match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             printer.error(&error);
-            ExitCode::from(exit::FAILED)
+            let is_unknown = error.is::<ask::CouldNotAsk>();
+            ExitCode::from(if is_unknown {
+                exit::COULD_NOT_CHECK
+            } else {
+                exit::FAILED
+            })
         }
     }
 }

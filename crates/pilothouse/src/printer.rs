@@ -16,10 +16,19 @@ impl Printer {
     /// # Errors
     /// Any other failure to write.
     pub(crate) fn data(&self, text: &str) -> io::Result<()> {
+        self.data_wanted(text).map(drop)
+    }
+
+    /// Data; `false` when nobody reads any more, so that no more need be made.
+    ///
+    /// # Errors
+    /// Any other failure to write.
+    pub(crate) fn data_wanted(&self, text: &str) -> io::Result<bool> {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e),
-            _ => Ok(()),
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(e) => Err(e),
         }
     }
 
@@ -35,7 +44,11 @@ impl Printer {
         for cause in error.chain().skip(1) {
             text.push_str(&format!("\n  caused by: {cause}"));
         }
-        if let Some(hint) = hint(error) {
+        let refused = error
+            .chain()
+            .find_map(|c| c.downcast_ref::<crate::ask::Refused>());
+        let told = refused.and_then(|refused| refused.hint.as_deref());
+        if let Some(hint) = told.or_else(|| hint(error)) {
             text.push_str(&format!("\nhint: {hint}"));
         }
         self.say(&text);

@@ -70,15 +70,7 @@ fn data_dir(args: &RunArgs, plan: &Plan) -> Result<PathBuf> {
     {
         return Ok(dir);
     }
-    let absolute = |name: &str| {
-        secrets::variable(name)
-            .map(PathBuf::from)
-            .filter(|p| p.is_absolute())
-    };
-    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
-    Ok(state
-        .ok_or_else(|| anyhow!("neither XDG_STATE_HOME nor HOME is set; give `--data-dir DIR`"))?
-        .join("pilothouse"))
+    crate::ask::data_dir(None)
 }
 
 fn log_level() -> Result<Option<ph_server::Level>> {

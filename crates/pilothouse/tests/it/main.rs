@@ -13,6 +13,7 @@ mod gateway;
 mod http1;
 mod keeping;
 mod one_record;
+mod reading;
 mod reload;
 mod stopping;
 mod streams;

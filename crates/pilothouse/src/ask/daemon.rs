@@ -1,0 +1,137 @@
+//! A client of the admin listener: one request, one connection.
+
+use super::{Answer, Each};
+use anyhow::{Context, Result, anyhow, bail};
+use http::header::HOST;
+use http::{HeaderValue, Request};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use ph_wire::sse::{SseItem, SseParser};
+use std::fmt;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Until a connection stands; the other end is on this machine, or near.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// Until an answer is whole; a query may take two minutes.
+const ANSWER_MAX: Duration = Duration::from_secs(150);
+/// A line is far shorter.
+const EVENT_BYTES_MAX: usize = 4 << 20;
+/// An answer is no longer than what the API gives.
+const ANSWER_BYTES_MAX: usize = 80 << 20;
+
+/// A daemon's admin listener.
+pub(super) struct Daemon {
+    authority: String,
+}
+
+impl Daemon {
+    /// - `address`: `127.0.0.1:3001` or `http://127.0.0.1:3001`.
+    pub(super) fn at(address: &str) -> Result<Self> {
+        let plain = address.strip_prefix("http://").unwrap_or(address);
+        let authority = plain.trim_end_matches('/');
+        let is_authority = authority.parse::<http::uri::Authority>().is_ok();
+        if !is_authority
+            || authority
+                .rsplit_once(':')
+                .is_none_or(|(_, port)| port.parse::<u16>().is_err())
+        {
+            bail!("`{address}` is no address: expected http://HOST:PORT");
+        }
+        Ok(Self {
+            authority: authority.to_owned(),
+        })
+    }
+
+    /// Whether a Pilothouse listens there: another process may have got the port since.
+    pub(super) async fn is_there(&self) -> bool {
+        let asked = timeout(CONNECT_MAX, self.get("/api/pilothouse/openapi.json")).await;
+        asked.is_ok_and(|answer| answer.is_ok_and(|answer| answer.status == 200))
+    }
+
+    pub(super) async fn get(&self, target: &str) -> Result<Answer> {
+        let whole = async {
+            let response = self.open(target).await?;
+            let status = response.status().as_u16();
+            let body = http_body_util::Limited::new(response.into_body(), ANSWER_BYTES_MAX);
+            let body = body.collect().await.map_err(|e| anyhow!(e))?;
+            Ok(Answer {
+                status,
+                body: body.to_bytes().to_vec(),
+            })
+        };
+        timeout(ANSWER_MAX, whole)
+            .await
+            .context("it takes too long")?
+    }
+
+    pub(super) async fn follow(&self, target: &str, each: &mut Each<'_>) -> Result<()> {
+        let response = self.open(target).await?;
+        let status = response.status().as_u16();
+        let mut body = response.into_body();
+        if status != 200 {
+            let body = body.collect().await?.to_bytes().to_vec();
+            return Answer { status, body }.json().map(drop);
+        }
+        let mut parser = SseParser::new(EVENT_BYTES_MAX);
+        while let Some(frame) = body.frame().await {
+            let Ok(bytes) = frame?.into_data() else {
+                continue;
+            };
+            let mut goes_on = Ok(true);
+            parser.push(&bytes, &mut |item| {
+                if let (SseItem::Event(event), Ok(true)) = (item, &goes_on)
+                    && !event.data.is_empty()
+                {
+                    goes_on = each(event.event.unwrap_or_default(), event.data);
+                }
+            });
+            if !goes_on? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn open(&self, target: &str) -> Result<hyper::Response<Incoming>> {
+        let stream = timeout(CONNECT_MAX, TcpStream::connect(&self.authority));
+        let stream = stream.await.context("no connection in time")?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream?)).await?;
+        // Ends with the answer; what goes wrong with it is seen there.
+        tokio::spawn(connection);
+        let request = Request::get(target)
+            .header(HOST, HeaderValue::from_str(&self.authority)?)
+            .body(Empty::<Bytes>::new())?;
+        Ok(sender.send_request(request).await?)
+    }
+}
+
+impl fmt::Display for Daemon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.authority)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        #[track_caller]
+        fn check(address: &str, want: Option<&str>) {
+            let got = Daemon::at(address).ok().map(|d| d.to_string());
+            assert_eq!(got.as_deref(), want, "{address}");
+        }
+        check("127.0.0.1:3001", Some("127.0.0.1:3001"));
+        check("http://localhost:3001/", Some("localhost:3001"));
+        check("http://[::1]:3001", Some("[::1]:3001"));
+        check("https://localhost:3001", None);
+        check("localhost", None);
+        check("", None);
+        check("a b:1", None);
+    }
+}
