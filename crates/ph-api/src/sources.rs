@@ -27,7 +27,7 @@ pub struct Sources {
     pub rules: HeadRules,
     /// Version of the binary.
     pub version: String,
-    /// Ends answers that have no end of their own.
+    /// Ends queries that run, and answers that have no end of their own.
     pub end: CancellationToken,
 }
 
@@ -53,11 +53,12 @@ const FOLLOWERS_MAX: usize = 32;
 
 impl Inner {
     pub(crate) fn new(sources: Sources) -> Shared {
+        let end = || sources.end.clone();
         Arc::new(Self {
-            sources,
-            queries: Gate::new(QUERIES_MAX),
-            decoding: Gate::new(DECODING_MAX),
+            queries: Gate::new(QUERIES_MAX, end()),
+            decoding: Gate::new(DECODING_MAX, end()),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
+            sources,
         })
     }
 }

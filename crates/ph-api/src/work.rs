@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 /// Lets a bounded number of jobs run on blocking threads.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
     permits: Arc<Semaphore>,
+    /// Ends every job.
+    end: CancellationToken,
 }
 
 /// Why a job has no result.
@@ -26,12 +29,13 @@ pub(crate) enum NotDone {
 pub(crate) struct Stop {
     until: Instant,
     left: Arc<AtomicBool>,
+    end: CancellationToken,
 }
 
 impl Stop {
     /// Whether somebody still waits and there is still time.
     pub(crate) fn check(&self) -> Result<(), Interrupt> {
-        if self.left.load(Relaxed) {
+        if self.left.load(Relaxed) || self.end.is_cancelled() {
             Err(Interrupt::Canceled)
         } else if Instant::now() >= self.until {
             Err(Interrupt::Timeout)
@@ -47,9 +51,10 @@ impl Stop {
 }
 
 impl Gate {
-    /// At most `jobs_max` at once.
-    pub(crate) fn new(jobs_max: usize) -> Self {
+    /// At most `jobs_max` at once, until `end`.
+    pub(crate) fn new(jobs_max: usize, end: CancellationToken) -> Self {
         Self {
+            end,
             permits: Arc::new(Semaphore::new(jobs_max)),
         }
     }
@@ -66,6 +71,7 @@ impl Gate {
         let stop = Stop {
             until,
             left: Arc::default(),
+            end: self.end.clone(),
         };
         let _leaver = Leaver(Arc::clone(&stop.left));
         let permit = Arc::clone(&self.permits).acquire_owned();
@@ -115,7 +121,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_leaves_stops_its_job() {
-        let gate = Gate::new(1);
+        let gate = Gate::new(1, CancellationToken::new());
         let (started, running) = mpsc::sync_channel(1);
         let (told, heard) = mpsc::sync_channel(1);
         let job = gate.run(Duration::from_secs(60), move |stop| {
@@ -149,7 +155,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_waits_for_its_turn_until_its_time_is_over() {
-        let gate = Gate::new(1);
+        let gate = Gate::new(1, CancellationToken::new());
         let (release, held) = mpsc::sync_channel::<()>(1);
         let (started, running) = mpsc::sync_channel(1);
         let first = gate.clone();
@@ -174,8 +180,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_end_of_all_is_the_end_of_a_job() {
+        let end = CancellationToken::new();
+        let gate = Gate::new(1, end.clone());
+        let why = gate.run(Duration::from_secs(60), move |stop| {
+            let before = stop.check();
+            end.cancel();
+            (before, stop.check())
+        });
+        assert_eq!(why.await, Ok((Ok(()), Err(Interrupt::Canceled))));
+    }
+
+    #[tokio::test]
     async fn time_runs_out_in_the_job() {
-        let why = Gate::new(1)
+        let why = Gate::new(1, CancellationToken::new())
             .run(Duration::ZERO, |stop| (stop.check(), stop.time_left()))
             .await;
         // Without time it may not even get its turn.

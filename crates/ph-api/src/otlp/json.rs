@@ -55,12 +55,19 @@ pub(crate) fn read(
 
 type Raws<'a> = Vec<&'a RawValue>;
 
+/// In protobuf's JSON, `null` is a field that is not there.
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Request<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     resource_spans: Raws<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     resource_logs: Raws<'a>,
 }
 
@@ -69,15 +76,15 @@ struct Request<'a> {
 struct ResourceGroup<'a> {
     #[serde(borrow)]
     resource: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     scope_spans: Raws<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     scope_logs: Raws<'a>,
 }
 
 #[derive(Deserialize)]
 struct Resource<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     attributes: Raws<'a>,
 }
 
@@ -86,96 +93,106 @@ struct Resource<'a> {
 struct ScopeGroup<'a> {
     #[serde(borrow)]
     scope: Option<Scope<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     spans: Raws<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     log_records: Raws<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Scope<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     name: Cow<'a, str>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct RawSpan<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     trace_id: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     span_id: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     parent_span_id: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     name: Cow<'a, str>,
+    #[serde(deserialize_with = "or_default")]
     kind: Int,
+    #[serde(deserialize_with = "or_default")]
     start_time_unix_nano: Int,
+    #[serde(deserialize_with = "or_default")]
     end_time_unix_nano: Int,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     attributes: Raws<'a>,
+    #[serde(deserialize_with = "or_default")]
     dropped_attributes_count: Int,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     events: Raws<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     links: Raws<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     status: RawStatus<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct RawStatus<'a> {
+    #[serde(deserialize_with = "or_default")]
     code: Int,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     message: Cow<'a, str>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct RawEvent<'a> {
+    #[serde(deserialize_with = "or_default")]
     time_unix_nano: Int,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     name: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     attributes: Raws<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct RawLink<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     trace_id: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     span_id: Cow<'a, str>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct RawLog<'a> {
+    #[serde(deserialize_with = "or_default")]
     time_unix_nano: Int,
+    #[serde(deserialize_with = "or_default")]
     observed_time_unix_nano: Int,
+    #[serde(deserialize_with = "or_default")]
     severity_number: Int,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     severity_text: Cow<'a, str>,
     #[serde(borrow)]
     body: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     attributes: Raws<'a>,
+    #[serde(deserialize_with = "or_default")]
     dropped_attributes_count: Int,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     trace_id: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     span_id: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     event_name: Cow<'a, str>,
 }
 
 /// `KeyValue`.
 #[derive(Deserialize)]
 pub(crate) struct Pair<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     pub(crate) key: Cow<'a, str>,
     #[serde(borrow)]
     pub(crate) value: Option<&'a RawValue>,

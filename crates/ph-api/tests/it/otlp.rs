@@ -246,8 +246,10 @@ async fn every_kind_of_value_is_kept() {
         json!({"double": 0.5, "nan": "NaN", "bytes": "AQID", "nested": {"deep": [-3, true, null]}})
     );
     let json = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [{
-        "timeUnixNano": START.to_string(), "body": { "kvlistValue": { "values": [
+        "timeUnixNano": START.to_string(), "observedTimeUnixNano": null, "severityText": null,
+        "attributes": null, "traceId": null, "body": { "kvlistValue": { "values": [
             { "key": "n", "value": { "intValue": "-3" } },
+            { "key": "none", "value": null },
             { "key": "d", "value": { "doubleValue": "Infinity" } },
             { "key": "b", "value": { "bytesValue": "AQID" } },
             { "key": "l", "value": { "arrayValue": { "values": [{ "boolValue": false }, {}] } } }
@@ -264,7 +266,7 @@ async fn every_kind_of_value_is_kept() {
     assert_eq!(got.json(), json!({}));
     assert_eq!(
         lines(&given)[1]["message"],
-        r#"{"b":"AQID","d":"inf","l":[false,null],"n":-3}"#
+        r#"{"b":"AQID","d":"inf","l":[false,null],"n":-3,"none":null}"#
     );
 }
 
