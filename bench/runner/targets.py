@@ -112,7 +112,7 @@ class Pilothouse(Target):
             environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://{address}"
         config = directory / "pilothouse.yaml"
         config.write_text(self.config(tools, upstream_port))
-        argv = [str(tools.pilothouse), "run", "--listen", f"127.0.0.1:{port}"]
+        argv = [str(tools.pilothouse), "run", "--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0"]
         argv += ["--data-dir", str(directory / "data"), "--config", str(config)]
         return Started(port, processes.start(argv, directory, environment), directory)
 

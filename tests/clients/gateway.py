@@ -123,7 +123,7 @@ class Pilothouse(Process):
         self.origin = f"http://127.0.0.1:{self.port}"
         self.url = f"{self.origin}/mcp"
         self.data = scratch / f"data-{self.port}"
-        listen = ["--listen", f"127.0.0.1:{self.port}", "--data-dir", str(self.data)]
+        listen = ["--listen", f"127.0.0.1:{self.port}", "--admin", "127.0.0.1:0", "--data-dir", str(self.data)]
         # The defaults are under test: what the developer's shell exports must not change them.
         clean = {"LOG_LEVEL": None, "OTEL_EXPORTER_OTLP_ENDPOINT": None} | (env or {})
         super().__init__([binary, "run", *listen, *options, *target], scratch / f"pilothouse-{self.port}.log", clean)

@@ -260,8 +260,10 @@ impl Thread {
             self.sampler = Sampler::new(&settings.instance);
         }
         self.settings = settings;
-        self.series
-            .set_bounds(self.settings.retention, self.settings.series_bytes);
+        let kept = &self.settings;
+        self.logs
+            .set_bounds(Some(kept.retention), Some(kept.logs_bytes));
+        self.series.set_bounds(kept.retention, kept.series_bytes);
         self.plan_sample();
     }
 
