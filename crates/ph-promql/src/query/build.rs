@@ -20,7 +20,7 @@ use crate::matcher::{MatchOp, Matcher};
 use crate::query::ValueType;
 
 /// The tree is not deeper. Its functions call themselves, and a stack ends.
-const DEPTH_MAX: usize = 400;
+const DEPTH_MAX: usize = 200;
 /// No time is further from 1970, milliseconds (292,000 years, so that sums of some do not overflow).
 pub(crate) const TIME_MS_MAX: i64 = 9_223_372_036_854_775;
 
@@ -42,10 +42,22 @@ impl Builder<'_> {
         node
     }
 
+    /// Small, as all that is below in the tree stands on it on the stack.
     fn node_at_depth(&mut self, expr: &Expr) -> Result<Node, ParseError> {
         // The parser drops a unary plus.
         let at = self.cursor.skip_pluses();
-        let place = self.cursor.place(at);
+        match expr {
+            Expr::Paren(inner) => self.parenthesized(&inner.expr),
+            Expr::Unary(inner) => self.negated(&inner.expr, at),
+            Expr::Subquery(subquery) => self.subquery(subquery, at),
+            Expr::Binary(binary) => self.binary(binary, at),
+            Expr::Aggregate(aggregate) => self.aggregate(aggregate, at),
+            Expr::Call(call) => self.call(call, at),
+            leaf => self.leaf(leaf, at),
+        }
+    }
+
+    fn leaf(&mut self, expr: &Expr, at: usize) -> Result<Node, ParseError> {
         let (kind, gives) = match expr {
             Expr::NumberLiteral(number) => {
                 self.cursor.skip_number();
@@ -59,25 +71,6 @@ impl Builder<'_> {
                     written,
                 };
                 (Kind::Text(text), ValueType::String)
-            }
-            Expr::Paren(inner) => {
-                self.cursor.skip("(");
-                let node = self.node(&inner.expr)?;
-                self.cursor.skip(")");
-                return Ok(node);
-            }
-            Expr::Unary(inner) => {
-                self.cursor.skip("-");
-                let node = self.node(&inner.expr)?;
-                let gives = node.gives;
-                if !matches!(gives, ValueType::Scalar | ValueType::Vector) {
-                    let text = format!(
-                        "unary expression only allowed on expressions of type scalar or instant vector, got {}",
-                        gives.name()
-                    );
-                    return Err(self.cursor.error_at(at, text));
-                }
-                (Kind::Neg(Box::new(node)), gives)
             }
             Expr::VectorSelector(selector) => {
                 let selector = self.selector(selector, at)?;
@@ -95,31 +88,41 @@ impl Builder<'_> {
                 };
                 (Kind::Range(Box::new(range)), ValueType::Matrix)
             }
-            Expr::Subquery(subquery) => {
-                let range = self.subquery(subquery, at)?;
-                (Kind::Range(Box::new(range)), ValueType::Matrix)
-            }
-            Expr::Binary(binary) => {
-                let binary = self.binary(binary)?;
-                let scalars = binary.left.gives == ValueType::Scalar
-                    && binary.right.gives == ValueType::Scalar;
-                let gives = if scalars {
-                    ValueType::Scalar
-                } else {
-                    ValueType::Vector
-                };
-                (Kind::Binary(Box::new(binary)), gives)
-            }
-            Expr::Aggregate(aggregate) => {
-                let aggregate = self.aggregate(aggregate, at)?;
-                (Kind::Aggregate(Box::new(aggregate)), ValueType::Vector)
-            }
-            Expr::Call(call) => self.call(call, at)?,
-            Expr::Extension(_) => {
+            _ => {
                 return Err(self.cursor.unsupported_at(at, "an extension of the parser"));
             }
         };
-        Ok(Node { kind, place, gives })
+        Ok(self.made(kind, gives, at))
+    }
+
+    fn made(&self, kind: Kind, gives: ValueType, at: usize) -> Node {
+        Node {
+            kind,
+            gives,
+            place: self.cursor.place(at),
+        }
+    }
+
+    fn parenthesized(&mut self, inner: &Expr) -> Result<Node, ParseError> {
+        self.cursor.skip("(");
+        let node = self.node(inner)?;
+        self.cursor.skip(")");
+        Ok(node)
+    }
+
+    fn negated(&mut self, inner: &Expr, at: usize) -> Result<Node, ParseError> {
+        self.cursor.skip("-");
+        let node = self.node(inner)?;
+        let gives = node.gives;
+        if !matches!(gives, ValueType::Scalar | ValueType::Vector) {
+            let text = format!(
+                "unary expression only allowed on expressions of type scalar or instant vector, \
+                 got {}",
+                gives.name()
+            );
+            return Err(self.cursor.error_at(at, text));
+        }
+        Ok(self.made(Kind::Neg(Box::new(node)), gives, at))
     }
 
     fn selector(&mut self, selector: &VectorSelector, at: usize) -> Result<Selector, ParseError> {
@@ -218,8 +221,18 @@ impl Builder<'_> {
         }
     }
 
-    fn subquery(&mut self, subquery: &SubqueryExpr, at: usize) -> Result<Range, ParseError> {
+    fn subquery(&mut self, subquery: &SubqueryExpr, at: usize) -> Result<Node, ParseError> {
         let node = self.node(&subquery.expr)?;
+        let range = self.subquery_of(node, subquery, at)?;
+        Ok(self.made(Kind::Range(Box::new(range)), ValueType::Matrix, at))
+    }
+
+    fn subquery_of(
+        &mut self,
+        node: Node,
+        subquery: &SubqueryExpr,
+        at: usize,
+    ) -> Result<Range, ParseError> {
         if node.gives != ValueType::Vector {
             let text = format!(
                 "subquery is only allowed on instant vector, got {} instead",
@@ -240,20 +253,35 @@ impl Builder<'_> {
         })
     }
 
-    fn binary(&mut self, binary: &BinaryExpr) -> Result<Binary, ParseError> {
+    fn binary(&mut self, binary: &BinaryExpr, at: usize) -> Result<Node, ParseError> {
         let left = self.node(&binary.lhs)?;
-        let at = self.cursor.position();
-        let op = op_of(binary.op.id());
+        let operator_at = self.cursor.position();
+        self.cursor.skip_operator();
+        let right = self.node(&binary.rhs)?;
+        let scalars = left.gives == ValueType::Scalar && right.gives == ValueType::Scalar;
+        let gives = if scalars {
+            ValueType::Scalar
+        } else {
+            ValueType::Vector
+        };
+        let binary = self.operation(left, right, binary, operator_at)?;
+        Ok(self.made(Kind::Binary(Box::new(binary)), gives, at))
+    }
+
+    fn operation(
+        &self,
+        left: Node,
+        right: Node,
+        binary: &BinaryExpr,
+        at: usize,
+    ) -> Result<Binary, ParseError> {
         let modifier = binary.modifier.as_ref();
         if modifier.is_some_and(|one| one.fill_values != Default::default()) {
             return Err(self.cursor.unsupported_at(at, "the modifier `fill`"));
         }
-        self.cursor.skip_operator();
-        let right = self.node(&binary.rhs)?;
-        let Some(op) = op else {
-            return Err(self
-                .cursor
-                .error_at(at, format!("unexpected `{}`", binary.op)));
+        let Some(op) = op_of(binary.op.id()) else {
+            let text = format!("unexpected `{}`", binary.op);
+            return Err(self.cursor.error_at(at, text));
         };
         let matching = match modifier.and_then(|one| one.matching.as_ref()) {
             Some(LabelModifier::Include(labels)) => (true, labels.labels.clone()),
@@ -285,31 +313,44 @@ impl Builder<'_> {
         }
     }
 
-    fn aggregate(&mut self, aggregate: &AggregateExpr, at: usize) -> Result<Aggregate, ParseError> {
+    fn aggregate(&mut self, aggregate: &AggregateExpr, at: usize) -> Result<Node, ParseError> {
         self.cursor.skip_word();
         self.cursor.skip_grouping();
         self.cursor.skip("(");
-        let Some(op) = aggregate_of(aggregate.op.id()) else {
-            let what = format!("the experimental aggregation `{}`", aggregate.op);
-            return Err(self.cursor.unsupported_at(at, what));
-        };
         let param = match &aggregate.param {
             Some(param) => {
                 let node = self.node(param)?;
-                let wanted = match op {
-                    AggregateOp::CountValues => ValueType::String,
-                    _ => ValueType::Scalar,
-                };
-                self.expect(&node, wanted, "aggregation expression")?;
                 self.cursor.skip(",");
                 Some(node)
             }
             None => None,
         };
         let of = self.node(&aggregate.expr)?;
-        self.expect(&of, ValueType::Vector, "aggregation expression")?;
         self.cursor.skip(")");
         self.cursor.skip_grouping();
+        let made = self.aggregation(aggregate, param, of, at)?;
+        Ok(self.made(Kind::Aggregate(Box::new(made)), ValueType::Vector, at))
+    }
+
+    fn aggregation(
+        &self,
+        aggregate: &AggregateExpr,
+        param: Option<Node>,
+        of: Node,
+        at: usize,
+    ) -> Result<Aggregate, ParseError> {
+        let Some(op) = aggregate_of(aggregate.op.id()) else {
+            let what = format!("the experimental aggregation `{}`", aggregate.op);
+            return Err(self.cursor.unsupported_at(at, what));
+        };
+        if let Some(param) = &param {
+            let wanted = match op {
+                AggregateOp::CountValues => ValueType::String,
+                _ => ValueType::Scalar,
+            };
+            self.expect(param, wanted, "aggregation expression", at)?;
+        }
+        self.expect(&of, ValueType::Vector, "aggregation expression", at)?;
         let (without, labels) = match &aggregate.modifier {
             Some(LabelModifier::Include(labels)) => (false, labels.labels.clone()),
             Some(LabelModifier::Exclude(labels)) => (true, labels.labels.clone()),
@@ -324,8 +365,26 @@ impl Builder<'_> {
         })
     }
 
-    fn call(&mut self, call: &Call, at: usize) -> Result<(Kind, ValueType), ParseError> {
-        let name = call.func.name;
+    fn call(&mut self, call: &Call, at: usize) -> Result<Node, ParseError> {
+        self.cursor.skip_word();
+        self.cursor.skip("(");
+        let mut args = Vec::with_capacity(call.args.len());
+        for arg in &call.args.args {
+            if !args.is_empty() {
+                self.cursor.skip(",");
+            }
+            args.push(self.node(arg)?);
+        }
+        self.cursor.skip(")");
+        self.checked_call(call.func.name, args, at)
+    }
+
+    fn checked_call(
+        &self,
+        name: &'static str,
+        args: Vec<Node>,
+        at: usize,
+    ) -> Result<Node, ParseError> {
         let signature = match func::find(name) {
             Found::Known(signature) => signature,
             Found::Experimental => {
@@ -341,36 +400,33 @@ impl Builder<'_> {
                 return Err(self.cursor.error_at(at, text));
             }
         };
-        let (given, most) = (call.args.len(), signature.args.len());
+        let (given, most) = (args.len(), signature.args.len());
         let least = most - signature.optional;
         if given < least || (given > most && !signature.repeats) {
             let text = format!("expected {least} argument(s) in call to `{name}`, got {given}");
             return Err(self.cursor.error_at(at, text));
         }
-        self.cursor.skip_word();
-        self.cursor.skip("(");
-        let mut args = Vec::with_capacity(given);
-        for (i, arg) in call.args.args.iter().enumerate() {
-            if i > 0 {
-                self.cursor.skip(",");
-            }
-            let node = self.node(arg)?;
+        for (i, arg) in args.iter().enumerate() {
             let wanted = signature.args[i.min(most - 1)];
-            self.expect(&node, wanted, &format!("call to function `{name}`"))?;
-            args.push(node);
+            self.expect(arg, wanted, &format!("call to function `{name}`"), at)?;
         }
-        self.cursor.skip(")");
-        Ok((Kind::Call(signature.func, name, args), signature.gives))
+        let kind = Kind::Call(signature.func, name, args);
+        Ok(self.made(kind, signature.gives, at))
     }
 
-    fn expect(&self, node: &Node, wanted: ValueType, place: &str) -> Result<(), ParseError> {
+    fn expect(
+        &self,
+        node: &Node,
+        wanted: ValueType,
+        place: &str,
+        at: usize,
+    ) -> Result<(), ParseError> {
         if node.gives == wanted {
             return Ok(());
         }
         let (wanted, given) = (wanted.name(), node.gives.name());
-        Err(self
-            .cursor
-            .error(format!("expected type {wanted} in {place}, got {given}")))
+        let text = format!("expected type {wanted} in {place}, got {given}");
+        Err(self.cursor.error_at(at, text))
     }
 }
 

@@ -9,6 +9,8 @@ const TEXT_BYTES_MAX: usize = 64 << 10;
 const TOKENS_MAX: usize = 4_000;
 /// Parentheses are not deeper.
 const DEPTH_MAX: usize = 200;
+/// A query has not more operators: a chain of them is a tree as deep as it is long.
+const OPERATORS_MAX: usize = 500;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -49,7 +51,7 @@ pub(super) fn scan(query: &str) -> Result<Vec<Token<'_>>, ParseError> {
     }
     let mut tokens: Vec<Token<'_>> = Vec::new();
     let mut open: Vec<(char, usize)> = Vec::new();
-    let mut at = 0;
+    let (mut at, mut operators) = (0, 0);
     while let Some(first) = query[at..].chars().next() {
         let rest = &query[at..];
         let in_braces = open.last().is_some_and(|(bracket, _)| *bracket == '{');
@@ -85,6 +87,11 @@ pub(super) fn scan(query: &str) -> Result<Vec<Token<'_>>, ParseError> {
             follow_brackets(query, first, at, &mut open)?;
         }
         tokens.push(token);
+        operators += usize::from(is_operator(&token));
+        if operators > OPERATORS_MAX {
+            let text = format!("the query has more than {OPERATORS_MAX} operators");
+            return Err(ParseError::at(query, at, text));
+        }
         if tokens.len() > TOKENS_MAX {
             let text = format!("the query has more than {TOKENS_MAX} words");
             return Err(ParseError::at(query, at, text));
@@ -100,6 +107,15 @@ pub(super) fn scan(query: &str) -> Result<Vec<Token<'_>>, ParseError> {
         return Err(ParseError::at(query, *at, format!("unclosed left {name}")));
     }
     Ok(tokens)
+}
+
+fn is_operator(token: &Token<'_>) -> bool {
+    const WORDS: [&str; 4] = ["and", "or", "unless", "atan2"];
+    match token.kind {
+        Kind::Sign => !token.in_braces && !"()[]{},:".contains(token.text),
+        Kind::Word => WORDS.iter().any(|word| token.is_word(word)),
+        _ => false,
+    }
 }
 
 fn follow_brackets(
