@@ -194,7 +194,16 @@ fn of_prometheus() -> Vec<Endpoint> {
         read(
             "/api/v1/metadata",
             "Type and help of metrics.",
-            const { &[LIMIT, Param::text("metric", "Only this one.")] },
+            const {
+                &[
+                    LIMIT,
+                    Param::text("metric", "Only this one."),
+                    Param::text(
+                        "limit_per_metric",
+                        "Most entries of a metric; 0 for no limit.",
+                    ),
+                ]
+            },
             get(p::metadata),
         ),
         read(
