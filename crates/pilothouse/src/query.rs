@@ -126,9 +126,8 @@ impl Question {
             }
             .into());
         }
-        // Whole steps: the same question a moment later asks for the same points.
-        span.from_ms -= span.from_ms.rem_euclid(step_ms);
-        span.to_ms -= span.to_ms.rem_euclid(step_ms);
+        // The last point is the end that was asked for: what just happened is what most questions are about.
+        span.from_ms = span.to_ms - (span.to_ms - span.from_ms) / step_ms * step_ms;
         Ok(Self::Over { span, step_ms })
     }
 

@@ -8,12 +8,15 @@ use crate::ask::{duration_text, time_of_day};
 use crate::terminal::{Look, Paint, clean, cut, pad, pad_left};
 
 /// Rows of the plot.
-const ROWS: usize = 14;
+const ROWS: usize = 13;
+/// Rows between two numbers, and how many such there are.
+const TICK_ROWS: usize = 3;
+const TICKS: f64 = 4.0;
 /// Numbers left of the axis.
 const LABEL: usize = 8;
 /// Series that are drawn; more cannot be told apart.
 const SERIES_MAX: usize = 8;
-const DAY_MS: i64 = 86_400_000;
+const MINUTE_MS: i64 = 60_000;
 const MARKS: [char; SERIES_MAX] = ['*', '+', 'o', 'x', '#', '@', '%', '='];
 /// Of the line of the axis: lines, ticks, corner.
 const DRAWN: [char; 4] = ['│', '┤', '└', '─'];
@@ -82,15 +85,31 @@ impl Scale {
             low
         };
         let room = high - low;
-        Some(if room > f64::EPSILON * high.abs() {
-            Self { low, high }
-        } else {
-            let around = if high == 0.0 { 1.0 } else { high.abs() * 0.1 };
-            Self {
-                low: low - if low == 0.0 { 0.0 } else { around },
+        let is_flat = !(room.is_finite() && room > 1e-12 * high.abs().max(low.abs()));
+        if is_flat {
+            let around = if high == 0.0 { 1.0 } else { high.abs() * 0.5 };
+            return Some(Self {
+                low: if low == 0.0 { 0.0 } else { low - around },
                 high: high + around,
+            });
+        }
+        Some(Self::round(low, high))
+    }
+
+    /// The least round steps between numbers that have room for all.
+    fn round(low: f64, high: f64) -> Self {
+        let power = 10_f64.powf(((high - low) / TICKS).log10().floor());
+        for step in [1.0, 2.0, 2.5, 5.0, 10.0, 20.0].map(|step| step * power) {
+            let from = (low / step).floor() * step;
+            let to = from + TICKS * step;
+            if to >= high && step > 0.0 && to.is_finite() {
+                return Self {
+                    low: from,
+                    high: to,
+                };
             }
-        })
+        }
+        Self { low, high }
     }
 
     /// How high a value lies: 0 at the bottom, 1 at the top.
@@ -131,8 +150,7 @@ fn plot(out: &mut String, drawn: &[&Series], span: Span, step_ms: i64, scale: &S
     }
     let [line, tick, corner, below] = if look.color { DRAWN } else { TYPED };
     for row in 0..ROWS {
-        let is_tick = row % 3 == 0 || row == ROWS - 1;
-        let is_tick = is_tick && row != ROWS - 2;
+        let is_tick = row.is_multiple_of(TICK_ROWS);
         let label = if is_tick {
             number::short(scale.at_row(row))
         } else {
@@ -155,9 +173,10 @@ fn axis(out: &mut String, span: Span, step_ms: i64, look: Look, corner: char, be
     out.push('\n');
     let format = |ms: i64| {
         let text = time_of_day(ms);
-        let part = match (span.to_ms - span.from_ms) / DAY_MS {
-            0 => 6..11,
-            1..14 => 0..11,
+        let part = match (span.to_ms - span.from_ms) / MINUTE_MS {
+            ..10 => 6..14,
+            10..1_440 => 6..11,
+            1_440..20_160 => 0..11,
             _ => 0..5,
         };
         text.get(part).unwrap_or_default().to_owned()
@@ -345,19 +364,18 @@ mod tests {
         let ramp = series("ramp", |m| Some(m as f64 / 10.0));
         let flat = series("flat", |m| (!(20..40).contains(&m)).then_some(1.5));
         let want = r#"
+       8 +
+         |
+         |
        6 +                                               ***
-         |                                            ****
-         |                                        ****
-   4.615 +                                    ****
-         |                                 ***
-         |                             ****
-   3.231 +                         ****
-         |                     ****
-         |                 ****
-   1.846 +              ***
+         |                                         ******
+         |                                    *****
+       4 +                              ******
+         |                         *****
+         |                    *****
+       2 +              ******
          |+++++++++++++++++                +++++++++++++++++
-         |      ****
-         |  ****
+         |   *****
        0 +***
          +--------------------------------------------------
           17:00                  17:30                 18:00

@@ -5,6 +5,7 @@
     reason = "a test that cannot set itself up has failed"
 )]
 
+mod asking;
 mod bad_input;
 mod client;
 mod collector;
