@@ -3,6 +3,7 @@
 use crate::daemon::StartError;
 use crate::front::Front;
 use crate::home::Home;
+use crate::sinks::Sinks;
 use crate::stores::Readers;
 use ph_api::{Ingested, IngestedKind, Intake, Sources, SpanMetrics};
 use ph_policy::HeadRules;
@@ -18,6 +19,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) struct Admin {
     pub(crate) front: Front,
     pub(crate) readers: Option<Readers>,
+    pub(crate) sinks: Option<Arc<Sinks>>,
     pub(crate) keeper: Option<Keeper>,
     pub(crate) spans: Arc<SpanMetrics>,
     pub(crate) version: String,
@@ -51,7 +53,7 @@ impl Admin {
                 .as_ref()
                 .map(|readers| Arc::new(readers.series.clone()) as Arc<_>),
             logs: self.readers.as_ref().map(|readers| readers.logs.clone()),
-            sinks: None,
+            sinks: self.sinks.clone().map(|sinks| sinks as Arc<_>),
             intake: self
                 .keeper
                 .clone()

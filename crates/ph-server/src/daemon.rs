@@ -5,6 +5,7 @@ use crate::announcer::Announcer;
 use crate::front::Front;
 use crate::home::Home;
 use crate::settings::{self, Environment};
+use crate::sinks::{self, Sinks};
 use crate::stores::{self, OpenError};
 use arc_swap::ArcSwap;
 use ph_api::SpanMetrics;
@@ -13,6 +14,7 @@ use ph_policy::Routes;
 use ph_record::{EventKind, Observation, RecordSink, Replica, ServerEvent, ServerTable};
 use ph_recorder::{FlushReport, Recorder, RecorderError, Start, Tails};
 use ph_relay::{ApplyError, Relay, Shared, SharedParts};
+use ph_sinks::StoreFeed;
 use ph_wire::listener::{self, Limits, Stop};
 use ph_wire::reaper::Reaper;
 use ph_wire::workers::Workers;
@@ -70,6 +72,9 @@ pub enum StartError {
     /// What is to be kept cannot be.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// A sink cannot start.
+    #[error(transparent)]
+    Sink(#[from] ph_sinks::SinkError),
     /// The data directory cannot be written.
     #[error("the data directory cannot be written")]
     Home(#[source] io::Error),
@@ -114,6 +119,8 @@ pub struct Daemon {
     admin_open: Option<admin::Open>,
     /// Log files of tools; `None` while nothing is kept.
     tails: Option<Tails>,
+    /// What passes records on; `None` while nothing is kept.
+    sinks: Option<Arc<Sinks>>,
     complain: Arc<dyn Fn(&str) + Send + Sync>,
     calls: TaskTracker,
     connections: TaskTracker,
@@ -202,8 +209,18 @@ impl Daemon {
         };
         let spans = Arc::new(SpanMetrics::default());
         recorder.add_source(spans.clone());
+        let sinks = start_sinks(
+            &plan,
+            &home,
+            &recorder,
+            readers.as_ref(),
+            &version,
+            &complain,
+        )
+        .await?;
         let admin = Admin {
             front: front.clone(),
+            sinks: sinks.clone(),
             readers,
             keeper: recorder.keeper(),
             spans,
@@ -233,6 +250,7 @@ impl Daemon {
             admin,
             admin_open,
             tails,
+            sinks,
             complain,
             calls,
             connections: TaskTracker::new(),
@@ -296,6 +314,13 @@ impl Daemon {
         self.front.routes.store(Arc::new(Routes::new(&plan)));
         if let Some(tails) = &self.tails {
             tails.replace(settings::tail_files(&plan));
+        }
+        if let Some(sinks) = self
+            .sinks
+            .as_ref()
+            .filter(|_| plan.sinks != self.plan.sinks)
+        {
+            sinks.apply(&plan, SINKS_STOP_MAX).await?;
         }
         self.plan = plan;
         if admin_moved {
@@ -373,6 +398,9 @@ impl Daemon {
             let _ended = tokio::task::spawn_blocking(move || tails.stop()).await;
         }
         let flushed = self.recorder.stop(stop.flush).await;
+        if let Some(sinks) = &self.sinks {
+            sinks.stop(SINKS_STOP_MAX).await;
+        }
         self.home.remove_admin_address();
         self.admin.end.cancel();
         self.admin.tasks.close();
@@ -423,6 +451,8 @@ impl Daemon {
 const ABORT_MAX: Duration = Duration::from_secs(2);
 /// How long answers of the admin API may take to end.
 const ADMIN_STOP_MAX: Duration = Duration::from_secs(2);
+/// How long sinks may take to send what is there; the rest is sent by the next start.
+const SINKS_STOP_MAX: Duration = Duration::from_secs(2);
 /// The store has at least so long to write what it was given.
 const STORE_CLOSE_MIN: Duration = Duration::from_secs(1);
 /// Every rung of the ladder that ends a child is bounded; this bounds them all together.
@@ -443,6 +473,32 @@ fn start_tails(
     let tails = tails.map_err(|error| StartError::Recorder(RecorderError::Thread(error)))?;
     recorder.add_source(tails.source());
     Ok(Some(tails))
+}
+
+/// Passes on what is kept, if anything is.
+async fn start_sinks(
+    plan: &Plan,
+    home: &Home,
+    recorder: &Recorder,
+    readers: Option<&stores::Readers>,
+    version: &str,
+    complain: &Arc<dyn Fn(&str) + Send + Sync>,
+) -> Result<Option<Arc<Sinks>>, StartError> {
+    let Some(readers) = readers else {
+        return Ok(None);
+    };
+    let feed =
+        StoreFeed::new(readers.logs.clone(), &home.store_logs()).map_err(StartError::Home)?;
+    let sinks = Arc::new(Sinks::new(sinks::Parts {
+        feed,
+        dir: home.sinks(),
+        metrics: Arc::new(recorder.clone()),
+        version: version.to_owned(),
+        complain: Arc::clone(complain),
+    }));
+    sinks.apply(plan, SINKS_STOP_MAX).await?;
+    recorder.add_source(Arc::<Sinks>::clone(&sinks));
+    Ok(Some(sinks))
 }
 
 async fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {

@@ -10,6 +10,7 @@ mod daemon;
 mod front;
 mod home;
 mod settings;
+mod sinks;
 mod stores;
 
 pub use archive::{Archive, ArchiveError};
