@@ -118,12 +118,14 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 class Pilothouse(Process):
     """The real binary in front of one server."""
 
-    def __init__(self, binary, scratch: Path, target, env=None, options=()):
+    def __init__(self, binary, scratch: Path, target, env=None, options=(), data=None):
         self.port = free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
         self.url = f"{self.origin}/mcp"
-        self.data = scratch / f"data-{self.port}"
-        listen = ["--listen", f"127.0.0.1:{self.port}", "--admin", "127.0.0.1:0", "--data-dir", str(self.data)]
+        self.data = data or scratch / f"data-{self.port}"
+        listen = ["--listen", f"127.0.0.1:{self.port}", "--data-dir", str(self.data)]
+        if "--admin" not in [*options, *target]:
+            listen += ["--admin", "127.0.0.1:0"]
         # The defaults are under test: what the developer's shell exports must not change them.
         clean = {"LOG_LEVEL": None, "OTEL_EXPORTER_OTLP_ENDPOINT": None} | (env or {})
         super().__init__([binary, "run", *listen, *options, *target], scratch / f"pilothouse-{self.port}.log", clean)

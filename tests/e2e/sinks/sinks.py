@@ -96,9 +96,7 @@ def seen(origin):
 
 
 def start(config, scratch, data=None):
-    house = Pilothouse(BINARY, scratch, ["--config", str(config)], options=["--admin", "127.0.0.1:0"] + (["--data-dir", data] if data else []))
-    if data:
-        house.data = Path(data)
+    house = Pilothouse(BINARY, scratch, ["--config", str(config)], data=data)
     house.wait("/readyz")
     return house
 
@@ -141,7 +139,7 @@ def main():
                 },
             }))
             house = start(config, scratch)
-            data = str(house.data)
+            data = house.data
             for number in range(CALLS // 2):
                 call(house, "echo", {"text": f"n{number}"}, number)
             # Killed with entries on their way, and started on the same directory.
@@ -150,7 +148,7 @@ def main():
             for number in range(CALLS // 2, CALLS - SLOW):
                 call(house, "echo", {"text": f"n{number}"}, number)
             for number in range(CALLS - SLOW, CALLS):
-                call(house, "sleep", {"seconds": 2.1}, number)
+                call(house, "sleep", {"ms": 2100}, number)
 
             wanted = sorted(str(number) for number in range(CALLS))
             until("every call once in Elasticsearch", lambda: calls_in([d for _, d in seen(origin)["documents"]]) == wanted, 60)
