@@ -14,9 +14,10 @@ pub struct Select<'a> {
     pub to_ms: i64,
     /// The range of `x[5m]`; none for an instant selector. A hint.
     pub range_ms: Option<i64>,
-    /// The step of the query; none when there is one evaluation only. A hint.
+    /// How far apart the times are at which the selector looks back, the last being `to_ms`; none when it does
+    /// so once, as with `@`. A hint: what no such look finds may be left out.
     pub step_ms: Option<i64>,
-    /// The function or aggregation around the selector. A hint.
+    /// The function of which `x[5m]` is the argument; none for an instant selector. A hint.
     pub function: Option<&'a str>,
     /// At most so many samples may be given; with more, [`SourceError::TooManySamples`].
     pub samples_max: usize,

@@ -48,7 +48,7 @@ impl Engine<'_> {
                 .iter()
                 .for_each(|q| self.warn_of_quantile(*q, args[0].place));
         }
-        let windows = self.windows(range, grid)?;
+        let windows = self.windows(range, Some(name), grid)?;
         if matches!(over, Over::Rate | Over::Increase) {
             self.remark_on_gauges(&windows, arg);
         }
@@ -111,7 +111,7 @@ impl Engine<'_> {
         labels: Labels,
         grid: Grid,
     ) -> Result<Vec<Column>, EvalError> {
-        let windows = self.windows(range, grid)?;
+        let windows = self.windows(range, Some("absent_over_time"), grid)?;
         let params = vec![0.0; grid.count];
         let present = self.slide(windows, grid, &params, false, |_, _| Some(1.0))?;
         let mut values = vec![1.0; grid.count];

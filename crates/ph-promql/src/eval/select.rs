@@ -22,6 +22,11 @@ impl References {
     pub(super) fn at(self, t_ms: i64) -> i64 {
         self.fixed_ms.unwrap_or(t_ms) - self.offset_ms
     }
+
+    /// The distance of the times, if there are several.
+    fn step_ms(self, grid: Grid) -> Option<i64> {
+        (grid.count > 1 && self.fixed_ms.is_none()).then_some(grid.step_ms)
+    }
 }
 
 /// A range vector: for each step the samples of `(end - range, end]`.
@@ -84,7 +89,12 @@ impl Engine<'_> {
         let lookback_ms = self.limits.lookback_ms;
         let first_ms = references.at(grid.start_ms) - lookback_ms + 1;
         let last_ms = references.at(grid.end_ms());
-        let series = self.read(&selector.matchers, first_ms, last_ms, None, grid)?;
+        let series = self.read(&Select {
+            from_ms: first_ms,
+            to_ms: last_ms,
+            step_ms: references.step_ms(grid),
+            ..self.wish(&selector.matchers)
+        })?;
         let mut columns = Vec::with_capacity(series.len());
         for one in series {
             self.work(one.samples.len() + grid.count)?;
@@ -118,14 +128,24 @@ impl Engine<'_> {
     }
 
     /// The samples that a range vector ranges over.
-    pub(super) fn windows(&self, range: &Range, grid: Grid) -> Result<Windows, EvalError> {
+    pub(super) fn windows(
+        &self,
+        range: &Range,
+        function: Option<&str>,
+        grid: Grid,
+    ) -> Result<Windows, EvalError> {
         let references = self.references(range.shift);
         let first_ms = references.at(grid.start_ms) - range.range_ms;
         let last_ms = references.at(grid.end_ms());
         let mut series = match &range.of {
-            RangeOf::Series(matchers) => {
-                self.read(matchers, first_ms + 1, last_ms, Some(range.range_ms), grid)?
-            }
+            RangeOf::Series(matchers) => self.read(&Select {
+                from_ms: first_ms + 1,
+                to_ms: last_ms,
+                range_ms: Some(range.range_ms),
+                step_ms: references.step_ms(grid),
+                function,
+                ..self.wish(matchers)
+            })?,
             RangeOf::Subquery { node, step_ms } => {
                 let step_ms = step_ms.unwrap_or(self.limits.subquery_step_ms).max(1);
                 // The first multiple of the step in the range, which is open on the left.
@@ -170,7 +190,7 @@ impl Engine<'_> {
 
     /// The value of an instant query of a range vector.
     pub(super) fn range_vector(&self, range: &Range, grid: Grid) -> Result<Vec<Series>, EvalError> {
-        let windows = self.windows(range, grid)?;
+        let windows = self.windows(range, None, grid)?;
         let end_ms = windows.references.at(grid.start_ms);
         let mut series = windows.series;
         for one in &mut series {
@@ -182,25 +202,23 @@ impl Engine<'_> {
         Ok(series)
     }
 
-    fn read(
-        &self,
-        matchers: &[Matcher],
-        from_ms: i64,
-        to_ms: i64,
-        range_ms: Option<i64>,
-        grid: Grid,
-    ) -> Result<Vec<Series>, EvalError> {
-        self.work(0)?;
-        let mut series = self.source.select(&Select {
+    /// A wish without times.
+    fn wish<'w>(&self, matchers: &'w [Matcher]) -> Select<'w> {
+        Select {
             matchers,
-            from_ms,
-            to_ms,
-            range_ms,
-            step_ms: (grid.count > 1).then_some(grid.step_ms),
+            from_ms: 0,
+            to_ms: 0,
+            range_ms: None,
+            step_ms: None,
             function: None,
             samples_max: self.room(),
             series_max: self.limits.series_max,
-        })?;
+        }
+    }
+
+    fn read(&self, wish: &Select<'_>) -> Result<Vec<Series>, EvalError> {
+        self.work(0)?;
+        let mut series = self.source.select(wish)?;
         self.hold(series.iter().map(|one| one.samples.len()).sum())?;
         // So that what depends on an order (`topk` of equal values, rounding of sums) is the same each time.
         series.sort_by(|one, other| one.labels.cmp(&other.labels));

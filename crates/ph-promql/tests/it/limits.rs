@@ -133,6 +133,30 @@ fn each_selector_is_read_once_and_for_its_times() {
 }
 
 #[test]
+fn a_source_is_told_what_its_samples_are_for() {
+    let ask = |text: &str| {
+        let source = Seconds::new(1, 60);
+        over_range(&source, text, (0, 60_000, 20_000), &Limits::default()).unwrap();
+        source.hints.into_inner()
+    };
+    let some = |name: &str| Some(name.to_owned());
+    assert_eq!(ask("sum(calls_total)"), [(None, Some(20_000), None)]);
+    let rate = (Some(30_000), Some(20_000), some("rate"));
+    assert_eq!(ask("sum(rate(calls_total[30s]))"), [rate]);
+    // What is fixed is looked at once.
+    assert_eq!(ask("calls_total @ 30"), [(None, None, None)]);
+    let fixed = (Some(30_000), None, some("changes"));
+    assert_eq!(ask("changes(calls_total[30s] @ end())"), [fixed]);
+    // In a subquery the steps are those of the subquery.
+    assert_eq!(
+        ask("max_over_time(calls_total[30s:5s])"),
+        [(None, Some(5_000), None)]
+    );
+    let absent = (Some(30_000), Some(20_000), some("absent_over_time"));
+    assert_eq!(ask("absent_over_time(calls_total[30s])"), [absent]);
+}
+
+#[test]
 fn only_scalars_and_vectors_have_a_range() {
     let source = Seconds::new(1, 1);
     for text in ["calls_total[5m]", "'text'"] {

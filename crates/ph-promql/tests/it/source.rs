@@ -4,11 +4,15 @@ use std::cell::RefCell;
 
 use ph_promql::{Labels, Sample, Select, Series, SeriesSource, SourceError};
 
+/// The range, the step and the function of a wish.
+pub(crate) type Hint = (Option<i64>, Option<i64>, Option<String>);
+
 /// A few series of one sample for each second from 0 on, and the wishes that were made.
 pub(crate) struct Seconds {
     pub(crate) series: u32,
     pub(crate) samples: u32,
     pub(crate) wishes: RefCell<Vec<(i64, i64)>>,
+    pub(crate) hints: RefCell<Vec<Hint>>,
 }
 
 impl Seconds {
@@ -17,6 +21,7 @@ impl Seconds {
             series,
             samples,
             wishes: RefCell::default(),
+            hints: RefCell::default(),
         }
     }
 
@@ -40,6 +45,10 @@ impl Seconds {
 impl SeriesSource for Seconds {
     fn select(&self, wish: &Select<'_>) -> Result<Vec<Series>, SourceError> {
         self.wishes.borrow_mut().push((wish.from_ms, wish.to_ms));
+        let function = wish.function.map(str::to_owned);
+        self.hints
+            .borrow_mut()
+            .push((wish.range_ms, wish.step_ms, function));
         if usize::try_from(self.series).is_ok_and(|series| series > wish.series_max) {
             let max = wish.series_max;
             return Err(SourceError::TooManySeries { max });
