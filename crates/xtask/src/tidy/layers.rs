@@ -19,6 +19,7 @@ const LAYER: &[(&str, u8)] = &[
     ("ph-policy", 3),
     ("ph-relay", 4),
     ("ph-recorder", 4),
+    ("ph-jobs", 4),
     ("ph-sinks", 4),
     ("ph-api", 4),
     ("ph-workbench", 4),

@@ -1,0 +1,23 @@
+//! What runs on a clock.
+//!
+//! [`Scraper`] reads the metrics pages of other programs, each at its interval, and offers what they show to
+//! whoever implements [`Scraped`]. [`exposition`] reads such a page; it is pure.
+//!
+//! Decisions:
+//! - A target's scrapes are at multiples of its interval, shifted by a hash of its address, so that targets do
+//!   not come all at once and their times take no room on disk.
+//! - A page is taken as a whole or not at all: one bad line, and the target is down, as in Prometheus.
+//! - One scrape is one offer, with `up`, `scrape_duration_seconds` and `scrape_samples_scraped` in it. A target
+//!   that fails shows only these, so all its other series end there.
+//!
+//! Not here: what becomes of an offer (`ph-server` hands it to the store), the plan's text (`ph-plan`).
+
+pub mod exposition;
+mod fetch;
+mod scrape;
+mod scraper;
+mod target;
+
+pub use scrape::OwnedScrape;
+pub use scraper::{Scraped, Scraper, TargetStatus};
+pub use target::{Target, TargetError};
