@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use ph_bench::load;
 use ph_bench::mcp_server::Eras;
-use ph_bench::{otlp_sink, output, upstream_http, upstream_stdio};
+use ph_bench::{otlp_sink, output, store_series, upstream_http, upstream_stdio};
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
@@ -33,6 +33,15 @@ enum Command {
     OtlpSink(Listen),
     /// Calls a server and prints a report as JSON; exit code 1 if a call failed.
     Load(Box<load::Options>),
+    /// Measures a store on disk; prints a report as JSON.
+    #[command(subcommand)]
+    Store(Store),
+}
+
+#[derive(clap::Subcommand)]
+enum Store {
+    /// Samples of metrics: a day of many series, a month of a few.
+    Series(store_series::Options),
 }
 
 #[derive(clap::Args)]
@@ -60,6 +69,9 @@ fn main() -> anyhow::Result<ExitCode> {
             if report.errors() > 0 {
                 return Ok(ExitCode::from(1));
             }
+        }
+        Command::Store(Store::Series(options)) => {
+            output::line(&format!("{:#}", store_series::run(&options)?))?;
         }
     }
     Ok(ExitCode::SUCCESS)

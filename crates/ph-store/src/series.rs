@@ -27,6 +27,7 @@ mod record;
 mod state;
 mod store;
 mod thin;
+mod verify;
 mod wal;
 mod xor;
 
@@ -39,6 +40,7 @@ pub use options::SeriesOptions;
 pub use reader::{ExemplarsOf, SeriesReader};
 pub use state::SeriesStats;
 pub use store::{SeriesStore, TickReport};
+pub use verify::SeriesVerified;
 
 /// What a block of the youngest samples covers: two hours, counted from 1970.
 const PERIOD_MS: i64 = 2 * 3_600_000;

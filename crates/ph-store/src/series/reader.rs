@@ -168,6 +168,10 @@ impl SeriesReader {
         all
     }
 
+    pub(super) fn blocks(&self) -> Vec<Arc<Block>> {
+        self.shared.read().blocks.clone()
+    }
+
     /// How much is kept.
     pub fn stats(&self) -> SeriesStats {
         self.shared.read().stats()

@@ -60,6 +60,8 @@ pub struct TickReport {
     pub compacted: usize,
     /// So many blocks went by age or by size.
     pub removed: usize,
+    /// A block is being written, and a later tick will say what came of it.
+    pub is_writing: bool,
 }
 
 impl SeriesStore {
@@ -171,7 +173,8 @@ impl SeriesStore {
         {
             self.finish_job(now_ms, &mut report)?;
         }
-        if self.job.is_some() || now_ms < self.not_before_ms {
+        report.is_writing = self.job.is_some();
+        if report.is_writing || now_ms < self.not_before_ms {
             return Ok(report);
         }
         report.removed = self.retire(now_ms).inspect_err(|_| self.wait(now_ms))?;
@@ -188,6 +191,7 @@ impl SeriesStore {
                 .spawn(move || job.run(&*disk, &dir))
                 .map_err(SeriesError::Thread)?;
             self.job = Some(Running { thread, blocks });
+            report.is_writing = true;
             break;
         }
         Ok(report)

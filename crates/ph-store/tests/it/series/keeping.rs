@@ -248,6 +248,9 @@ fn a_damaged_block_is_set_aside_or_costs_one_series() {
             .all(|one| one.samples.is_empty() || one.samples.len() == 480)
     );
     assert_eq!(store.stats().damage.len(), 1);
+    let verified = store.reader().verify().unwrap();
+    assert_eq!((verified.blocks, verified.samples), (1, 39 * 480));
+    assert_eq!(verified.damage.len(), 1);
 
     let bytes = disk.contents(&block).unwrap().len();
     disk.flip_bit(&block, 8 * (bytes - 100));
