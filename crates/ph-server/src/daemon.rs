@@ -4,6 +4,7 @@ use crate::admin::{self, Admin};
 use crate::announcer::Announcer;
 use crate::front::Front;
 use crate::home::Home;
+use crate::scrapes::Scrapes;
 use crate::settings::{self, Environment};
 use crate::sinks::{self, Sinks};
 use crate::stores::{self, OpenError};
@@ -121,6 +122,7 @@ pub struct Daemon {
     tails: Option<Tails>,
     /// What passes records on; `None` while nothing is kept.
     sinks: Option<Arc<Sinks>>,
+    scrapes: Option<Scrapes>,
     complain: Arc<dyn Fn(&str) + Send + Sync>,
     calls: TaskTracker,
     connections: TaskTracker,
@@ -232,6 +234,9 @@ impl Daemon {
         let admin_open = admin_listener.map(serve).transpose();
         let admin_open = admin_open.map_err(StartError::Home)?;
         let tails = start_tails(&plan, &home, &recorder, &complain)?;
+        let scrapes = recorder
+            .keeper()
+            .map(|keeper| Scrapes::start(&plan, keeper, Arc::clone(&complain)));
         let accept = CancellationToken::new();
         let open = Open {
             address,
@@ -251,6 +256,7 @@ impl Daemon {
             admin_open,
             tails,
             sinks,
+            scrapes,
             complain,
             calls,
             connections: TaskTracker::new(),
@@ -321,6 +327,9 @@ impl Daemon {
             .filter(|_| plan.sinks != self.plan.sinks)
         {
             sinks.apply(&plan, SINKS_STOP_MAX).await?;
+        }
+        if let Some(scrapes) = &mut self.scrapes {
+            scrapes.replace(&plan);
         }
         self.plan = plan;
         if admin_moved {
@@ -397,6 +406,9 @@ impl Daemon {
             // It reads what is there: a matter of moments, and of no more than its room in the queue.
             let _ended = tokio::task::spawn_blocking(move || tails.stop()).await;
         }
+        if let Some(scrapes) = self.scrapes {
+            within(SCRAPES_STOP_MAX, &hurry, scrapes.stop()).await;
+        }
         let flushed = self.recorder.stop(stop.flush).await;
         if let Some(sinks) = &self.sinks {
             sinks.stop(SINKS_STOP_MAX).await;
@@ -449,6 +461,8 @@ impl Daemon {
 
 /// How long calls may take to notice that they are cut, and connections to say so.
 const ABORT_MAX: Duration = Duration::from_secs(2);
+/// How long scrapes may take to end.
+const SCRAPES_STOP_MAX: Duration = Duration::from_secs(2);
 /// How long answers of the admin API may take to end.
 const ADMIN_STOP_MAX: Duration = Duration::from_secs(2);
 /// How long sinks may take to send what is there; the rest is sent by the next start.

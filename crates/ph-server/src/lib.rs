@@ -9,6 +9,7 @@ mod archive;
 mod daemon;
 mod front;
 mod home;
+mod scrapes;
 mod settings;
 mod sinks;
 mod stores;

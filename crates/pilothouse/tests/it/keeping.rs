@@ -214,3 +214,35 @@ fn a_tools_log_file_is_kept_beside_its_calls() {
     );
     assert_eq!(gateway.metrics().sum("pilothouse_file_lines_total", &[]), 2);
 }
+
+/// Another program's numbers have a home here, under its job; and so have our own.
+#[test]
+fn what_is_scraped_can_be_asked_for() {
+    let http = FakeHttpUpstream::start(Eras::Both).unwrap();
+    let other = Gateway::start(&yaml(&http, "store: {enabled: false}"));
+    let scrape = format!(
+        "store: {{sample_interval: 100ms}}\nscrape: {{other: {{urls: ['http://{}/metrics'], interval: 200ms, timeout: 200ms, labels: {{zone: a}}}}}}",
+        other.address
+    );
+    let gateway = Gateway::start(&yaml(&http, &scrape));
+    let ask = |query: &str| {
+        let answer = gateway
+            .admin(&format!("/api/v1/query?query={query}"))
+            .message();
+        let result = answer["data"]["result"].as_array()?.clone();
+        (!result.is_empty()).then_some(result)
+    };
+    let own = until("our own numbers", || ask("up%7Bjob=%22mcp-server%22%7D"));
+    let address = gateway.address.to_string();
+    assert_eq!(
+        (own.len(), &own[0]["metric"]["instance"]),
+        (1, &json!(address))
+    );
+    let others = until("the other's numbers", || {
+        ask("pilothouse_build_info%7Bjob=%22other%22%7D")
+    });
+    assert_eq!(others[0]["metric"]["zone"], "a");
+    assert_eq!(others[0]["metric"]["instance"], other.address.to_string());
+    let up = until("whether it is up", || ask("up%7Bjob=%22other%22%7D"));
+    assert_eq!(up[0]["value"][1], "1");
+}
