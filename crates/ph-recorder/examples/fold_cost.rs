@@ -1,4 +1,5 @@
-//! What a record costs the thread that hands it over: `cargo run --release -p ph-recorder --example fold_cost`.
+//! What a record costs the thread that hands it over: `cargo run --release -p ph-recorder --example fold_cost`. With
+//! the argument `store` it is kept, too.
 //!
 //! Prints nanoseconds per record for 1 and 2 threads: folding, the push, and now and then waking the
 //! recorder's thread, which writes a log file meanwhile. Records are made before the
@@ -10,7 +11,10 @@ use ph_record::{
     Answer, CallRecord, CallTrace, Direction, Ending, Observation, RecordSink, Replica, Server,
     ServerTable, Transport,
 };
-use ph_recorder::{Level, LogSettings, Recorder, Settings, Start};
+use ph_recorder::{Fsync, Keep, KeptSettings, Level, LogSettings, Recorder, Settings, Start};
+use ph_store::RealDisk;
+use ph_store::logs::{LogOptions, LogStore};
+use ph_store::series::{SeriesOptions, SeriesStore};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,6 +32,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .intern(&ServerName::parse("s")?)
         .ok_or("the table is full")?;
     let dir = std::env::temp_dir().join(format!("ph-fold-cost-{}", std::process::id()));
+    let keep = match std::env::args().nth(1).as_deref() {
+        Some("store") => Some(keep(&dir)?),
+        _ => None,
+    };
     let recorder = Recorder::start(Start {
         settings: Settings {
             log: log(&dir),
@@ -38,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         servers,
         version: "0".to_owned(),
         runtime: runtime.handle().clone(),
-        keep: None,
+        keep,
         stdout: None,
         complain: Box::new(|_| {}),
     })?;
@@ -59,32 +67,59 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         )?;
     }
     let offered = 2 * ROUNDS * ROUND;
-    let thread_ns = recorder_thread_ns().ok_or("no procfs")?;
+    for (name, ns) in thread_ns()? {
+        let each = ns / offered as f64;
+        writeln!(out, "thread {name}: {each:.0} ns of CPU per record")?;
+    }
     let report = runtime.block_on(recorder.stop(Duration::from_secs(10)));
-    writeln!(
-        out,
-        "recorder's thread: {:.0} ns of CPU per record",
-        thread_ns / offered as f64
-    )?;
+    runtime.block_on(recorder.close_store(Duration::from_secs(10)));
+    let (_, page) = recorder.render_metrics(None);
+    for line in page.lines().filter(|l| l.starts_with("pilothouse_store_records")) {
+        writeln!(out, "{line}")?;
+    }
     writeln!(out, "{report:?}")?;
     std::fs::remove_dir_all(&dir)?;
     Ok(())
 }
 
-/// CPU time of the recorder's thread so far, in nanoseconds, to a hundredth of a second.
-fn recorder_thread_ns() -> Option<f64> {
+/// Stores below `dir`, kept as by default.
+fn keep(dir: &std::path::Path) -> Result<Keep, Box<dyn std::error::Error>> {
+    let disk = Arc::new(RealDisk);
+    let (logs, _) = LogStore::open(disk.clone(), &dir.join("store/logs"), LogOptions::default())?;
+    let (series, _) = SeriesStore::open(disk, &dir.join("store/series"), SeriesOptions::default())?;
+    Ok(Keep {
+        logs,
+        series,
+        settings: KeptSettings {
+            level: Level::Info,
+            fsync: Fsync::Interval,
+            queue_bytes: 64 << 20,
+            sample_interval: Duration::from_secs(15),
+            instance: "127.0.0.1:3000".to_owned(),
+            retention: Duration::from_secs(1 << 30),
+            logs_bytes: 1 << 40,
+            series_bytes: 1 << 40,
+        },
+    })
+}
+
+/// CPU time of every thread but this one so far, in nanoseconds, to a hundredth of a second.
+fn thread_ns() -> std::io::Result<Vec<(String, f64)>> {
     const NS_PER_TICK: f64 = 1e7;
-    let tasks = std::fs::read_dir("/proc/self/task").ok()?;
-    let stats = tasks.filter_map(|t| std::fs::read_to_string(t.ok()?.path().join("stat")).ok());
-    let stat = stats.into_iter().find(|s| s.contains("(recorder)"))?;
-    let fields = stat
-        .rsplit_once(')')?
-        .1
-        .split_ascii_whitespace()
-        .skip(11)
-        .take(2);
-    let ticks = fields.map(|f| f.parse::<f64>().ok()).sum::<Option<f64>>()?;
-    Some(ticks * NS_PER_TICK)
+    let mut threads = Vec::new();
+    for task in std::fs::read_dir("/proc/self/task")? {
+        let stat = std::fs::read_to_string(task?.path().join("stat"))?;
+        let Some((name, rest)) = stat.rsplit_once(')') else {
+            continue;
+        };
+        let name = name.split_once('(').map_or("", |(_, name)| name);
+        let fields = rest.split_ascii_whitespace().skip(11).take(2);
+        let ticks: f64 = fields.filter_map(|f| f.parse::<f64>().ok()).sum();
+        if name != "fold_cost" {
+            threads.push((name.to_owned(), ticks * NS_PER_TICK));
+        }
+    }
+    Ok(threads)
 }
 
 /// Nanoseconds per record of one round.
