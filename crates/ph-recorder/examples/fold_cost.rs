@@ -74,7 +74,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let report = runtime.block_on(recorder.stop(Duration::from_secs(10)));
     runtime.block_on(recorder.close_store(Duration::from_secs(10)));
     let (_, page) = recorder.render_metrics(None);
-    for line in page.lines().filter(|l| l.starts_with("pilothouse_store_records")) {
+    for line in page
+        .lines()
+        .filter(|l| l.starts_with("pilothouse_store_records"))
+    {
         writeln!(out, "{line}")?;
     }
     writeln!(out, "{report:?}")?;

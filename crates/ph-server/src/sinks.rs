@@ -222,7 +222,8 @@ impl SampleSource for Sinks {
                 );
             }
         }
-        let gauges: [(&'static catalogue::Metric, fn(&Totals, u64) -> f64); 4] = [
+        type Read = fn(&Totals, u64) -> f64;
+        let gauges: [(&'static catalogue::Metric, Read); 4] = [
             (&catalogue::SINK_RETRIES, |totals, _| totals.retries as f64),
             (&catalogue::SINK_LAG_ENTRIES, |totals, _| {
                 totals.lag_entries as f64
