@@ -3,7 +3,6 @@
 use crate::disk::Disk;
 use crate::logs::{LogOptions, LogReader, LogStore, StoreError};
 use crate::series::{SeriesError, SeriesOptions, SeriesReader, SeriesStore};
-use ph_promql::{MatchOp, Matcher, Select, SeriesSource};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use std::sync::Arc;
 pub struct Report {
     /// Records of calls, lines, events and spans.
     pub records: u64,
-    /// Samples of metrics that were read.
+    /// Samples of metrics that can be read.
     pub samples: u64,
     /// Bytes that were compared with their checksums, or read through.
     pub bytes: u64,
@@ -43,11 +42,10 @@ pub enum CheckError {
 /// Reads everything and changes nothing.
 ///
 /// - `store`: the directory that holds `logs` and `series`; one of them may be missing.
-/// - `now_unix_ms`: samples beyond are not read.
 ///
 /// # Errors
 /// [`CheckError`] when a directory cannot be read at all.
-pub fn check(disk: &Arc<dyn Disk>, store: &Path, now_unix_ms: i64) -> Result<Report, CheckError> {
+pub fn check(disk: &Arc<dyn Disk>, store: &Path) -> Result<Report, CheckError> {
     let mut report = Report::default();
     let (logs, series) = (store.join("logs"), store.join("series"));
     if disk.list(&logs).is_ok() {
@@ -63,10 +61,11 @@ pub fn check(disk: &Arc<dyn Disk>, store: &Path, now_unix_ms: i64) -> Result<Rep
     if disk.list(&series).is_ok() {
         let (reader, opened) = SeriesReader::open_read_only(&**disk, &series)?;
         report.torn_bytes += opened.torn_bytes;
-        report.samples = read_all(&reader, now_unix_ms);
+        let verified = reader.verify()?;
         let stats = reader.stats();
+        report.samples = verified.samples + stats.head_samples;
         report.bytes += stats.block_bytes + stats.wal_bytes;
-        for damage in opened.damage.iter().chain(&stats.damage) {
+        for damage in opened.damage.iter().chain(&verified.damage) {
             report.damage.push(format!("series/{damage}"));
         }
     }
@@ -114,41 +113,4 @@ pub fn repair(disk: &Arc<dyn Disk>, store: &Path) -> Result<Report, CheckError> 
         writer.close()?;
     }
     Ok(report)
-}
-
-/// So much time at once, in milliseconds: what 20,000 series have in it fits into memory.
-const WINDOW_MS: i64 = 2 * 3_600_000;
-
-/// Reads every sample up to now, so that the reader meets whatever is damaged; returns how many there are.
-fn read_all(reader: &SeriesReader, now_unix_ms: i64) -> u64 {
-    // Without blocks everything is in memory, and was compared when it was read.
-    let stats = reader.stats();
-    let Some(oldest_ms) = stats.oldest_ms else {
-        return stats.head_samples;
-    };
-    let mut samples = 0;
-    for metric in reader.label_values("__name__", &[], i64::MIN, i64::MAX) {
-        let Ok(matcher) = Matcher::new("__name__", MatchOp::Eq, &*metric) else {
-            continue;
-        };
-        let mut from_ms = oldest_ms;
-        while from_ms <= now_unix_ms {
-            let select = Select {
-                matchers: std::slice::from_ref(&matcher),
-                from_ms,
-                to_ms: from_ms + WINDOW_MS - 1,
-                range_ms: None,
-                step_ms: None,
-                function: None,
-                samples_max: usize::MAX,
-                series_max: usize::MAX,
-            };
-            // What cannot be read is in the reader's list of damage.
-            for series in reader.select(&select).unwrap_or_default() {
-                samples += series.samples.len() as u64;
-            }
-            from_ms += WINDOW_MS;
-        }
-    }
-    samples
 }

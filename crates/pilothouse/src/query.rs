@@ -52,7 +52,7 @@ pub(crate) fn query(args: &QueryArgs, printer: &Printer) -> Result<u8> {
     let question = Question::of(args, look)?;
     let api = Api::find(&args.place)?;
     let answer = api.get(question.path(), &question.params(&args.query))?;
-    let body = checked(&answer)?;
+    let body = checked(&answer, &args.query)?;
     for kind in ["warnings", "infos"] {
         let remarks = body[kind].as_array().into_iter().flatten();
         for remark in remarks.filter_map(Json::as_str) {
@@ -163,7 +163,7 @@ fn step_for(span: Span, columns: usize) -> i64 {
 }
 
 /// The body, when Prometheus's envelope says that all went well.
-fn checked(answer: &Answer) -> Result<Json> {
+fn checked(answer: &Answer, query: &str) -> Result<Json> {
     let body: Json = serde_json::from_slice(&answer.body).map_err(|_| {
         anyhow!(
             "status {} and no JSON: is this an admin address?",
@@ -184,12 +184,33 @@ fn checked(answer: &Answer) -> Result<Json> {
         _ => None,
     };
     Err(Refused {
-        error: error.to_owned(),
+        error: format!("{error}{}", pointer(error, query)),
         hint: hint
             .map(ToOwned::to_owned)
             .or_else(|| body["hint"].as_str().map(ToOwned::to_owned)),
     }
     .into())
+}
+
+/// The query with a mark below the place that the error names as `LINE:COLUMN: parse error`.
+fn pointer(error: &str, query: &str) -> String {
+    let place = error.split_once(": parse error").map(|(before, _)| before);
+    let place = place.and_then(|before| before.rsplit(' ').next()?.split_once(':'));
+    let Some((Ok(line), Ok(column))) =
+        place.map(|(line, column)| (line.parse::<usize>(), column.parse::<usize>()))
+    else {
+        return String::new();
+    };
+    let Some(text) = line.checked_sub(1).and_then(|nth| query.lines().nth(nth)) else {
+        return String::new();
+    };
+    // A place behind the end is where something is missing.
+    let before = column.saturating_sub(1).min(text.chars().count());
+    format!(
+        "\n  {}\n  {}^",
+        crate::terminal::clean(text),
+        " ".repeat(before)
+    )
 }
 
 /// A series by its labels: `up{job="x"}`, as in the query that would select it.
@@ -215,6 +236,20 @@ const NAME: &str = "__name__";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_point_into_the_query() {
+        #[track_caller]
+        fn check(error: &str, query: &str, want: &str) {
+            assert_eq!(pointer(error, query), want);
+        }
+        let error = "invalid parameter \"query\": 1:5: parse error: unclosed left parenthesis";
+        check(error, "sum (x", "\n  sum (x\n      ^");
+        check("1:9: parse error: unexpected end", "sum", "\n  sum\n     ^");
+        check("2:2: parse error: no", "a\nbc", "\n  bc\n   ^");
+        check("3:2: parse error: no", "a\nbc", "");
+        check("execution: too many samples", "a", "");
+    }
 
     #[test]
     fn steps_fit_the_chart() {

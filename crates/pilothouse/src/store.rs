@@ -5,7 +5,6 @@ use crate::exit;
 use crate::printer::Printer;
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
 use ph_store::check::{self, Report};
 use ph_store::{Disk, RealDisk};
 use serde_json::{Value as Json, json};
@@ -52,8 +51,7 @@ pub(crate) fn store(args: &StoreArgs, printer: &Printer) -> Result<u8> {
         What::Stats(args) => stats(args, printer),
         What::Check(args) => {
             let dir = directory(args)?;
-            let now_ms = Timestamp::now().as_millisecond();
-            let report = check::check(&disk(), &dir.join(STORE), now_ms);
+            let report = check::check(&disk(), &dir.join(STORE));
             let report = report
                 .context("the store cannot be checked")
                 .context(CouldNotAsk)?;

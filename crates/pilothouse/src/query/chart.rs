@@ -12,6 +12,8 @@ const ROWS: usize = 13;
 /// Rows between two numbers, and how many such there are.
 const TICK_ROWS: usize = 3;
 const TICKS: f64 = 4.0;
+/// Steps between numbers that are easily read.
+const STEPS: [f64; 11] = [1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 20.0];
 /// Numbers left of the axis.
 const LABEL: usize = 8;
 /// Series that are drawn; more cannot be told apart.
@@ -99,7 +101,7 @@ impl Scale {
     /// The least round steps between numbers that have room for all.
     fn round(low: f64, high: f64) -> Self {
         let power = 10_f64.powf(((high - low) / TICKS).log10().floor());
-        for step in [1.0, 2.0, 2.5, 5.0, 10.0, 20.0].map(|step| step * power) {
+        for step in STEPS.map(|step| step * power) {
             let from = (low / step).floor() * step;
             let to = from + TICKS * step;
             if to >= high && step > 0.0 && to.is_finite() {
@@ -364,18 +366,18 @@ mod tests {
         let ramp = series("ramp", |m| Some(m as f64 / 10.0));
         let flat = series("flat", |m| (!(20..40).contains(&m)).then_some(1.5));
         let want = r#"
-       8 +
-         |
-         |
        6 +                                               ***
-         |                                         ******
-         |                                    *****
-       4 +                              ******
-         |                         *****
-         |                    *****
-       2 +              ******
-         |+++++++++++++++++                +++++++++++++++++
-         |   *****
+         |                                           *****
+         |                                       ****
+     4.5 +                                   ****
+         |                               ****
+         |                           ****
+       3 +                       ****
+         |                   ****
+         |               ****
+     1.5 ++++++++++++++++++                +++++++++++++++++
+         |       ****
+         |  *****
        0 +***
          +--------------------------------------------------
           17:00                  17:30                 18:00

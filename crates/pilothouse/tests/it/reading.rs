@@ -366,7 +366,10 @@ fn what_is_wrong_is_said() {
     let said = stderr(dir.path(), &["logs", "--top", "parms.x"], 2);
     assert!(said.contains("unknown field `parms.x`"), "{said}");
     let said = stderr(dir.path(), &["query", "sum(rate(x[5m])"], 2);
-    assert!(said.starts_with("error: "), "{said}");
+    assert!(
+        said.starts_with("error: ") && said.contains("\n  sum(rate(x[5m])\n"),
+        "{said}"
+    );
     let said = stderr(dir.path(), &["trace", "nothex"], 2);
     assert!(said.contains("is no trace id"), "{said}");
     let said = stderr(dir.path(), &["trace", &"f".repeat(32)], 2);
