@@ -40,7 +40,7 @@ section! {
         /// batch, `os` whenever the operating system likes.
         fsync: Fsync = Fsync::Interval;
         /// Records that wait for the disk; beyond it they are dropped and counted.
-        queue_bytes: ByteSize = ByteSize::mib(4), in ByteSize::kib(64)..=ByteSize::gib(1);
+        queue_bytes: ByteSize = ByteSize::mib(16), in ByteSize::kib(64)..=ByteSize::gib(1);
         /// Time between two samples of Pilothouse's own metrics.
         sample_interval: Duration = secs(15), in ms(100)..=minutes(10);
         /// Metric series at the same time; the others are counted, not kept.
