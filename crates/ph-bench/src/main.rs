@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use ph_bench::load;
 use ph_bench::mcp_server::Eras;
-use ph_bench::{otlp_sink, output, store_series, upstream_http, upstream_stdio};
+use ph_bench::{otlp_sink, output, store_logs, store_series, upstream_http, upstream_stdio};
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
@@ -40,6 +40,8 @@ enum Command {
 
 #[derive(clap::Subcommand)]
 enum Store {
+    /// Records: a million of them, and searches.
+    Logs(store_logs::Options),
     /// Samples of metrics: a day of many series, a month of a few.
     Series(store_series::Options),
 }
@@ -69,6 +71,9 @@ fn main() -> anyhow::Result<ExitCode> {
             if report.errors() > 0 {
                 return Ok(ExitCode::from(1));
             }
+        }
+        Command::Store(Store::Logs(options)) => {
+            output::line(&format!("{:#}", store_logs::run(&options)?))?;
         }
         Command::Store(Store::Series(options)) => {
             output::line(&format!("{:#}", store_series::run(&options)?))?;

@@ -24,6 +24,8 @@ pub struct LogOptions {
     pub keep_unsynced: bool,
     /// Effort of compression, 1 to 19.
     pub zstd_level: i32,
+    /// `true`: each block keeps which pieces its text has, so that a search for text can pass over it.
+    pub text_sets: bool,
     /// `true`: a thread of its own seals. `false`: `tick` does, which a test can foresee.
     pub background: bool,
 }
@@ -40,6 +42,7 @@ impl Default for LogOptions {
             buffer_bytes: 256 * 1024,
             keep_unsynced: true,
             zstd_level: 3,
+            text_sets: true,
             background: true,
         }
     }

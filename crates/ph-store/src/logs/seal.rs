@@ -1,7 +1,7 @@
 //! Sealing: a write-ahead file that is closed becomes a segment, on a thread of its own.
 
 use super::columns::Row;
-use super::segment::{self, Segment, Source};
+use super::segment::{self, How, Segment, Source};
 use super::snapshot::Shared;
 use super::wal::{self, Wal, WalBlock};
 use super::{Damage, Seq, StoreError, StoreEvent};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Sealer {
     shared: Arc<Shared>,
-    level: i32,
+    how: How,
     desk: Arc<Desk>,
     thread: Option<JoinHandle<()>>,
 }
@@ -37,7 +37,7 @@ impl Sealer {
     /// `background`: on a thread of its own; else `call` does the work.
     pub(crate) fn start(
         shared: Arc<Shared>,
-        level: i32,
+        how: How,
         background: bool,
     ) -> Result<Self, StoreError> {
         let desk = Arc::<Desk>::default();
@@ -45,7 +45,7 @@ impl Sealer {
             let (shared, desk) = (shared.clone(), desk.clone());
             let thread = thread::Builder::new()
                 .name("ph-store-seal".to_owned())
-                .spawn(move || run(&shared, level, &desk))
+                .spawn(move || run(&shared, how, &desk))
                 .map_err(StoreError::Thread)?;
             Some(thread)
         } else {
@@ -53,7 +53,7 @@ impl Sealer {
         };
         Ok(Self {
             shared,
-            level,
+            how,
             desk,
             thread,
         })
@@ -65,7 +65,7 @@ impl Sealer {
             self.desk.state().is_called = true;
             self.desk.changed.notify_all();
         } else {
-            seal_all(&self.shared, self.level, &|| false);
+            seal_all(&self.shared, self.how, &|| false);
         }
     }
 
@@ -102,7 +102,7 @@ impl Desk {
     }
 }
 
-fn run(shared: &Shared, level: i32, desk: &Desk) {
+fn run(shared: &Shared, how: How, desk: &Desk) {
     loop {
         let mut state = desk.state();
         while !state.is_called && !state.is_over {
@@ -116,14 +116,14 @@ fn run(shared: &Shared, level: i32, desk: &Desk) {
         }
         (state.is_called, state.is_working) = (false, true);
         drop(state);
-        seal_all(shared, level, &|| desk.state().is_over);
+        seal_all(shared, how, &|| desk.state().is_over);
         desk.state().is_working = false;
         desk.changed.notify_all();
     }
 }
 
 /// Seals what is closed, the oldest first, up to the first failure.
-fn seal_all(shared: &Shared, level: i32, is_over: &dyn Fn() -> bool) {
+fn seal_all(shared: &Shared, how: How, is_over: &dyn Fn() -> bool) {
     loop {
         let snapshot = shared.snapshot();
         let Some(wal) = snapshot.wals.iter().find(|wal| wal.is_closed()) else {
@@ -132,14 +132,14 @@ fn seal_all(shared: &Shared, level: i32, is_over: &dyn Fn() -> bool) {
         if is_over() {
             return;
         }
-        if let Err(error) = seal(shared, wal, level) {
+        if let Err(error) = seal(shared, wal, how) {
             shared.tell(StoreEvent::SealFailed { error });
             return;
         }
     }
 }
 
-fn seal(shared: &Shared, wal: &Arc<Wal>, level: i32) -> Result<(), StoreError> {
+fn seal(shared: &Shared, wal: &Arc<Wal>, how: How) -> Result<(), StoreError> {
     let (disk, dir) = (&*shared.disk, &shared.dir);
     let contents = Contents::of(wal);
     let rows = contents.seqs();
@@ -149,7 +149,7 @@ fn seal(shared: &Shared, wal: &Arc<Wal>, level: i32) -> Result<(), StoreError> {
         let mut file = disk
             .create(&unfinished)
             .map_err(StoreError::io("create", &unfinished))?;
-        let written = segment::write(&contents, &mut *file, level)
+        let written = segment::write(&contents, &mut *file, how)
             .and_then(|written| file.sync().map(|()| written));
         let written = match written {
             Ok(written) => written,

@@ -16,7 +16,7 @@ pub(crate) use packed::{expand, numbers};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-pub(crate) use write::{Source, write};
+pub(crate) use write::{How, Source, write};
 
 /// Ends the names of segments.
 const SUFFIX: &str = ".jsonl.zst";

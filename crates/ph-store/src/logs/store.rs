@@ -5,6 +5,7 @@ mod retention;
 use super::columns::Row;
 use super::names::NameTable;
 use super::seal::Sealer;
+use super::segment::How;
 use super::snapshot::{Directory, Newest, Shared};
 use super::wal::{self, Wal};
 use super::{Damage, Entry, LogOptions, LogReader, Seq, StoreError};
@@ -151,7 +152,11 @@ impl LogStore {
         let last = found.report.last;
         let shared = Shared::new(disk.clone(), dir.to_owned(), found.snapshot, last);
         let shared = Arc::new(shared);
-        let sealer = Sealer::start(shared.clone(), options.zstd_level, options.background)?;
+        let how = How {
+            level: options.zstd_level,
+            text_sets: options.text_sets,
+        };
+        let sealer = Sealer::start(shared.clone(), how, options.background)?;
         let mut store = Self {
             disk,
             dir: dir.to_owned(),

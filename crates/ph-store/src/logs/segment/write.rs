@@ -36,6 +36,15 @@ pub(crate) trait Source {
     fn read(&self, record: &mut dyn FnMut(u64, &[u8]) -> io::Result<()>) -> io::Result<()>;
 }
 
+/// How a segment is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How {
+    /// Effort of compression.
+    pub(crate) level: i32,
+    /// With the sets by which a search for text passes over blocks.
+    pub(crate) text_sets: bool,
+}
+
 /// What became of the records.
 pub(crate) struct Written {
     /// What stands where; `None` when no record could be read.
@@ -49,11 +58,11 @@ pub(crate) struct Written {
 pub(crate) fn write(
     source: &dyn Source,
     file: &mut dyn WriteFile,
-    level: i32,
+    how: How,
 ) -> io::Result<Written> {
     let rows = source.rows();
     let (slowest, floor) = slowest(&rows);
-    let mut writer = Writer::new(file, level, slowest)?;
+    let mut writer = Writer::new(file, how, slowest)?;
     let mut missing = Vec::new();
     let mut rows = rows.into_iter().peekable();
     source.read(&mut |seq, json| {
@@ -107,6 +116,7 @@ fn slowest(rows: &[Row]) -> (HashSet<u64>, u64) {
 struct Writer<'a> {
     file: &'a mut dyn WriteFile,
     at: u64,
+    how: How,
     zstd: zstd::bulk::Compressor<'static>,
     packer: Packer,
     grams: Grams,
@@ -132,11 +142,12 @@ struct Building {
 }
 
 impl<'a> Writer<'a> {
-    fn new(file: &'a mut dyn WriteFile, level: i32, slowest: HashSet<u64>) -> io::Result<Self> {
+    fn new(file: &'a mut dyn WriteFile, how: How, slowest: HashSet<u64>) -> io::Result<Self> {
         Ok(Self {
             file,
             at: 0,
-            zstd: zstd::bulk::Compressor::new(level)?,
+            how,
+            zstd: zstd::bulk::Compressor::new(how.level)?,
             packer: Packer::new()?,
             grams: Grams::new(),
             out: Vec::new(),
@@ -150,7 +161,9 @@ impl<'a> Writer<'a> {
     }
 
     fn push(&mut self, row: Row, json: &[u8]) -> io::Result<()> {
-        self.grams.add(json);
+        if self.how.text_sets {
+            self.grams.add(json);
+        }
         self.block.push(&row, json);
         self.json_bytes += json.len() as u64;
         if self.slowest.contains(&row.seq) {
@@ -189,9 +202,9 @@ impl<'a> Writer<'a> {
         traces.sort_unstable();
         traces.dedup();
         self.traces.push(traces);
-        let bits = self.grams.take_bits();
+        let bits = self.how.text_sets.then(|| self.grams.take_bits());
         let frame = begin_skippable(&mut self.out);
-        let meta = block.meta(&mut self.packer, &mut self.out, self.at, Some(&bits))?;
+        let meta = block.meta(&mut self.packer, &mut self.out, self.at, bits.as_deref())?;
         end_skippable(&mut self.out, frame);
         self.blocks.push(meta);
         self.block.raw = block.raw;
