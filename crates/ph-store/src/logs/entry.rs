@@ -10,7 +10,7 @@ pub struct Seq(pub u64);
 impl Seq {
     /// The number after this one.
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 
@@ -125,7 +125,7 @@ pub struct Entry<'a> {
     pub kind: Kind,
     /// How bad it is.
     pub level: Level,
-    /// When it began, nanoseconds of Unix time.
+    /// When it ended or was seen, nanoseconds of Unix time.
     pub time_unix_ns: u64,
     /// How long it took, for what takes time. At most `u64::MAX - 1`.
     pub duration_ns: Option<u64>,

@@ -258,7 +258,7 @@ impl OpenBlock<'_> {
             Block::Wal { block, .. } => Ok(&block.columns.seq),
             Block::Sealed { view, which } => cell(&self.columns.seq, || {
                 let first = view.meta(*which).zone.seq_first;
-                let number = |bytes| first + u64::from(u32::from_le_bytes(bytes));
+                let number = |bytes| first.saturating_add(u64::from(u32::from_le_bytes(bytes)));
                 numbers(view, *which, Column::Seq, number)
             }),
         }

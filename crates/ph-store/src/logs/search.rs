@@ -97,7 +97,7 @@ impl Default for Budget {
 pub struct Hit {
     /// Its number.
     pub seq: Seq,
-    /// When it began, nanoseconds of Unix time.
+    /// When it ended or was seen, nanoseconds of Unix time.
     pub time_unix_ns: u64,
     /// How long it took.
     pub duration_ns: Option<u64>,

@@ -117,7 +117,7 @@ fn read_footer(file: &dyn ReadFile, bytes: u64) -> io::Result<Option<Footer>> {
                 continue;
             }
             if let Some(found) = read_section(file, &section)? {
-                let footer = Footer::read(&found);
+                let footer = Footer::read(&found).filter(|footer| footer.fits_in(bytes));
                 if footer.is_some() {
                     return Ok(footer);
                 }

@@ -419,11 +419,12 @@ impl LogStore {
     }
 
     fn roll_if_full(&mut self) -> Result<(), StoreError> {
-        let pending = self.pending.len();
-        let is_full = self.active.as_ref().is_some_and(|active| {
-            active.records + pending >= self.options.segment_records
-                || active.json_bytes + self.buffer.len() as u64 >= self.options.segment_bytes
-        });
+        let (records, json_bytes) = self
+            .active
+            .as_ref()
+            .map_or((0, 0), |active| (active.records, active.json_bytes));
+        let is_full = records + self.pending.len() >= self.options.segment_records
+            || json_bytes + self.buffer.len() as u64 >= self.options.segment_bytes;
         if !is_full {
             return Ok(());
         }

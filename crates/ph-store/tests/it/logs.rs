@@ -1,6 +1,9 @@
 //! The store of records.
 
+mod beside;
+mod bounds;
 mod crash;
+mod damage;
 mod held;
 mod life;
 mod search;

@@ -48,7 +48,7 @@ pub(crate) fn follow(
                 Some(None) => {}
                 None => batch.missed += 1,
             }
-            batch.missed += seq - batch.next.0;
+            batch.missed += seq.saturating_sub(batch.next.0);
             batch.next = Seq(seq).next();
         }
     }

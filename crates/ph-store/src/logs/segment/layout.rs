@@ -10,6 +10,9 @@ const MAGIC: &[u8; 8] = b"PHSEG\0\0\x01";
 /// Behind each footer: offset, length, checksum, and this.
 const TRAILER_MAGIC: &[u8; 8] = b"PHSEGEND";
 
+/// Lines that are compressed together are no longer: what is written is a record longer at most.
+const RAW_BYTES_MAX: u32 = 8 * 1024 * 1024;
+
 /// Bytes of a file with their checksum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Section {
@@ -83,6 +86,27 @@ impl Footer {
             zone.join(&block.zone);
         }
         zone
+    }
+
+    /// `true` when everything it names is within a file of so many bytes, and no larger than what is written.
+    pub(super) fn fits_in(&self, file_bytes: u64) -> bool {
+        let end = |offset: u64, bytes: u64| offset.checked_add(bytes);
+        let is_within = |section: &Section| {
+            end(section.offset, section.bytes.into()).is_some_and(|end| end <= file_bytes)
+        };
+        let row_bytes = (self.blocks.len() * super::super::bloom::LINE_BYTES + 4) as u64;
+        let rows = u64::from(self.traces.rows);
+        let is_sound = |block: &BlockMeta| {
+            let mut lines = block.lines.iter();
+            lines.all(|l| is_within(&l.section) && l.raw_bytes <= RAW_BYTES_MAX)
+                && block.columns.iter().all(is_within)
+                && is_within(&block.grams)
+        };
+        !self.blocks.is_empty()
+            && self.traces.rows.is_power_of_two()
+            && end(self.traces.offset, rows * row_bytes).is_some_and(|end| end <= file_bytes)
+            && self.blocks.iter().all(is_sound)
+            && self.slowest.iter().all(|(block, _)| is_sound(block))
     }
 
     /// The footer with its trailer, for a file where it begins at `offset`.

@@ -179,7 +179,7 @@ fn run(seed: u64, steps: &[Step], options: &LogOptions) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_acknowledged_is_lost_or_doubled(seed: u64, steps in prop::collection::vec(step(), 1..80)) {
