@@ -41,6 +41,9 @@ pub struct Options {
     /// Without the sets by which a search for text passes over blocks.
     #[arg(long)]
     without_text: bool,
+    /// Effort of compression; what the store does by itself when it is not given.
+    #[arg(long)]
+    level: Option<i32>,
     /// Only write, search nothing.
     #[arg(long)]
     only_write: bool,
@@ -99,6 +102,7 @@ fn write(options: &Options, making_s: f64) -> Result<Value> {
     let log = LogOptions {
         keep_unsynced: options.fsync != Fsync::Os,
         text_sets: !options.without_text,
+        zstd_level: options.level.unwrap_or(LogOptions::default().zstd_level),
         ..LogOptions::default()
     };
     let (mut store, _) = LogStore::open(Arc::new(RealDisk), &options.dir, log)?;

@@ -41,7 +41,7 @@ impl Default for LogOptions {
             unsealed_max: 4,
             buffer_bytes: 256 * 1024,
             keep_unsynced: true,
-            zstd_level: 3,
+            zstd_level: 1,
             text_sets: true,
             background: true,
         }

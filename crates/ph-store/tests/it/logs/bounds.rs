@@ -58,7 +58,7 @@ fn numbers_go_on_when_everything_is_gone() {
     }
     assert_eq!(store.reader().stats().unwrap().records, 0);
     drop(store);
-    disk.cut_power();
+    disk.kill();
     let (mut store, report) = open(&disk, options()).unwrap();
     assert_eq!((report.records, report.last), (0, Seq(1_000)));
     append(&mut store, 1_001..=1_001);
