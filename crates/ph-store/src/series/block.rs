@@ -19,6 +19,7 @@ use super::record::{labels_of, metadata_of, packed, put_metadata, unpacked};
 use crate::disk::{Disk, ReadFile, WriteFile};
 use crate::frame;
 use ph_promql::{Labels, Sample};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -329,9 +330,16 @@ pub(super) enum Opened {
     Damaged(SeriesDamage),
 }
 
+/// Labels by their bytes: what many blocks have is read once.
+pub(super) type KnownLabels = HashMap<Vec<u8>, Labels>;
+
 impl Block {
     /// Reads footer and index.
-    pub(super) fn open(disk: &dyn Disk, path: &Path) -> Result<Opened, SeriesError> {
+    pub(super) fn open(
+        disk: &dyn Disk,
+        path: &Path,
+        known: &mut KnownLabels,
+    ) -> Result<Opened, SeriesError> {
         let file = disk
             .open_read(path)
             .map_err(SeriesError::io("open", path))?;
@@ -363,7 +371,7 @@ impl Block {
         let mut index = vec![0; (footer_at - footer.index_at) as usize];
         file.read_exact_at(&mut index, footer.index_at)
             .map_err(SeriesError::io("read", path))?;
-        let Some(index) = Index::read(&index, &footer) else {
+        let Some(index) = Index::read(&index, &footer, known) else {
             return damaged("the index is damaged");
         };
         let damage = Mutex::default();
@@ -440,6 +448,23 @@ impl Footer {
     }
 }
 
+fn known_labels(bytes: &mut Bytes<'_>, known: &mut KnownLabels) -> Option<Labels> {
+    let start = bytes.0;
+    for _ in 0..bytes.count(start.len())? {
+        for _ in 0..2 {
+            let length = bytes.count(start.len())?;
+            bytes.take(length)?;
+        }
+    }
+    let own = &start[..start.len() - bytes.0.len()];
+    if let Some(labels) = known.get(own) {
+        return Some(labels.clone());
+    }
+    let labels = labels_of(&mut Bytes(own))?;
+    known.insert(own.to_vec(), labels.clone());
+    Some(labels)
+}
+
 struct Index {
     labels: Vec<Labels>,
     series: Vec<SeriesRef>,
@@ -447,7 +472,7 @@ struct Index {
 }
 
 impl Index {
-    fn read(mut bytes: &[u8], footer: &Footer) -> Option<Self> {
+    fn read(mut bytes: &[u8], footer: &Footer, known: &mut KnownLabels) -> Option<Self> {
         let mut frames = Vec::new();
         while !bytes.is_empty() {
             let frame::Read::Payload(payload) = frame::read(bytes) else {
@@ -465,7 +490,7 @@ impl Index {
             let raw = unpacked(payload)?;
             let mut bytes = Bytes(&raw);
             for _ in 0..bytes.count(raw.len())? {
-                labels.push(labels_of(&mut bytes)?);
+                labels.push(known_labels(&mut bytes, known)?);
                 let region_bytes = u32::try_from(bytes.varint()?).ok()?;
                 let rollup_bytes = u32::try_from(bytes.varint()?).ok()?;
                 samples = bytes.varint()?.checked_add(samples)?;

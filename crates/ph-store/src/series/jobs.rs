@@ -1,6 +1,8 @@
 //! Writing blocks: of what is in memory, and of smaller blocks. Runs beside the writer, on what it was given.
 
-use super::block::{Block, BlockWriter, ChunkRef, Opened, SeriesRef, Unnumbered, chunks_of};
+use super::block::{
+    Block, BlockWriter, ChunkRef, KnownLabels, Opened, SeriesRef, Unnumbered, chunks_of,
+};
 use super::chunk::SAMPLES_MAX;
 use super::error::SeriesError;
 use super::head::{Chunk, HeadChunk};
@@ -123,7 +125,7 @@ impl Job {
             writer.series(labels, &chunks, &rollup)?;
         }
         let path = writer.finish(&self.metadata)?;
-        match Block::open(disk, &path)? {
+        match Block::open(disk, &path, &mut KnownLabels::new())? {
             Opened::Whole(block) => Ok(block),
             Opened::Damaged(damage) => Err(SeriesError::Io {
                 what: "read back",

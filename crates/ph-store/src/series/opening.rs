@@ -1,6 +1,6 @@
 //! Reading a directory: its blocks, then the write-ahead log into memory.
 
-use super::block::{Block, Opened};
+use super::block::{Block, KnownLabels, Opened};
 use super::error::{SeriesDamage, SeriesError};
 use super::index::SeriesId;
 use super::record::Replayed;
@@ -33,6 +33,7 @@ pub(super) fn open_blocks(
     repairs: bool,
 ) -> Result<(), SeriesError> {
     let mut opened = Vec::new();
+    let mut known = KnownLabels::new();
     for file in disk.list(dir).map_err(SeriesError::io("list", dir))? {
         let path = dir.join(&file.name);
         if file.name.ends_with(".block.tmp") && repairs {
@@ -42,7 +43,7 @@ pub(super) fn open_blocks(
         if !file.name.ends_with(".block") {
             continue;
         }
-        match Block::open(disk, &path)? {
+        match Block::open(disk, &path, &mut known)? {
             Opened::Whole(block) => opened.push(block),
             Opened::Damaged(damage) => {
                 report.damage.push(damage);
