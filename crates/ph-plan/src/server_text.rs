@@ -43,7 +43,8 @@ section! {
         isolation: Isolation = Isolation::Auto;
         /// Spare children kept ready for session isolation.
         prewarm: u32 = 1, in 0..=16;
-        /// Whether the child is given `OTEL_EXPORTER_OTLP_ENDPOINT` and `OTEL_SERVICE_NAME`.
+        /// Whether the child is given `OTEL_EXPORTER_OTLP_ENDPOINT` and `OTEL_SERVICE_NAME`, and calls
+        /// carry our trace context on.
         otel: bool = false;
         /// Times after which a step of a call is given up.
         timeouts: Timeouts = Timeouts::default();

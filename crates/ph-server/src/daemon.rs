@@ -168,7 +168,7 @@ impl Daemon {
         let workers = Arc::new(Workers::start(worker_count).map_err(StartError::Workers)?);
         let servers = Arc::new(ServerTable::default());
         let otel_env = settings::otel_env(&settings, admin_address);
-        let traced = settings::is_traced(&settings, admin_address);
+        let traced = settings::is_traced(&plan, &settings, admin_address);
         let say = Arc::clone(&complain);
         let (keep, readers) =
             stores::open(&plan, &home, settings.kept.clone(), &*complain)?.unzip();
@@ -310,7 +310,7 @@ impl Daemon {
             None => None,
         };
         let settings = settings::recorder(&plan, &self.environment, &self.home, address)?;
-        let traced = settings::is_traced(&settings, plan.admin_address());
+        let traced = settings::is_traced(&plan, &settings, plan.admin_address());
         if plan.store.enabled != self.plan.store.enabled {
             (self.complain)("`store.enabled` changes with the next start");
         }

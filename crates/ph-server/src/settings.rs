@@ -103,9 +103,15 @@ fn collector(
     Ok(Some(settings))
 }
 
-/// Whether calls carry our trace context on: somebody takes the spans that servers make of it.
-pub(crate) fn is_traced(settings: &Settings, admin: Option<SocketAddr>) -> bool {
-    settings.spans.is_some() || (settings.kept.is_some() && admin.is_some())
+/// Whether calls carry our trace context on: somebody takes the spans that servers make of it, and
+/// a server makes some. It is no small part of what a call costs.
+pub(crate) fn is_traced(plan: &Plan, settings: &Settings, admin: Option<SocketAddr>) -> bool {
+    let sends_spans = |server: &ph_plan::Server| match &server.upstream {
+        ph_plan::Upstream::Stdio(stdio) => stdio.otel,
+        ph_plan::Upstream::Http(_) => false,
+    };
+    let takes_spans = settings.kept.is_some() && admin.is_some();
+    settings.spans.is_some() || (takes_spans && plan.servers.values().any(sends_spans))
 }
 
 /// Variables for children that are to export spans themselves.
