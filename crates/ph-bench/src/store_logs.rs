@@ -133,6 +133,7 @@ fn write(options: &Options, making_s: f64) -> Result<Value> {
     store.sync()?;
     let append_wall_s = began.elapsed().as_secs_f64();
     // What is still in the write-ahead file is sealed too, so that everything is counted.
+    store.wait_sealed(Duration::from_secs(60));
     store.tick(record.time_ns + 2 * DAY_NS);
     store.wait_sealed(Duration::from_secs(60));
     let spent = cpu_s()? - cpu - making_s;
