@@ -76,6 +76,9 @@ def log_counts(logs: Path) -> dict[str, int]:
     """Lines of calls by method, in `combined.log` and what was rotated out of it."""
     counts: dict[str, int] = {}
     for path in sorted(logs.glob("combined*")):
+        # While a file is being compressed, it is there as it was, too.
+        if path.suffix == ".tmp" or (path.suffix == ".zst" and path.with_suffix("").exists()):
+            continue
         for line in _lines(path):
             entry = json.loads(line)
             # Events of the process itself have no outcome.

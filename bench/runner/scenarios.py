@@ -58,6 +58,7 @@ ECHO = [
     Promise("CPU per call / nginx", 1.5, ratio(CPU, "pilothouse", "nginx")),
     Promise("calls/s / nginx", 0.6, ratio(RATE, "pilothouse", "nginx"), at_least=True),
 ]
+STORE = [Promise("CPU per call / without store", 1.15, ratio(CPU, "pilothouse+store", "pilothouse"))]
 LARGE = [Promise("CPU per call / nginx", 1.3, ratio(CPU, "pilothouse", "nginx"))]
 ADDED = [Promise("added p99, ms", 0.5, added_p99_ms)]
 SPANS = [Promise("CPU per call / without spans", 1.15, ratio(CPU, "pilothouse+spans", "pilothouse"))]
@@ -70,6 +71,7 @@ def catalogue(peer: bool) -> list[Scenario]:
     """All scenarios in the order in which they run."""
     nginx = Nginx()
     http = [Direct(), nginx, Pilothouse()]
+    kept = [*http, Pilothouse(store=True)]
     spans = [nginx, Pilothouse(), Pilothouse(spans=True)]
 
     def stdio(upstream: str) -> list[Target]:
@@ -80,9 +82,9 @@ def catalogue(peer: bool) -> list[Scenario]:
         Scenario(
             f"echo-{n}",
             f"echo of 100 B, {n} connection{'s' if n > 1 else ''}",
-            http,
+            kept if n in (16, 64) else http,
             Load(n),
-            ECHO if n in (16, 64) else [],
+            ECHO + STORE if n in (16, 64) else [],
         )
         for n in (1, 16, 64, 256)
     ]
@@ -93,7 +95,7 @@ def catalogue(peer: bool) -> list[Scenario]:
         Scenario("rate-500", "500 calls/s, open loop", http, Load(16, rate=500), ADDED, 2),
         Scenario("rate-2000", "2,000 calls/s, open loop", http, Load(16, rate=2000), [], 1.5),
         Scenario("spans-16", "echo with spans exported, 16 connections", spans, Load(16), SPANS),
-        Scenario("sessions-256", "256 sessions left open", http[1:], Load(256, keep_sessions=True), MEMORY),
+        Scenario("sessions-256", "256 sessions left open", kept[1:], Load(256, keep_sessions=True), MEMORY),
     ]
     for n in (16, 64):
         shared, sessions = Load(n, era="modern"), Load(n)

@@ -91,15 +91,15 @@ class Nginx(Target):
 
 
 class Pilothouse(Target):
-    """Pilothouse with metrics and log lines on, as always.
+    """Pilothouse with metrics and log lines on, as always; with `store`, what is kept is kept, too.
 
     `upstream`: `http`, `stdio-sessions` (one child for each legacy session) or
     `stdio-shared` (one stateless child).
     """
 
-    def __init__(self, upstream: str = "http", spans: bool = False):
-        self.name = "pilothouse+spans" if spans else "pilothouse"
-        self.upstream, self.spans = upstream, spans
+    def __init__(self, upstream: str = "http", spans: bool = False, store: bool = False):
+        self.name = "pilothouse" + ("+spans" if spans else "") + ("+store" if store else "")
+        self.upstream, self.spans, self.store = upstream, spans, store
 
     def start(self, tools: Tools, directory: Path, upstream_port: int) -> Started:
         directory.mkdir(parents=True, exist_ok=True)
@@ -117,6 +117,9 @@ class Pilothouse(Target):
         return Started(port, processes.start(argv, directory, environment), directory)
 
     def config(self, tools: Tools, upstream_port: int) -> str:
+        return f"store: {{enabled: {json.dumps(self.store)}}}\n" + self.servers(tools, upstream_port)
+
+    def servers(self, tools: Tools, upstream_port: int) -> str:
         if self.upstream == "http":
             return f"servers:\n  bench:\n    url: http://127.0.0.1:{upstream_port}/mcp\n"
         eras = "modern" if self.upstream == "stdio-shared" else "legacy"

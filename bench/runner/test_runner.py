@@ -55,6 +55,9 @@ class Account(unittest.TestCase):
             logs = Path(directory)
             (logs / "combined.log").write_text('{"method":"tools/call","outcome":"ok"}\n{"message":"started"}\n')
             (logs / "combined-1.log").write_text('{"method":"initialize","outcome":"ok"}\n')
+            # It is being compressed just now.
+            (logs / "combined-1.log.zst").write_bytes(b"\xb5 not for reading")
+            (logs / "combined-1.log.zst.tmp").write_bytes(b"\xb5 not for reading")
             (logs / "error.log").write_text('{"method":"tools/call","outcome":"timeout"}\n')
             self.assertEqual(account.log_counts(logs), {"tools/call": 1, "initialize": 1})
 
