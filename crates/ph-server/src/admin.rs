@@ -1,6 +1,7 @@
 //! The admin listener: the API, and what it takes in for the store.
 
 use crate::daemon::StartError;
+use crate::few::Few;
 use crate::front::Front;
 use crate::home::Home;
 use crate::sinks::Sinks;
@@ -66,7 +67,7 @@ impl Admin {
         let router = ph_api::router(sources, self.front.beside());
         let closing = end.clone();
         self.tasks.spawn(async move {
-            let served = axum::serve(listener, router)
+            let served = axum::serve(Few::new(listener), router)
                 .with_graceful_shutdown(async move { closing.cancelled().await });
             // It never gives up by itself.
             let _ended = served.await;

@@ -7,6 +7,7 @@ mod admin;
 mod announcer;
 mod archive;
 mod daemon;
+mod few;
 mod front;
 mod home;
 mod scrapes;
