@@ -68,6 +68,8 @@ pub struct HttpUpstream {
     pub headers: BTreeMap<HeaderKey, Secret>,
     /// PEM file of the certificate authorities trusted instead of the system's.
     pub ca_file: Option<FilePath>,
+    /// Whether it sends its spans to Pilothouse, so that calls carry our trace context on.
+    pub otel: bool,
 }
 
 section! {

@@ -43,8 +43,8 @@ section! {
         isolation: Isolation = Isolation::Auto;
         /// Spare children kept ready for session isolation.
         prewarm: u32 = 1, in 0..=16;
-        /// Whether the child is given `OTEL_EXPORTER_OTLP_ENDPOINT` and `OTEL_SERVICE_NAME`, and calls
-        /// carry our trace context on.
+        /// Whether the server traces: calls carry our trace context on, and a child is given
+        /// `OTEL_EXPORTER_OTLP_ENDPOINT` and `OTEL_SERVICE_NAME`.
         otel: bool = false;
         /// Times after which a step of a call is given up.
         timeouts: Timeouts = Timeouts::default();
@@ -65,13 +65,12 @@ section! {
 }
 
 /// Keys that say something about a child process, which a `url` has none of.
-const STDIO_ONLY: [&str; 9] = [
+const STDIO_ONLY: [&str; 8] = [
     "args",
     "env",
     "cwd",
     "isolation",
     "prewarm",
-    "otel",
     "restart",
     "stop",
     "resources",
@@ -133,6 +132,7 @@ impl ServerText {
                 url,
                 headers: self.headers,
                 ca_file: self.ca_file,
+                otel: self.otel,
             }),
             (None, None) => return None,
         };

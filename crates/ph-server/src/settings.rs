@@ -108,7 +108,7 @@ fn collector(
 pub(crate) fn is_traced(plan: &Plan, settings: &Settings, admin: Option<SocketAddr>) -> bool {
     let sends_spans = |server: &ph_plan::Server| match &server.upstream {
         ph_plan::Upstream::Stdio(stdio) => stdio.otel,
-        ph_plan::Upstream::Http(_) => false,
+        ph_plan::Upstream::Http(http) => http.otel,
     };
     let takes_spans = settings.kept.is_some() && admin.is_some();
     settings.spans.is_some() || (takes_spans && plan.servers.values().any(sends_spans))
