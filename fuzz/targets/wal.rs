@@ -49,7 +49,11 @@ fuzz_target!(|input: &[u8]| {
         .reader()
         .read_from(seq, 10, usize::MAX)
         .expect("a reader reads");
-    assert!(batch.entries.iter().any(|hit| hit.json == b"{}") || seq.0 == u64::MAX);
+    // Numbers of ours are next to one another, and a segment keeps them in 32 bits: with forged ones far apart it
+    // is enough that nothing breaks.
+    let is_ours = |number: u64| number.abs_diff(seq.0) < 1 << 30;
+    let were_ours = found.hits.iter().all(|hit| is_ours(hit.seq.0)) && is_ours(before.last.0);
+    assert!(!were_ours || batch.entries.iter().any(|hit| hit.json == b"{}"));
 });
 
 fn framed(bytes: &[u8]) -> Vec<u8> {

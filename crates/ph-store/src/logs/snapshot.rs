@@ -213,7 +213,10 @@ impl Directory {
                 .next_back()
                 .is_some_and(|(_, last)| seq <= *last);
             let is_new = seq < *before && rows.last().is_none_or(|last| last.seq < seq);
-            if is_new && !is_sealed {
+            let is_near = rows
+                .first()
+                .is_none_or(|first| seq.saturating_sub(first.seq) <= SPAN_MAX);
+            if is_new && is_near && !is_sealed {
                 let json_at = at + wal::json_offset(entry);
                 rows.push(wal::row(&mut names, seq, entry, json_at));
             } else {
@@ -241,7 +244,10 @@ impl Directory {
         self.report.records += rows.len() as u64;
         let wal = Arc::new(Wal::new(name, file));
         wal.show(&rows, names.list());
-        if is_newest && scanned.damage.is_empty() && repeated == 0 {
+        let span = rows
+            .first()
+            .map_or(0, |first| self.report.last.0.saturating_sub(first.seq));
+        if is_newest && scanned.damage.is_empty() && repeated == 0 && span < SPAN_MAX / 2 {
             self.newest = Some(Newest {
                 wal: wal.clone(),
                 names,
@@ -253,6 +259,10 @@ impl Directory {
         Ok(())
     }
 }
+
+/// A segment keeps numbers as 32 bits after its first. Ours are next to one another; what is further apart was
+/// not written by us.
+const SPAN_MAX: u64 = u32::MAX as u64;
 
 fn wal_names(disk: &dyn Disk, dir: &Path) -> Result<Vec<(u64, String)>, StoreError> {
     let listed = disk.list(dir).map_err(StoreError::io("list", dir))?;

@@ -96,6 +96,10 @@ pub(crate) fn read_record(payload: &[u8]) -> Option<(u64, Entry<'_>)> {
         *name = std::str::from_utf8(text).ok()?;
         rest = after;
     }
+    // Nothing of ours writes one, and a segment could not hold it.
+    if memchr::memchr(b'\n', rest).is_some() {
+        return None;
+    }
     let entry = Entry {
         kind: Kind::from_byte(fixed[28])?,
         level: Level::from_byte(fixed[27])?,
