@@ -142,7 +142,9 @@ def main():
             data = house.data
             for number in range(CALLS // 2):
                 call(house, "echo", {"text": f"n{number}"}, number)
-            # Killed with entries on their way, and started on the same directory.
+            # Killed with entries on their way, and started on the same directory. What is stored is promised, so
+            # it must be stored first: `tests/e2e/store` kills without waiting.
+            until("every call is stored", lambda: house.total("pilothouse_store_records_stored_total") >= CALLS // 2 and house.total("pilothouse_store_records_queued") == 0, 20)
             house.kill()
             house = start(config, scratch, data)
             for number in range(CALLS // 2, CALLS - SLOW):
