@@ -17,6 +17,7 @@ const PURE: &[&str] = &[
     "ph-record",
     "ph-plan",
     "ph-policy",
+    "ph-rules",
 ];
 
 /// No pure crate is built from one of these, not even through another crate.

@@ -1,0 +1,12 @@
+//! What decides about alerts: rule files and their machines, service level objectives, and what becomes
+//! of an alert before it is sent.
+//!
+//! Layer 3: no async, no I/O, no clock; `now` is an argument. Expressions are evaluated by whoever
+//! implements [`Ask`], so the same machines run over the own store and over another Prometheus.
+//! Not here: ticking (`ph-jobs`), sending and remembering (`ph-notify`), HTTP (`ph-api`).
+
+mod alert;
+mod ask;
+
+pub use alert::Alert;
+pub use ask::{Ask, AskError};
