@@ -66,6 +66,8 @@ pub const SYNC_SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0]
 pub const OTEL_SECONDS: &[f64] = &[
     0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
 ];
+/// Evaluations of groups of rules, in seconds.
+pub const RULE_SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0];
 /// Spans that servers send in, in seconds: few, since there may be many names.
 pub const SPAN_SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
@@ -153,6 +155,8 @@ metrics! {
         "Spans and log records that came in by OTLP (signal: traces, logs; result: kept, invalid, dropped because there was no room).";
     CONFIG_REJECTED = "pilothouse_config_rejected", Gauge, [], &[],
         "1 while the configuration on disk is rejected and an older one runs, else 0.";
+    CONFIG_REJECTED_SINCE = "pilothouse_config_rejected_timestamp_seconds", Gauge, [], &[],
+        "Unix time since which the configuration on disk is rejected; 0 while none is.";
     CONFIG_RELOADS = "pilothouse_config_reloads_total", Counter, ["result"], &[],
         "Configuration reloads by result (ok, rejected).";
     STORE_OFFERED = "pilothouse_store_records_offered_total", Counter, [], &[],
@@ -204,6 +208,20 @@ metrics! {
         "Age of the oldest record that a sink has not passed on yet; 0 when there is none.";
     SINK_UP = "pilothouse_sink_up", Gauge, ["sink"], &[],
         "1 when the last try of a sink succeeded, else 0.";
+    RULE_EVALUATIONS = "pilothouse_rule_evaluations_total", Counter, ["group"], &[],
+        "Rules evaluated, by group (`file;name`; the 100th and all later ones are `other`).";
+    RULE_FAILURES = "pilothouse_rule_evaluation_failures_total", Counter, ["group"], &[],
+        "Rules whose expression could not be answered, or whose results could not be used.";
+    RULE_MISSED = "pilothouse_rule_iterations_missed_total", Counter, ["group"], &[],
+        "Evaluations of a group that were left out, since the one before took too long.";
+    RULE_SECONDS_HIST = "pilothouse_rule_evaluation_duration_seconds", Histogram, [], RULE_SECONDS,
+        "Seconds that the evaluation of a group took.";
+    RULE_GROUP_LAST = "pilothouse_rule_group_last_evaluation_timestamp_seconds", Gauge, ["group"], &[],
+        "Unix time of a group's last evaluation; 0 before the first.";
+    RULE_GROUP_SECONDS = "pilothouse_rule_group_last_duration_seconds", Gauge, ["group"], &[],
+        "Seconds that a group's last evaluation took; 0 before the first.";
+    RULE_ALERTS = "pilothouse_rule_alerts", Gauge, ["alertname", "state"], &[],
+        "Alerts that are pending or firing here, by rule; 0 where there is none (the 500th rule and all later ones are `other`).";
 }
 
 #[cfg(test)]

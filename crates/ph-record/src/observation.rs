@@ -170,6 +170,19 @@ pub enum EventKind {
         /// The diagnostics.
         reasons: Box<str>,
     },
+    /// An alert fires, or has ended. Said once each time, whoever else is told how often.
+    Alert {
+        /// Its name.
+        name: Box<str>,
+        /// It began to fire; else it was resolved.
+        firing: bool,
+        /// Its label `severity`, or empty.
+        severity: Box<str>,
+        /// All its labels, as PromQL writes them.
+        labels: Box<str>,
+        /// Its annotation `summary`, or empty.
+        summary: Box<str>,
+    },
     /// The store cannot write; records are lost until it can.
     StoreFailing {
         /// Why, with its causes.

@@ -336,9 +336,11 @@ fn recorder(page: &mut Page<'_>, scrape: &Scrape<'_>) {
         family.sample(&["queue"], spans.dropped_queue);
         family.sample(&["export"], spans.dropped_export);
     }
-    let (ok, rejected, rejected_now) = scrape.registry.plans();
+    let (ok, rejected, since_ns) = scrape.registry.plans();
     page.family(&catalogue::CONFIG_REJECTED)
-        .sample(&[], u64::from(rejected_now));
+        .sample(&[], u64::from(since_ns > 0));
+    page.family(&catalogue::CONFIG_REJECTED_SINCE)
+        .sample(&[], Number::Nanos(since_ns));
     let mut family = page.family(&catalogue::CONFIG_RELOADS);
     family.sample(&["ok"], ok);
     family.sample(&["rejected"], rejected);

@@ -261,6 +261,8 @@ fn name(kind: &EventKind) -> &'static str {
         EventKind::Refused { .. } => "refused",
         EventKind::PlanLoaded { .. } => "plan_loaded",
         EventKind::PlanRejected { .. } => "plan_rejected",
+        EventKind::Alert { firing: true, .. } => "alert_firing",
+        EventKind::Alert { firing: false, .. } => "alert_resolved",
         EventKind::StoreFailing { .. } => "store_failing",
         EventKind::StoreRecovered { .. } => "store_recovered",
         EventKind::Note { .. } => "note",
@@ -284,6 +286,8 @@ fn message(kind: &EventKind) -> &'static str {
         EventKind::Refused { .. } => "request refused",
         EventKind::PlanLoaded { .. } => "configuration loaded",
         EventKind::PlanRejected { .. } => "configuration rejected, the old one runs on",
+        EventKind::Alert { firing: true, .. } => "alert fires",
+        EventKind::Alert { firing: false, .. } => "alert resolved",
         EventKind::StoreFailing { .. } => "the store cannot write, records are lost",
         EventKind::StoreRecovered { .. } => "the store can write again",
         EventKind::Note { .. } => "",
@@ -333,6 +337,18 @@ fn details(o: &mut Object<'_>, kind: &EventKind) {
         }
         EventKind::PlanLoaded { hash } => o.text("hash", hash),
         EventKind::PlanRejected { reasons } => masked(o, "error", Some(reasons)),
+        EventKind::Alert {
+            name,
+            severity,
+            labels,
+            summary,
+            ..
+        } => {
+            o.text("alert", name);
+            o.text("severity", severity);
+            o.text("labels", labels);
+            masked(o, "summary", Some(summary));
+        }
         EventKind::StoreFailing { error } => o.text("error", error),
         EventKind::StoreRecovered { dropped } => o.number("dropped", *dropped),
         EventKind::Note { .. } => {}

@@ -150,6 +150,12 @@ impl Recorder {
         (format.content_type(), render(&self.0.scrape(), format))
     }
 
+    /// Since when the configuration on disk is rejected, in nanoseconds of Unix time; `None` while it is not.
+    pub fn rejected_since_ns(&self) -> Option<u64> {
+        let (_, _, since_ns) = self.0.registry.plans();
+        (since_ns > 0).then_some(since_ns)
+    }
+
     /// Shows and keeps the numbers of `source` from now on; at most [`SOURCES_MAX`] sources.
     pub fn add_source(&self, source: Arc<dyn SampleSource>) {
         let mut sources = self.0.sources();

@@ -43,7 +43,7 @@ pub(crate) struct Registry {
     /// Plans that were loaded and rejected; the first load is the start, no reload.
     plans_loaded: AtomicU64,
     plans_rejected: AtomicU64,
-    plan_rejected_now: AtomicBool,
+    plan_rejected_ns: AtomicU64,
 }
 
 const BLOCKS: usize = 256;
@@ -60,7 +60,7 @@ impl Registry {
             otel: AtomicBool::new(false),
             plans_loaded: AtomicU64::new(0),
             plans_rejected: AtomicU64::new(0),
-            plan_rejected_now: AtomicBool::new(false),
+            plan_rejected_ns: AtomicU64::new(0),
         }
     }
 
@@ -114,11 +114,15 @@ impl Registry {
             }
             (EventKind::PlanLoaded { .. }, _) => {
                 self.plans_loaded.fetch_add(1, Relaxed);
-                self.plan_rejected_now.store(false, Relaxed);
+                self.plan_rejected_ns.store(0, Relaxed);
             }
             (EventKind::PlanRejected { .. }, _) => {
                 self.plans_rejected.fetch_add(1, Relaxed);
-                self.plan_rejected_now.store(true, Relaxed);
+                // Since the first of several in a row.
+                let first = event.at_unix_ns.max(1);
+                let _later = self
+                    .plan_rejected_ns
+                    .compare_exchange(0, first, Relaxed, Relaxed);
             }
             (
                 EventKind::ChildStarted { .. }
@@ -127,6 +131,7 @@ impl Registry {
                 | EventKind::Restart { .. }
                 | EventKind::Health { .. }
                 | EventKind::Refused { .. }
+                | EventKind::Alert { .. }
                 | EventKind::StoreFailing { .. }
                 | EventKind::StoreRecovered { .. }
                 | EventKind::Note { .. },
@@ -164,13 +169,14 @@ impl Registry {
         self.statuses_folded.load(Relaxed)
     }
 
-    /// Reloads that worked, reloads that were rejected, and whether the last one was.
-    pub(crate) fn plans(&self) -> (u64, u64, bool) {
+    /// Reloads that worked, reloads that were rejected, and since when the last ones are (Unix nanoseconds); 0
+    /// when the last one worked.
+    pub(crate) fn plans(&self) -> (u64, u64, u64) {
         let loaded = self.plans_loaded.load(Relaxed).saturating_sub(1);
         (
             loaded,
             self.plans_rejected.load(Relaxed),
-            self.plan_rejected_now.load(Relaxed),
+            self.plan_rejected_ns.load(Relaxed),
         )
     }
 }

@@ -85,9 +85,19 @@ impl Front {
             return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into());
         }
         match self.relay.unready() {
-            None => (StatusCode::OK, "ok\n".into()),
+            None => (StatusCode::OK, format!("ok\n{}", self.rejected())),
             Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
         }
+    }
+
+    /// Says since when the configuration on disk is rejected, if it is: what runs is ready all the same.
+    fn rejected(&self) -> String {
+        let Some(since_ns) = self.recorder.rejected_since_ns() else {
+            return String::new();
+        };
+        let since = i64::try_from(since_ns / 1_000_000_000).unwrap_or(i64::MAX);
+        let since = jiff::Timestamp::from_second(since).unwrap_or_default();
+        format!("the configuration on disk is rejected since {since}; an older one runs\n")
     }
 
     fn metrics(&self, accept: Option<&str>) -> Response<Body> {

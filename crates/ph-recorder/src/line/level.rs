@@ -49,7 +49,13 @@ impl Level {
             | EventKind::CrashLoop { .. }
             | EventKind::StoreFailing { .. }
             | EventKind::PlanRejected { .. } => Self::Error,
+            EventKind::Alert {
+                firing: true,
+                severity,
+                ..
+            } if &**severity == "critical" => Self::Error,
             EventKind::Restart { .. }
+            | EventKind::Alert { firing: true, .. }
             | EventKind::Refused { .. }
             | EventKind::Note { warning: true, .. } => Self::Warn,
             EventKind::Health {
@@ -60,6 +66,7 @@ impl Level {
             EventKind::ChildStarted { .. }
             | EventKind::ChildExited { expected: true, .. }
             | EventKind::PlanLoaded { .. }
+            | EventKind::Alert { firing: false, .. }
             | EventKind::StoreRecovered { .. }
             | EventKind::Note { warning: false, .. } => Self::Info,
         }

@@ -189,6 +189,19 @@ fn events(given: &Given) {
             reasons: "unknown field `x`".into(),
         },
     );
+    for firing in [true, false] {
+        event(
+            given,
+            Replica::None,
+            EventKind::Alert {
+                name: "ServerDown".into(),
+                firing,
+                severity: "critical".into(),
+                labels: "{alertname=\"ServerDown\", server=\"files\"}".into(),
+                summary: "server files is down".into(),
+            },
+        );
+    }
     event(
         given,
         Replica::None,
@@ -212,7 +225,7 @@ fn lines_are_as_documented() {
     assert!(report.lines_settled);
     assert_eq!(
         (report.offered, report.written, report.dropped),
-        (19, 19, 0)
+        (21, 21, 0)
     );
     lines(dir.path(), "combined.log");
     golden("combined.log", &read(dir.path(), "combined.log"));
@@ -234,7 +247,7 @@ fn error_log_holds_the_errors_of_combined_log() {
         .cloned()
         .collect();
     assert_eq!(lines(dir.path(), "error.log"), errors);
-    assert_eq!(errors.len(), 4);
+    assert_eq!(errors.len(), 5);
 }
 
 #[test]

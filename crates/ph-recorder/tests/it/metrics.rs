@@ -221,6 +221,8 @@ fn families_come_in_the_order_of_the_catalogue_and_only_from_it() {
         "pilothouse_store_",
         "pilothouse_file_",
         "pilothouse_sink_",
+        "pilothouse_rule_",
+        "pilothouse_alert",
     ];
     let of = |name: &&str| elsewhere.iter().any(|prefix| name.starts_with(prefix));
     let expected: Vec<_> = known.iter().map(|(name, _)| *name).filter(of).collect();

@@ -152,8 +152,19 @@ fn a_broken_file_changes_nothing() {
         "{}",
         gateway.stderr()
     );
+    let ready = gateway.get("/readyz", "localhost");
+    assert_eq!(ready.status(), 200, "what runs is ready");
+    assert!(
+        ready.text().contains("rejected since 20"),
+        "{}",
+        ready.text()
+    );
+    let since = "pilothouse_config_rejected_timestamp_seconds";
+    assert!(gateway.metrics().sum(since, &[]) > 1_700_000_000);
     gateway.configure(&format!("{yaml}    limits: {{in_flight_max: 7}}\n"));
     loaded(&gateway, "ok", count + 1);
     assert_eq!(gateway.metrics().sum("pilothouse_config_rejected", &[]), 0);
+    assert_eq!(gateway.metrics().sum(since, &[]), 0);
+    assert_eq!(gateway.get("/readyz", "localhost").text(), "ok\n");
     assert_eq!(call(&client, fresh_id(), "echo").status(), 200);
 }
