@@ -14,10 +14,13 @@
 
 pub mod exposition;
 mod fetch;
+mod remote;
+
 mod scrape;
 mod scraper;
 mod target;
 
+pub use remote::{Remote, RemoteAsk, RemoteError};
 pub use scrape::OwnedScrape;
 pub use scraper::{Scraped, Scraper, TargetStatus};
 pub use target::{Target, TargetError};

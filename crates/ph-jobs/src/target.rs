@@ -50,26 +50,7 @@ pub(crate) struct Place {
 
 impl Target {
     pub(crate) fn place(&self) -> Result<Place, TargetError> {
-        let wrong = || TargetError::Url(self.url.clone());
-        let uri: Uri = self.url.parse().map_err(|_| wrong())?;
-        let is_tls = match uri.scheme() {
-            Some(scheme) if *scheme == Scheme::HTTP => false,
-            Some(scheme) if *scheme == Scheme::HTTPS => true,
-            _ => return Err(wrong()),
-        };
-        let authority: &Authority = uri.authority().ok_or_else(wrong)?;
-        if authority.host().is_empty() || authority.as_str().contains('@') {
-            return Err(wrong());
-        }
-        Ok(Place {
-            host: authority.host().trim_matches(['[', ']']).to_owned(),
-            port: authority
-                .port_u16()
-                .unwrap_or(if is_tls { 443 } else { 80 }),
-            is_tls,
-            authority: HeaderValue::from_str(authority.as_str()).map_err(|_| wrong())?,
-            uri,
-        })
+        Place::of(&self.url)
     }
 
     /// The same text for the same target, for ever.
@@ -96,6 +77,29 @@ impl Target {
 }
 
 impl Place {
+    pub(crate) fn of(url: &str) -> Result<Self, TargetError> {
+        let wrong = || TargetError::Url(url.to_owned());
+        let uri: Uri = url.parse().map_err(|_| wrong())?;
+        let is_tls = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTP => false,
+            Some(scheme) if *scheme == Scheme::HTTPS => true,
+            _ => return Err(wrong()),
+        };
+        let authority: &Authority = uri.authority().ok_or_else(wrong)?;
+        if authority.host().is_empty() || authority.as_str().contains('@') {
+            return Err(wrong());
+        }
+        Ok(Self {
+            host: authority.host().trim_matches(['[', ']']).to_owned(),
+            port: authority
+                .port_u16()
+                .unwrap_or(if is_tls { 443 } else { 80 }),
+            is_tls,
+            authority: HeaderValue::from_str(authority.as_str()).map_err(|_| wrong())?,
+            uri,
+        })
+    }
+
     /// The label `instance`.
     pub(crate) fn instance(&self) -> String {
         if self.host.contains(':') {
