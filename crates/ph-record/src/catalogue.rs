@@ -113,6 +113,8 @@ metrics! {
         "Bytes the server's processes wrote to storage.";
     OPEN_FDS = "mcp_server_open_fds", Gauge, ["server", "replica"], &[],
         "Open file descriptors of the server's processes; 0 when none runs.";
+    OPEN_FDS_RATIO = "mcp_server_open_fds_ratio", Gauge, ["server", "replica"], &[],
+        "Largest share of its limit of open files that one of the server's processes uses; 0 when none runs.";
     PROCESSES = "mcp_server_processes", Gauge, ["server", "replica"], &[],
         "Processes of the server, grandchildren included; 0 when none runs.";
     RESTARTS = "mcp_server_restarts_total", Counter, ["server", "replica", "reason"], &[],
@@ -127,6 +129,8 @@ metrics! {
         "Calls begun and not yet recorded.";
     QUEUE_DEPTH = "pilothouse_queue_depth", Gauge, ["server"], &[],
         "Calls waiting for a permit to go to the server.";
+    QUEUE_LIMIT = "pilothouse_queue_limit", Gauge, ["server"], &[],
+        "Calls that may wait for a permit; beyond it they are refused with 503.";
     CHILDREN = "pilothouse_children", Gauge, ["server"], &[],
         "Running child processes started by Pilothouse.";
     DRAFTS_LOST = "pilothouse_call_drafts_lost_total", Counter, ["server"], &[],
@@ -191,6 +195,8 @@ metrics! {
         "Resident memory of Pilothouse itself.";
     PROCESS_FDS = "process_open_fds", Gauge, [], &[],
         "Open file descriptors of Pilothouse itself.";
+    PROCESS_FDS_MAX = "process_max_fds", Gauge, [], &[],
+        "File descriptors that Pilothouse itself may have open.";
     OTEL_OPERATION_SECONDS = "mcp_server_operation_duration_seconds", Histogram,
         ["server", "mcp_method_name", "gen_ai_tool_name", "error_type", "network_transport", "mcp_protocol_version"], OTEL_SECONDS,
         "OTel MCP semantic convention; only when switched on.";
@@ -222,6 +228,10 @@ metrics! {
         "Seconds that a group's last evaluation took; 0 before the first.";
     RULE_ALERTS = "pilothouse_rule_alerts", Gauge, ["alertname", "state"], &[],
         "Alerts that are pending or firing here, by rule; 0 where there is none (the 500th rule and all later ones are `other`).";
+    DISK_FREE = "pilothouse_disk_free_bytes", Gauge, [], &[],
+        "Bytes of the disk under the data directory that Pilothouse may still use.";
+    DISK_SIZE = "pilothouse_disk_size_bytes", Gauge, [], &[],
+        "Size of the disk under the data directory, without what only root may use.";
 }
 
 #[cfg(test)]

@@ -219,6 +219,8 @@ pub struct ProcSample {
     pub resident_bytes: u64,
     /// Open file descriptors now.
     pub open_fds: u64,
+    /// Largest share of its limit of open files that one process uses now.
+    pub open_fds_ratio: f64,
     /// Processes now.
     pub processes: u64,
 }

@@ -116,6 +116,8 @@ pub struct Live {
     pub calls_in_flight: AtomicI64,
     /// Calls waiting for a permit.
     pub queue_depth: AtomicI64,
+    /// Calls that may wait for a permit.
+    pub queue_limit: AtomicI64,
     /// Running child processes.
     pub children: AtomicI64,
     /// 1 when the last health check passed, 0 when it failed, -1 before the first.

@@ -224,7 +224,7 @@ fn health(page: &mut Page<'_>, all: &Servers<'_>) {
 
 fn processes(page: &mut Page<'_>, all: &Servers<'_>) {
     type Read = fn(&crate::registry::ProcTotals) -> Number;
-    let families: [(&'static Metric, Read); 6] = [
+    let families: [(&'static Metric, Read); 7] = [
         (&catalogue::CPU_SECONDS, |p| Number::Float(p.cpu_seconds)),
         (&catalogue::RESIDENT_BYTES, |p| {
             Number::Int(p.resident_bytes)
@@ -234,6 +234,9 @@ fn processes(page: &mut Page<'_>, all: &Servers<'_>) {
             Number::Int(p.written_bytes)
         }),
         (&catalogue::OPEN_FDS, |p| Number::Int(p.open_fds)),
+        (&catalogue::OPEN_FDS_RATIO, |p| {
+            Number::Float(p.open_fds_ratio)
+        }),
         (&catalogue::PROCESSES, |p| Number::Int(p.processes)),
     ];
     let replicas: Vec<_> = all
@@ -254,9 +257,8 @@ fn processes(page: &mut Page<'_>, all: &Servers<'_>) {
     for (server, replicas) in &replicas {
         for (replica, used) in replicas {
             for (reason, count) in RestartReason::ALL.into_iter().zip(used.restarts) {
-                if count > 0 {
-                    family.sample(&[server.name.as_str(), replica, reason.as_label()], count);
-                }
+                // All of them from the start: the first restart shall be an increase.
+                family.sample(&[server.name.as_str(), replica, reason.as_label()], count);
             }
         }
     }
@@ -303,6 +305,7 @@ fn relay(page: &mut Page<'_>, all: &Servers<'_>, registry: &Registry) {
         &live.calls_in_flight
     });
     all.live(page, &catalogue::QUEUE_DEPTH, |live| &live.queue_depth);
+    all.live(page, &catalogue::QUEUE_LIMIT, |live| &live.queue_limit);
     all.live(page, &catalogue::CHILDREN, |live| &live.children);
     let mut family = page.family(&catalogue::DRAFTS_LOST);
     for server in all.servers {
@@ -358,6 +361,9 @@ fn own_process(page: &mut Page<'_>, scrape: &Scrape<'_>) {
             .sample(&[], process.resident_bytes);
         page.family(&catalogue::PROCESS_FDS)
             .sample(&[], process.open_fds);
+        if let Some(max) = process.max_fds {
+            page.family(&catalogue::PROCESS_FDS_MAX).sample(&[], max);
+        }
     }
 }
 

@@ -8,6 +8,8 @@ pub(crate) struct ProcessUse {
     pub(crate) cpu_seconds: f64,
     pub(crate) resident_bytes: u64,
     pub(crate) open_fds: u64,
+    /// `None` when there is no limit.
+    pub(crate) max_fds: Option<u64>,
 }
 
 impl ProcessUse {
@@ -23,6 +25,7 @@ impl ProcessUse {
                 * rustix::param::page_size() as u64,
             // The directory that is being read is open itself.
             open_fds: fds.saturating_sub(1),
+            max_fds: rustix::process::getrlimit(rustix::process::Resource::Nofile).current,
         })
     }
 }
@@ -43,7 +46,10 @@ mod tests {
     fn the_own_process_is_seen() {
         let seen = ProcessUse::read().unwrap();
         assert!(
-            seen.resident_bytes > 100_000 && seen.open_fds >= 3 && seen.cpu_seconds >= 0.0,
+            seen.resident_bytes > 100_000
+                && seen.open_fds >= 3
+                && seen.max_fds.is_none_or(|max| max >= seen.open_fds)
+                && seen.cpu_seconds >= 0.0,
             "{seen:?}"
         );
     }

@@ -106,6 +106,8 @@ impl Relay {
                     upstream
                 }
             };
+            let queue_max = i64::from(server_plan.limits.queue_max);
+            upstream.server.live.queue_limit.store(queue_max, Relaxed);
             servers.insert(name.clone(), upstream);
         }
         let limits = BodyLimits {

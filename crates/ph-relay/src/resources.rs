@@ -56,6 +56,7 @@ impl Ledger {
             written_bytes_delta: 0,
             resident_bytes: 0,
             open_fds: 0,
+            open_fds_ratio: 0.0,
             processes: 0,
         };
         let mut sums: HashMap<Place, ProcSample> =
@@ -77,6 +78,7 @@ impl Ledger {
                 .saturating_sub(before.map_or(0, |b| b.written_bytes));
             sum.resident_bytes += usage.resident_bytes;
             sum.open_fds += usage.open_fds;
+            sum.open_fds_ratio = sum.open_fds_ratio.max(usage.open_fds_ratio);
             sum.processes += usage.processes;
             now.insert(*group, *usage);
         }
@@ -103,6 +105,7 @@ mod tests {
             read_bytes: 0,
             written_bytes: 0,
             open_fds: 1,
+            open_fds_ratio: 0.1,
             processes: 1,
         }
     }

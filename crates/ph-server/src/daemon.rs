@@ -2,6 +2,7 @@
 
 use crate::admin::{self, Admin};
 use crate::announcer::Announcer;
+use crate::disk::Disk;
 use crate::front::Front;
 use crate::home::Home;
 use crate::scrapes::Scrapes;
@@ -211,6 +212,7 @@ impl Daemon {
         };
         let spans = Arc::new(SpanMetrics::default());
         recorder.add_source(spans.clone());
+        recorder.add_source(Disk::watch(home.path()));
         let sinks = start_sinks(
             &plan,
             &home,

@@ -7,6 +7,7 @@ mod admin;
 mod announcer;
 mod archive;
 mod daemon;
+mod disk;
 mod few;
 mod front;
 mod home;

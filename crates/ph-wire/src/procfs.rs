@@ -13,7 +13,7 @@
 
 mod process;
 
-use process::{Process, io_of, open_fds_of};
+use process::{Process, io_of, open_fds_max_of, open_fds_of};
 use std::collections::{HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -36,6 +36,8 @@ pub struct GroupUsage {
     pub written_bytes: u64,
     /// Open file descriptors.
     pub open_fds: u64,
+    /// Largest share of its (soft) limit of open files that one process uses.
+    pub open_fds_ratio: f64,
     /// Processes alive.
     pub processes: u64,
 }
@@ -43,7 +45,7 @@ pub struct GroupUsage {
 /// Samples process groups; remembers what is needed to keep counters from falling.
 ///
 /// One sampling round reads `/proc/PID/stat` of every process of the machine once (about 10 µs
-/// each) and two more files of each member, whatever the number of groups. It blocks that long.
+/// each) and three more files of each member, whatever the number of groups. It blocks that long.
 #[derive(Debug)]
 pub struct Sampler {
     proc: PathBuf,
@@ -128,6 +130,7 @@ impl Sampler {
             read_bytes: counters.read_bytes.advance(sum.read_bytes),
             written_bytes: counters.written_bytes.advance(sum.written_bytes),
             open_fds: sum.open_fds,
+            open_fds_ratio: sum.open_fds_ratio,
             processes: sum.processes,
         }
     }
@@ -140,6 +143,7 @@ struct Sum {
     read_bytes: u64,
     written_bytes: u64,
     open_fds: u64,
+    open_fds_ratio: f64,
     processes: u64,
 }
 
@@ -151,7 +155,11 @@ impl Sum {
         let (read_bytes, written_bytes) = io_of(dir).unwrap_or_default();
         self.read_bytes += read_bytes;
         self.written_bytes += written_bytes;
-        self.open_fds += open_fds_of(dir);
+        let open_fds = open_fds_of(dir);
+        self.open_fds += open_fds;
+        if let Some(max) = open_fds_max_of(dir).filter(|max| *max > 0) {
+            self.open_fds_ratio = self.open_fds_ratio.max(open_fds as f64 / max as f64);
+        }
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) struct ProcTotals {
     pub(crate) written_bytes: u64,
     pub(crate) resident_bytes: u64,
     pub(crate) open_fds: u64,
+    pub(crate) open_fds_ratio: f64,
     pub(crate) processes: u64,
 }
 
@@ -50,6 +51,7 @@ impl Replicas {
         totals.written_bytes += sample.written_bytes_delta;
         totals.resident_bytes = sample.resident_bytes;
         totals.open_fds = sample.open_fds;
+        totals.open_fds_ratio = sample.open_fds_ratio;
         totals.processes = sample.processes;
     }
 

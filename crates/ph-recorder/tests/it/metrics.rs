@@ -145,6 +145,7 @@ fn live(given: &crate::given::Given) {
             written_bytes_delta: 20,
             resident_bytes: 4096,
             open_fds: 5,
+            open_fds_ratio: 0.25,
             processes: 2,
         }));
     }
@@ -223,6 +224,7 @@ fn families_come_in_the_order_of_the_catalogue_and_only_from_it() {
         "pilothouse_sink_",
         "pilothouse_rule_",
         "pilothouse_alert",
+        "pilothouse_disk_",
     ];
     let of = |name: &&str| elsewhere.iter().any(|prefix| name.starts_with(prefix));
     let expected: Vec<_> = known.iter().map(|(name, _)| *name).filter(of).collect();

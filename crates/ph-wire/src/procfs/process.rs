@@ -42,6 +42,15 @@ pub(super) fn io_of(dir: &Path) -> Option<(u64, u64)> {
     Some((value("read_bytes:")?, value("write_bytes:")?))
 }
 
+/// Files that a process may have open: the soft limit. `None` when it is unlimited.
+pub(super) fn open_fds_max_of(dir: &Path) -> Option<u64> {
+    let text = std::fs::read_to_string(dir.join("limits")).ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
 /// Open files: since Linux 6.2 the size of the directory, before that the number of its entries.
 pub(super) fn open_fds_of(dir: &Path) -> u64 {
     let fds = dir.join("fd");

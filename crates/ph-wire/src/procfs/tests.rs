@@ -35,6 +35,18 @@ impl FakeProc {
         .unwrap();
     }
 
+    /// The length of `fd` is what is counted, of a directory or not.
+    fn open_files(&self, pid: u32, count: usize, soft_limit: &str) {
+        let dir = self.0.path().join(pid.to_string());
+        std::fs::write(dir.join("fd"), "x".repeat(count)).unwrap();
+        let limits = format!(
+            "Limit                     Soft Limit           Hard Limit           Units     \n\
+             Max processes             7                    7                    processes \n\
+             Max open files            {soft_limit:<20} 524288               files     \n"
+        );
+        std::fs::write(dir.join("limits"), limits).unwrap();
+    }
+
     fn drop_process(&self, pid: u32) {
         std::fs::remove_dir_all(self.0.path().join(pid.to_string())).unwrap();
     }
@@ -67,10 +79,25 @@ fn a_group_is_the_sum_of_its_processes_and_their_descendants() {
             read_bytes: 3 * 4096,
             written_bytes: 3 * 8192,
             open_fds: 0,
+            open_fds_ratio: 0.0,
             processes: 3,
         }
     );
     assert!((usage[0].1.cpu_seconds - 3.0).abs() < 1e-9);
+}
+
+#[test]
+fn the_process_that_is_nearest_to_its_limit_of_files_is_told() {
+    let proc = FakeProc::new();
+    proc.put(10, "leader", 5, 10, 98, 0);
+    proc.put(11, "worker", 10, 10, 98, 0);
+    proc.put(12, "boundless", 10, 10, 98, 0);
+    proc.open_files(10, 8, "1024");
+    proc.open_files(11, 15, "20");
+    proc.open_files(12, 40, "unlimited");
+    let (_, usage) = proc.sampler().sample_groups(&[10])[0];
+    assert_eq!(usage.open_fds, 63);
+    assert!((usage.open_fds_ratio - 0.75).abs() < 1e-9, "{usage:?}");
 }
 
 #[test]
