@@ -7,6 +7,7 @@
 
 mod alert;
 mod ask;
+pub mod dispatch;
 
 pub use alert::Alert;
 pub use ask::{Ask, AskError};
