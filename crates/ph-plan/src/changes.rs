@@ -45,6 +45,12 @@ pub enum Change {
     ScrapeChanged,
     /// Where records are passed on to.
     SinksChanged,
+    /// Which rules are evaluated, and how.
+    RulesChanged,
+    /// Who is told of alerts, and how.
+    NotifyChanged,
+    /// Service level objectives.
+    SlosChanged,
     /// Log files of a server's tools.
     LogFilesChanged(ServerName),
     /// How long stopping may take.
@@ -85,6 +91,9 @@ impl Plan {
             (old.store != new.store, Change::StoreChanged),
             (old.scrape != new.scrape, Change::ScrapeChanged),
             (old.sinks != new.sinks, Change::SinksChanged),
+            (old.rules != new.rules, Change::RulesChanged),
+            (old.notify != new.notify, Change::NotifyChanged),
+            (old.slos != new.slos, Change::SlosChanged),
             (old.stop != new.stop, Change::StopChanged),
             (old.data_dir != new.data_dir, Change::DataDirNeedsRestart),
         ];

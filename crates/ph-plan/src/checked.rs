@@ -34,7 +34,7 @@ macro_rules! checked {
                 $parse(text).map(|value| Self { value, reference })
             }
 
-            /// The checked text, in lower case.
+            /// The checked text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.value
@@ -101,6 +101,17 @@ checked!(
     parse_key_part,
     "a part of a key, not empty"
 );
+
+checked!(
+    /// The name of a label by which alerts are put together, or `...` for all labels.
+    GroupLabel,
+    parse_group_label,
+    "a label name: letters, digits and `_`, not beginning with a digit; or `...` for all labels"
+);
+
+fn parse_group_label(text: &str) -> Option<String> {
+    (text == "..." || is_variable_name(text) && text.len() <= 128).then(|| text.to_owned())
+}
 
 fn parse_host(text: &str) -> Option<String> {
     if let Ok(ip) = text

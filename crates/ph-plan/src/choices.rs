@@ -1,11 +1,5 @@
 //! Fields that take one word of a closed list.
 
-use serde_json::{Value as Json, json};
-
-use crate::node::Node;
-use crate::reader::Reader;
-use crate::value::{REFERENCE, Value, anchored, read_choice};
-
 /// Declares a closed list of words: the enum, the words as written, and a name for messages.
 macro_rules! choice {
     (
@@ -44,24 +38,36 @@ macro_rules! choice {
             const WORDS: &'static [&'static str] = &[ $( $word, )* ];
         }
 
-        impl Value for $name {
+        impl $crate::value::Value for $name {
             type Limits = ();
             const ANY: () = ();
 
-            fn read(node: &Node, _limits: &(), reader: &mut Reader<'_>) -> Option<Self> {
-                read_choice(node, Self::WORDS, Self::ALL, reader)
+            fn read(
+                node: &$crate::node::Node,
+                _limits: &(),
+                reader: &mut $crate::reader::Reader<'_>,
+            ) -> Option<Self> {
+                $crate::value::read_choice(node, Self::WORDS, Self::ALL, reader)
             }
 
-            fn schema(_limits: &()) -> Json {
-                json!({"type": "string", "anyOf": [{"enum": Self::WORDS}, {"pattern": anchored(REFERENCE)}]})
+            fn schema(_limits: &()) -> serde_json::Value {
+                serde_json::json!({
+                    "type": "string",
+                    "anyOf": [
+                        {"enum": Self::WORDS},
+                        {"pattern": $crate::value::anchored($crate::value::REFERENCE)},
+                    ],
+                })
             }
 
-            fn show(&self) -> Json {
+            fn show(&self) -> serde_json::Value {
                 self.as_str().into()
             }
         }
     };
 }
+
+pub(crate) use choice;
 
 choice! {
     /// Who checks the caller's identity.

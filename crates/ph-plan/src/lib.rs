@@ -8,10 +8,14 @@ mod choices;
 mod keeping;
 mod labels;
 mod load;
+mod matcher;
+mod notify;
 mod plan;
+mod rules;
 mod secrets;
 mod server;
 mod server_text;
+mod slos;
 mod text;
 mod units;
 
@@ -33,17 +37,23 @@ mod value;
 mod yaml;
 
 pub use changes::Change;
-pub use checked::{EnvName, FilePath, HeaderKey, HostName, KeyPart, Origin};
+pub use checked::{EnvName, FilePath, GroupLabel, HeaderKey, HostName, KeyPart, Origin};
 pub use choices::{Auth, Exposure, Fsync, Isolation, LogLevel, OtlpProtocol, RecordKind, WhenFull};
 pub use keeping::{Admin, Elasticsearch, OtlpSink, Scrape, Sink, Store};
 pub use labels::{JobName, LabelName, SinkName};
 pub use load::{Loaded, NoServer, load};
+pub use matcher::{AlertMatcher, MatchOp};
+pub use notify::{
+    Heartbeat, Inhibit, Notify, Receiver, ReceiverName, Route, SlackHook, SubRoute, Webhook,
+};
 pub use plan::{Children, Http, Log, Otlp, Plan, Sessions, Stop};
 pub use reference::reference;
+pub use rules::{Evaluation, Rules, StandardAlert, Thresholds};
 pub use schema::schema;
 pub use secrets::{NoSecrets, Secrets};
 pub use server::{
     ChildStop, Health, HttpUpstream, Limits, Resources, Restart, Server, Stdio, Timeouts, Upstream,
 };
-pub use text::{Endpoint, Secret, Text};
+pub use slos::{Glob, Objective, Slo, SloName, ToolErrors, Window};
+pub use text::{Endpoint, Secret, SecretUrl, Text};
 pub use units::ByteSize;

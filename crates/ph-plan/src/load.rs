@@ -15,7 +15,7 @@ use crate::text::{Endpoint, Text};
 use crate::tree::Tree;
 use crate::units::show_duration;
 use crate::value::Value;
-use crate::{json, yaml};
+use crate::{json, notify, slos, yaml};
 
 /// A plan with its warnings, or everything that is wrong; in the order of the text.
 pub type Loaded = Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>>;
@@ -229,6 +229,8 @@ fn check(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
     check_admin(plan, root, reader);
     check_scrape(plan, root, reader);
     check_sinks(plan, root, reader);
+    notify::check(plan, root, reader);
+    slos::check(plan, root, reader);
     let servers = root.entry("mcpServers").or(root.entry("servers"));
     match servers {
         None if reader.dialect() == Dialect::Pilothouse => {

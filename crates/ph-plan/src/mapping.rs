@@ -96,6 +96,39 @@ impl<K: Key, T: Value<Limits = ()> + MapItem> Value for BTreeMap<K, T> {
     }
 }
 
+/// Lets a field name what is a key elsewhere.
+macro_rules! key_as_value {
+    ($ty:ty) => {
+        impl $crate::value::Value for $ty {
+            type Limits = ();
+            const ANY: () = ();
+
+            fn read(
+                node: &$crate::node::Node,
+                _limits: &(),
+                reader: &mut $crate::reader::Reader<'_>,
+            ) -> Option<Self> {
+                let resolved = reader.resolved(node, $crate::value::STRING)?;
+                let key = <Self as $crate::mapping::Key>::parse(resolved.text.as_str());
+                key.or_else(|| {
+                    let expected = <Self as $crate::mapping::Key>::EXPECTED;
+                    $crate::value::not_as_expected(node, &resolved, expected, reader)
+                })
+            }
+
+            fn schema(_limits: &()) -> serde_json::Value {
+                serde_json::json!({"type": ["string", "number", "boolean"], "minLength": 1})
+            }
+
+            fn show(&self) -> serde_json::Value {
+                $crate::mapping::Key::as_str(self).into()
+            }
+        }
+    };
+}
+
+pub(crate) use key_as_value;
+
 /// A value of a mapping with free keys.
 pub(crate) trait MapItem {
     /// The text that the key's rules apply to, if there is one.

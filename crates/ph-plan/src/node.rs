@@ -72,6 +72,14 @@ impl Node {
         matches!(&self.data, Data::Scalar(scalar) if scalar.is_null())
     }
 
+    /// The items of a list; none for anything else.
+    pub(crate) fn items(&self) -> &[Node] {
+        match &self.data {
+            Data::List(items) => items,
+            Data::Scalar(_) | Data::Map(_) => &[],
+        }
+    }
+
     /// The entry of a mapping with this key.
     pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.data {

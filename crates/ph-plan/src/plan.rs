@@ -10,8 +10,11 @@ use crate::checked::{FilePath, HeaderKey, HostName, KeyPart, Origin};
 use crate::choices::{Auth, Exposure, LogLevel, OtlpProtocol};
 use crate::keeping::{Admin, Scrape, Sink, Store};
 use crate::labels::{JobName, SinkName};
+use crate::notify::Notify;
+use crate::rules::Rules;
 use crate::section::section;
 use crate::server::Server;
+use crate::slos::{Slo, SloName};
 use crate::text::{Endpoint, Secret, Text};
 use crate::units::ByteSize;
 
@@ -41,7 +44,7 @@ section! {
         http: Http = Http::default();
         /// Log lines: one JSON object per call.
         log: Log = Log::default();
-        /// What `/metrics` says beside what it always says.
+        /// What `/metrics` says beside what it always says, and who is asked about the past.
         metrics: Metrics = Metrics::default();
         /// The admin listener.
         admin: Admin = Admin::default();
@@ -51,6 +54,15 @@ section! {
         scrape: BTreeMap<JobName, Scrape> = BTreeMap::new();
         /// Where what is kept is passed on to, by name.
         sinks: BTreeMap<SinkName, Sink> = BTreeMap::new();
+        /// Rules: what is computed from the metrics, and when somebody is to be told.
+        rules: Rules = Rules::default();
+        /// Who is told of alerts.
+        notify: Notify = Notify::default();
+        /// Service level objectives by name. Without this key there are four, over all servers
+        /// together: `availability` (99.5 %), `latency` (95 % of calls within 1 s), `error-rate`
+        /// (99 % of calls without a server error) and `throughput` (100 calls/s while demanded).
+        /// `slos: {}` means none.
+        slos: Option<BTreeMap<SloName, Slo>> = None;
         /// Export of spans by OTLP, as calls end.
         otlp: Otlp = Otlp::default();
         /// How long each step of stopping may take.
@@ -93,11 +105,14 @@ section! {
 }
 
 section! {
-    /// What `/metrics` says beside what it always says.
+    /// What `/metrics` says beside what it always says, and who is asked about the past.
     pub struct Metrics {
         /// Whether `mcp_server_operation_duration_seconds` is among them: durations under the names
         /// of OpenTelemetry's conventions.
         otel_operation: bool = false;
+        /// Address of a Prometheus that is asked instead of the own store: for the state of rules,
+        /// for alerts, and for service level objectives. It evaluates the rules then.
+        query: Option<Endpoint> = None;
     }
 }
 

@@ -36,7 +36,11 @@ fn tables(path: &str, block: &Block, out: &mut String) {
     }
     for property in &block.properties {
         if let Some(inner) = &property.block {
-            let item = if is_mapping(property) { ".NAME" } else { "" };
+            let item = match () {
+                () if is_mapping(property) => ".NAME",
+                () if is_list(property) => "[]",
+                () => "",
+            };
             let dot = if path.is_empty() { "" } else { "." };
             tables(&format!("{path}{dot}{}{item}", property.name), inner, out);
         }
@@ -48,10 +52,16 @@ fn is_mapping(property: &Property) -> bool {
     property.schema.get("propertyNames").is_some()
 }
 
+fn is_list(property: &Property) -> bool {
+    property.schema.get("items").is_some()
+}
+
 fn default(property: &Property) -> String {
     match &property.default {
         _ if property.name == "servers" => "needed".to_owned(),
-        _ if is_mapping(property) => "none".to_owned(),
+        _ if is_mapping(property) || is_list(property) && property.block.is_some() => {
+            "none".to_owned()
+        }
         _ if property.block.is_some() => "below".to_owned(),
         Json::Null => "none".to_owned(),
         Json::Array(items) if items.is_empty() => "none".to_owned(),

@@ -10,14 +10,15 @@ use crate::node::{Entry, Node};
 use crate::reader::Reader;
 use crate::value::Value;
 
-/// Declares one block of the configuration: `name: Type = default, in least..=greatest;`.
+/// Declares one block of the configuration: `name: Type = default, in least..=greatest;`, with
+/// `name as "key": …` where the key is a word of the language.
 macro_rules! section {
     (
         $(#[doc = $about:literal])+
         $vis:vis struct $name:ident {
             $(
                 $(#[doc = $doc:literal])+
-                $field:ident : $ty:ty = $default:expr $(, in $limits:expr)? ;
+                $field:ident $(as $key:literal)? : $ty:ty = $default:expr $(, in $limits:expr)? ;
             )*
         }
     ) => {
@@ -38,12 +39,12 @@ macro_rules! section {
         }
 
         impl $crate::section::Section for $name {
-            const FIELDS: &'static [&'static str] = &[$( stringify!($field), )*];
+            const FIELDS: &'static [&'static str] = &[$( $crate::section::key!($field $($key)?), )*];
             const ABOUT: &'static str = concat!($($about, "\n"),+);
 
             fn set(&mut self, entry: &$crate::node::Entry, reader: &mut $crate::reader::Reader<'_>) {
                 $(
-                    if entry.key == stringify!($field) {
+                    if entry.key == $crate::section::key!($field $($key)?) {
                         let limits = $crate::section::limits!($ty $(, $limits)?);
                         if let Some(value) = $crate::value::Value::read(&entry.value, &limits, reader) {
                             self.$field = value;
@@ -55,7 +56,7 @@ macro_rules! section {
             fn properties() -> Vec<$crate::section::Property> {
                 let default = Self::default();
                 vec![$( $crate::section::Property {
-                    name: stringify!($field),
+                    name: $crate::section::key!($field $($key)?),
                     doc: concat!($($doc, "\n"),+),
                     schema: <$ty as $crate::value::Value>::schema(&$crate::section::limits!($ty $(, $limits)?)),
                     default: $crate::value::Value::show(&default.$field),
@@ -65,7 +66,7 @@ macro_rules! section {
             }
 
             fn shown(&self) -> Vec<(&'static str, serde_json::Value)> {
-                vec![$( (stringify!($field), $crate::value::Value::show(&self.$field)), )*]
+                vec![$( ($crate::section::key!($field $($key)?), $crate::value::Value::show(&self.$field)), )*]
             }
         }
     };
@@ -81,7 +82,17 @@ macro_rules! limits {
     };
 }
 
-pub(crate) use {limits, section};
+/// The key of a field in the text: its name, unless that is a word of the language.
+macro_rules! key {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident $key:literal) => {
+        $key
+    };
+}
+
+pub(crate) use {key, limits, section};
 
 /// A block of the configuration with fixed keys.
 pub(crate) trait Section: Default {

@@ -30,6 +30,24 @@ pub struct Endpoint {
     written: Text,
 }
 
+/// An [`Endpoint`] that is a secret as a whole, as the addresses of webhooks are. Shown with
+/// everything but its references masked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretUrl(Endpoint);
+
+impl SecretUrl {
+    /// - errors: what the text has to be.
+    pub(crate) fn parse(secret: &Secret) -> Result<Self, &'static str> {
+        Endpoint::parse(&Text::new(secret.value.clone(), &secret.shown)).map(Self)
+    }
+
+    /// The address, for the one place that needs it.
+    #[must_use]
+    pub fn expose(&self) -> &Endpoint {
+        &self.0
+    }
+}
+
 impl Text {
     pub(crate) fn new(value: String, written: &str) -> Self {
         let written = (value != written).then(|| written.to_owned());

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use crate::node::Node;
 use crate::reader::{Reader, Resolved};
 use crate::section::Block;
-use crate::text::{Endpoint, MASK, Secret, Text};
+use crate::text::{Endpoint, MASK, Secret, SecretUrl, Text};
 use crate::units::{ByteSize, UnitError, parse_duration, parse_size, show_duration};
 
 /// A type that a field can have.
@@ -309,6 +309,31 @@ impl Value for Endpoint {
     }
 }
 
+impl Value for SecretUrl {
+    type Limits = ();
+    const ANY: () = ();
+
+    fn read(node: &Node, _limits: &(), reader: &mut Reader<'_>) -> Option<Self> {
+        let secret = reader.secret(node)?;
+        match Self::parse(&secret) {
+            Ok(url) => Some(url),
+            Err(expected) => {
+                let (got, expected) = (secret.shown().to_owned(), expected.to_owned());
+                reader.report(&node.at, Problem::BadValue { got, expected });
+                None
+            }
+        }
+    }
+
+    fn schema(_limits: &()) -> Json {
+        json!({"type": "string", "minLength": 1})
+    }
+
+    fn show(&self) -> Json {
+        self.expose().to_string().into()
+    }
+}
+
 const URL: &str = "an address such as `https://example.com/mcp`";
 
 /// An address with user and password masked: messages go where secrets do not.
@@ -363,6 +388,10 @@ impl<T: Value> Value for Vec<T> {
 
     fn schema(limits: &Self::Limits) -> Json {
         json!({"type": ["array", "null"], "items": T::schema(limits)})
+    }
+
+    fn block() -> Option<Block> {
+        T::block()
     }
 
     fn show(&self) -> Json {
@@ -441,7 +470,9 @@ pub(crate) fn or_null(mut schema: Json) -> Json {
             Json::Array(list) => list,
             single => vec![single],
         };
-        list.push("null".into());
+        if !list.contains(&Json::from("null")) {
+            list.push("null".into());
+        }
         *types = Json::Array(list);
     }
     schema

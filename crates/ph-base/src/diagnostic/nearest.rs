@@ -2,7 +2,7 @@
 
 /// The word that was probably meant: at most a third of its letters are wrong, or one of the two
 /// begins with the other.
-pub fn nearest(got: &str, known: &[&'static str]) -> Option<&'static str> {
+pub fn nearest<'a>(got: &str, known: &[&'a str]) -> Option<&'a str> {
     let got: Vec<char> = got
         .chars()
         .take(LETTERS_MAX)

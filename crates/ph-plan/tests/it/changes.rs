@@ -124,6 +124,19 @@ fn the_process() {
         &with("otlp: {endpoint: 'http://127.0.0.1:4318'}"),
         &["OtlpChanged"],
     );
+    check(
+        &with("metrics: {query: 'http://127.0.0.1:9090'}"),
+        &["MetricsChanged"],
+    );
+    check(
+        &with("rules: {thresholds: {restarts: 1}}"),
+        &["RulesChanged"],
+    );
+    check(
+        &with("notify: {heartbeat: {url: 'http://127.0.0.1:9'}}"),
+        &["NotifyChanged"],
+    );
+    check(&with("slos: {}"), &["SlosChanged"]);
     check(&with("stop: {drain: 1s}"), &["StopChanged"]);
     check(&with("data_dir: /srv"), &["DataDirNeedsRestart"]);
 }
@@ -147,5 +160,5 @@ fn the_way_of_writing_is_no_change() {
 /// Published hashes are compared across machines and builds.
 #[test]
 fn the_hash_is_stable() {
-    assert_eq!(plan(BASE).hash(), "dfd7f12fe088bb74");
+    assert_eq!(plan(BASE).hash(), "48b383d824fc3e70");
 }

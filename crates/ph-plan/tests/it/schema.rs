@@ -113,7 +113,9 @@ fn collect_blocks(value: &Json, path: &str, places: &mut Vec<String>) {
     for (key, value) in value.as_object().into_iter().flatten() {
         let inner = format!("{path}/{key}");
         // These have free keys.
-        if value.is_object() && !["env", "headers", "labels"].contains(&key.as_str()) {
+        if value.is_object()
+            && !["env", "headers", "labels", "external_labels"].contains(&key.as_str())
+        {
             if key != "servers" {
                 places.push(inner.clone());
             }
