@@ -24,6 +24,10 @@ pub(crate) enum Methods {
     GetOrForm,
     /// Records that come in.
     Post,
+    /// Reading, and JSON that comes in: [`Answer::Exchange`].
+    GetOrPost,
+    /// Reading, and taking away.
+    GetOrDelete,
 }
 
 /// A parameter in the address.
@@ -54,6 +58,8 @@ pub(crate) enum Kind {
 pub(crate) enum Answer {
     /// JSON of this form.
     Json(fn(&mut SchemaGenerator) -> Schema),
+    /// JSON of three forms: what is read, what is posted, and what is answered to that.
+    Exchange([fn(&mut SchemaGenerator) -> Schema; 3]),
     /// Prometheus's envelope; its data is described in Prometheus's own documentation.
     Prometheus,
     /// Another media type.
@@ -63,6 +69,14 @@ pub(crate) enum Answer {
 impl Answer {
     pub(crate) fn json<T: JsonSchema>() -> Self {
         Self::Json(|generator| generator.subschema_for::<T>())
+    }
+
+    pub(crate) fn exchange<Read: JsonSchema, Posted: JsonSchema, Made: JsonSchema>() -> Self {
+        Self::Exchange([
+            |generator| generator.subschema_for::<Read>(),
+            |generator| generator.subschema_for::<Posted>(),
+            |generator| generator.subschema_for::<Made>(),
+        ])
     }
 }
 

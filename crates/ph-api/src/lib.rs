@@ -3,6 +3,7 @@
 //! Layer 4, and the only crate that serialises for clients. Not here: listening and TLS (`ph-server`),
 //! evaluation (`ph-promql`), files (`ph-store`), the text of `/metrics` (`ph-recorder`).
 
+mod alertmanager;
 mod clock;
 mod endpoint;
 mod guard;
@@ -17,6 +18,7 @@ mod router;
 mod sources;
 mod work;
 
+pub use alertmanager::{Alertmanager, Unavailable};
 pub use otlp::{Ingested, IngestedKind, SpanMetrics};
 pub use router::router;
 pub use sources::{Exemplar, Intake, Metadata, Numbers, NumbersStats, SinkStatus, Sinks, Sources};

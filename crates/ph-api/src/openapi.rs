@@ -23,7 +23,7 @@ pub(crate) fn document(endpoints: &[Endpoint], version: &str) -> Value {
         "info": {
             "title": "Pilothouse",
             "version": version,
-            "description": "The admin API. `/api/v1` is Prometheus's, `/v1` is OTLP/HTTP, `/api/pilothouse` is our own.",
+            "description": "The admin API. `/api/v1` is Prometheus's, `/api/v2` is Alertmanager's, `/v1` is OTLP/HTTP, `/api/pilothouse` is our own.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" }
         },
         "paths": paths,
@@ -32,6 +32,11 @@ pub(crate) fn document(endpoints: &[Endpoint], version: &str) -> Value {
 }
 
 fn path(endpoint: &Endpoint, generator: &mut SchemaGenerator, error: &Schema) -> Value {
+    let text = generator.subschema_for::<String>();
+    let error = match tag(endpoint.path) {
+        ALERTMANAGER => &text,
+        _ => error,
+    };
     let answers = answers(endpoint, generator, error);
     let in_address: Vec<Value> = endpoint.params.iter().map(parameter).collect();
     let get = || {
@@ -45,6 +50,11 @@ fn path(endpoint: &Endpoint, generator: &mut SchemaGenerator, error: &Schema) ->
     };
     match endpoint.methods {
         Methods::Get => json!({ "get": get() }),
+        Methods::GetOrPost => {
+            let post = post(endpoint, generator, error);
+            json!({ "get": get(), "post": post })
+        }
+        Methods::GetOrDelete => json!({ "get": get(), "delete": delete(endpoint, error) }),
         Methods::GetOrForm => json!({ "get": get(), "post": form(endpoint, &answers) }),
         Methods::Post => json!({ "post": {
             "summary": endpoint.summary,
@@ -57,6 +67,32 @@ fn path(endpoint: &Endpoint, generator: &mut SchemaGenerator, error: &Schema) ->
             "responses": answers
         }}),
     }
+}
+
+/// Taking JSON in: the second and the third form of [`Answer::Exchange`].
+fn post(endpoint: &Endpoint, generator: &mut SchemaGenerator, error: &Schema) -> Value {
+    let (body, made) = match &endpoint.answer {
+        Answer::Exchange([_, body, made]) => (json!(body(generator)), json!(made(generator))),
+        _ => (json!({}), json!({})),
+    };
+    json!({
+        "summary": endpoint.summary,
+        "operationId": format!("{}_post", operation_id(endpoint.path)),
+        "tags": [tag(endpoint.path)],
+        "requestBody": { "required": true, "content": { "application/json": { "schema": body } } },
+        "responses": responses("application/json", &made, &json!(error))
+    })
+}
+
+fn delete(endpoint: &Endpoint, error: &Schema) -> Value {
+    let in_address: Vec<Value> = endpoint.params.iter().map(parameter).collect();
+    json!({
+        "summary": endpoint.summary,
+        "operationId": format!("{}_delete", operation_id(endpoint.path)),
+        "tags": [tag(endpoint.path)],
+        "parameters": in_address,
+        "responses": responses("application/json", &json!({}), &json!(error))
+    })
 }
 
 fn form(endpoint: &Endpoint, answers: &Value) -> Value {
@@ -87,6 +123,7 @@ fn form(endpoint: &Endpoint, answers: &Value) -> Value {
 fn answers(endpoint: &Endpoint, generator: &mut SchemaGenerator, error: &Schema) -> Value {
     let (kind, good, bad) = match &endpoint.answer {
         Answer::Json(schema) => ("application/json", json!(schema(generator)), json!(error)),
+        Answer::Exchange([good, ..]) => ("application/json", json!(good(generator)), json!(error)),
         Answer::Prometheus => {
             let good = json!({
                 "type": "object",
@@ -111,6 +148,10 @@ fn answers(endpoint: &Endpoint, generator: &mut SchemaGenerator, error: &Schema)
         }
         Answer::Other(kind) => (*kind, json!({}), json!(error)),
     };
+    responses(kind, &good, &bad)
+}
+
+fn responses(kind: &str, good: &Value, bad: &Value) -> Value {
     json!({
         "200": { "description": "What was asked for.", "content": { kind: { "schema": good } } },
         "default": {
@@ -146,10 +187,15 @@ fn schema(kind: Kind) -> Value {
     }
 }
 
-/// Which of the three APIs a path belongs to.
+/// Its errors are a text and nothing else.
+const ALERTMANAGER: &str = "alertmanager";
+
+/// Which of the four APIs a path belongs to.
 fn tag(path: &str) -> &'static str {
     if path.starts_with("/api/v1/") {
         "prometheus"
+    } else if path.starts_with("/api/v2/") {
+        ALERTMANAGER
     } else if path.starts_with("/v1/") {
         "otlp"
     } else {

@@ -1,5 +1,6 @@
 //! What the API reads from and writes to, given by whoever assembles it.
 
+use crate::alertmanager::Alertmanager;
 use crate::otlp::{Ingested, SpanMetrics};
 use crate::work::Gate;
 use ph_policy::HeadRules;
@@ -19,6 +20,8 @@ pub struct Sources {
     pub logs: Option<LogReader>,
     /// The sinks; none when there are none.
     pub sinks: Option<Arc<dyn Sinks>>,
+    /// Holds alerts and silences; none where nobody does.
+    pub alertmanager: Option<Arc<dyn Alertmanager>>,
     /// Takes what comes in by OTLP; none while the store is switched off.
     pub intake: Option<Arc<dyn Intake>>,
     /// Counts what comes in by OTLP. The recorder shows it: [`ph_record::SampleSource`].

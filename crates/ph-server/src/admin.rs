@@ -54,6 +54,7 @@ impl Admin {
                 .as_ref()
                 .map(|readers| Arc::new(readers.series.clone()) as Arc<_>),
             logs: self.readers.as_ref().map(|readers| readers.logs.clone()),
+            alertmanager: None,
             sinks: self.sinks.clone().map(|sinks| sinks as Arc<_>),
             intake: self
                 .keeper

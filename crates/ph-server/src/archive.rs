@@ -68,6 +68,7 @@ impl Archive {
         let sources = Sources {
             numbers: series.map(|(series, _)| Arc::new(series) as Arc<_>),
             logs: logs.map(|(logs, _)| logs),
+            alertmanager: None,
             sinks: None,
             intake: None,
             spans: Arc::new(SpanMetrics::default()),

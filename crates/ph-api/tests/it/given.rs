@@ -63,6 +63,7 @@ pub(crate) fn with(change: impl FnOnce(&mut Sources)) -> Given {
     let mut sources = Sources {
         numbers: Some(Arc::new(Memory::default())),
         logs: Some(store.reader()),
+        alertmanager: None,
         sinks: Some(Arc::new(TwoSinks)),
         intake: Some(intake.clone()),
         spans: spans.clone(),
