@@ -208,6 +208,16 @@ impl Plan {
             .then(|| self.admin.listen.unwrap_or(beside))
     }
 
+    /// Where people reach us, for links and for what is sent: `notify.external_url`, else the address of
+    /// the admin listener, without a slash at the end.
+    #[must_use]
+    pub fn external_url(&self) -> String {
+        match &self.notify.external_url {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None => format!("http://{}", self.admin_address().unwrap_or(self.listen)),
+        }
+    }
+
     /// The server behind `/mcp`: the only one there is.
     #[must_use]
     pub fn only_server(&self) -> Option<(&ServerName, &Server)> {

@@ -8,6 +8,7 @@
 mod alert;
 mod ask;
 pub mod dispatch;
+pub mod standard;
 
 pub use alert::Alert;
 pub use ask::{Ask, AskError};

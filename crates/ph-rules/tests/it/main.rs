@@ -1,1 +1,3 @@
-//! Tests of the public interface.
+//! Rule files and their machines, from the outside.
+
+mod standard;
