@@ -24,6 +24,7 @@ mod reference;
 mod schema;
 
 mod desktop;
+pub mod document;
 mod interpolate;
 mod json;
 mod mapping;

@@ -12,7 +12,7 @@ use crate::report::Report;
 use crate::secrets::Secrets;
 use crate::server_text::ServerText;
 use crate::text::{Endpoint, Text};
-use crate::tree::Tree;
+use crate::tree::{Step, Tree};
 use crate::units::show_duration;
 use crate::value::Value;
 use crate::{json, notify, slos, yaml};
@@ -189,6 +189,18 @@ fn read(text: &str, syntax: Syntax, dialect: Option<Dialect>, secrets: &dyn Secr
 
 /// The tree of the text; `None` once reported why not. An empty text is an empty mapping.
 fn read_tree(text: &str, syntax: Syntax, report: &mut Report) -> Option<Node> {
+    tree_of(text, report, |tree| match syntax {
+        Syntax::Json => json::read(text, tree),
+        Syntax::Yaml => yaml::read(text, tree),
+    })
+}
+
+/// The tree that `feed` makes of the text, within bounds; `None` once reported why not.
+pub(crate) fn tree_of(
+    text: &str,
+    report: &mut Report,
+    feed: impl FnOnce(&mut Tree<'_>) -> Step,
+) -> Option<Node> {
     if text.len() > TEXT_BYTES_MAX {
         let problem = Problem::TooLarge {
             what: "bytes",
@@ -203,10 +215,7 @@ fn read_tree(text: &str, syntax: Syntax, report: &mut Report) -> Option<Node> {
         return None;
     }
     let mut tree = Tree::new(text, report);
-    let read = match syntax {
-        Syntax::Json => json::read(text, &mut tree),
-        Syntax::Yaml => yaml::read(text, &mut tree),
-    };
+    let read = feed(&mut tree);
     let root = tree.finish();
     match read {
         Ok(()) => Some(root.unwrap_or_else(Node::nothing)),

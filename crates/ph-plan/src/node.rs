@@ -17,33 +17,42 @@ pub(crate) const TEXT_BYTES_MAX: usize = 1 << 20;
 
 /// One value with its place.
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
+pub struct Node {
     /// Byte range in the text. For an alias, the place of the anchor.
-    pub(crate) at: Range<usize>,
-    pub(crate) data: Data,
+    pub at: Range<usize>,
+    /// What stands there.
+    pub data: Data,
 }
 
+/// What a value is made of.
 #[derive(Clone, Debug)]
-pub(crate) enum Data {
+pub enum Data {
+    /// A value without parts.
     Scalar(Scalar),
+    /// Values in their order.
     List(Vec<Node>),
+    /// Values by key, in the order of the text, each key once.
     Map(Vec<Entry>),
 }
 
 /// A value without parts, as text: what it means depends on the field that reads it.
 #[derive(Clone, Debug)]
-pub(crate) struct Scalar {
-    pub(crate) text: String,
+pub struct Scalar {
+    /// The value, without quotes and escapes.
+    pub text: String,
     /// Without quotes, so that it may mean a number, a truth value or nothing.
-    pub(crate) plain: bool,
+    pub plain: bool,
 }
 
 /// One key with its value.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) key: String,
-    pub(crate) key_at: Range<usize>,
-    pub(crate) value: Node,
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Byte range of the key.
+    pub key_at: Range<usize>,
+    /// The value.
+    pub value: Node,
 }
 
 impl Node {
@@ -59,7 +68,8 @@ impl Node {
     }
 
     /// What kind of value this is, with its article, for messages.
-    pub(crate) fn kind(&self) -> &'static str {
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
         match &self.data {
             Data::List(_) => "a list",
             Data::Map(_) => "a mapping",
@@ -68,7 +78,8 @@ impl Node {
     }
 
     /// Whether nothing was written, or `null`.
-    pub(crate) fn is_null(&self) -> bool {
+    #[must_use]
+    pub fn is_null(&self) -> bool {
         matches!(&self.data, Data::Scalar(scalar) if scalar.is_null())
     }
 
@@ -81,7 +92,8 @@ impl Node {
     }
 
     /// The entry of a mapping with this key.
-    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
+    #[must_use]
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.data {
             Data::Map(entries) => entries.iter().find(|entry| entry.key == key),
             Data::Scalar(_) | Data::List(_) => None,

@@ -8,7 +8,15 @@
 mod alert;
 mod ask;
 pub mod dispatch;
+mod duration;
+pub mod file;
+pub mod group;
 pub mod standard;
+pub mod template;
+pub mod unit;
 
 pub use alert::Alert;
 pub use ask::{Ask, AskError};
+pub use file::{Group, Rule, RuleFile, RuleKind};
+pub use group::{GroupRun, GroupStatus, Settings, Tick};
+pub use template::Template;

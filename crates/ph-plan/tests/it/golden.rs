@@ -89,6 +89,9 @@ fn every_problem_has_a_case() {
             Problem::Secret(_) => "Secret",
             Problem::Unsafe { .. } => "Unsafe",
             Problem::More { .. } => "More",
+            // Of rule files only.
+            Problem::Expression { .. } => "Expression",
+            Problem::Template { .. } => "Template",
         }
     }
     let mut seen = BTreeSet::from(["More"]); // robustness.rs: its text would be long

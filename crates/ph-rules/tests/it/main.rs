@@ -1,3 +1,4 @@
 //! Rule files and their machines, from the outside.
 
+mod machine;
 mod standard;

@@ -1,0 +1,5 @@
+//! `promtool test rules`, with our engine.
+
+mod memory;
+
+pub use self::memory::Memory;
