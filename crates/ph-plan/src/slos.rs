@@ -40,7 +40,7 @@ section! {
         rate: f64 = 100.0, in 0.1..=1_000_000.0;
         /// The time over which is counted: days up to now, as `30d`, or `month`, the calendar month in UTC.
         window: Window = Window::Days(30);
-        /// Whether a result with `isError` is good or bad.
+        /// Whether a result with `isError` is good or bad, for `error_rate`.
         tool_errors: ToolErrors = ToolErrors::Good;
         /// Least events within the longer window of an alert before the budget's burning is told:
         /// one failure of ten calls in a night is no fire.
@@ -309,6 +309,7 @@ fn check_slo(plan: &Plan, slo: &Slo, entry: &Entry, reader: &mut Reader<'_>) {
     for (got, only) in [
         ("threshold", Objective::Latency),
         ("rate", Objective::Throughput),
+        ("tool_errors", Objective::ErrorRate),
     ] {
         if let Some(written) = entry.value.entry(got).filter(|_| slo.objective != only) {
             let with = match slo.objective {

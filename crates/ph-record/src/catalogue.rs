@@ -103,6 +103,8 @@ metrics! {
         "Health checks by result.";
     HEALTH_SECONDS_HIST = "mcp_health_check_duration_seconds", Histogram, ["server"], HEALTH_SECONDS,
         "Seconds a health check took.";
+    SLO_EVENTS = "mcp_slo_events_total", Counter, ["slo", "source", "result"], &[],
+        "Events of service level objectives (source demand: calls, probe: health checks; result good, bad).";
     CPU_SECONDS = "mcp_server_cpu_seconds_total", Counter, ["server", "replica"], &[],
         "CPU seconds used by the server's processes, user and system.";
     RESIDENT_BYTES = "mcp_server_resident_memory_bytes", Gauge, ["server", "replica"], &[],

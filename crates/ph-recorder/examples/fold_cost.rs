@@ -1,5 +1,5 @@
 //! What a record costs the thread that hands it over: `cargo run --release -p ph-recorder --example fold_cost`. With
-//! the argument `store` it is kept, too.
+//! the argument `store` first it is kept, too; with `slos` it is counted for the four standard objectives.
 //!
 //! Prints nanoseconds per record for 1 and 2 threads: folding, the push, and now and then waking the
 //! recorder's thread, which writes a log file meanwhile. Records are made before the
@@ -42,6 +42,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             spans: None,
             kept: None,
             otel_operation_metric: false,
+            slos: match std::env::args().any(|arg| arg == "slos") {
+                true => ph_plan::Plan::default().slos_in_force(),
+                false => std::collections::BTreeMap::new(),
+            },
         },
         servers,
         version: "0".to_owned(),

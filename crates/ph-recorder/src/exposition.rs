@@ -77,6 +77,9 @@ pub(crate) fn give(scrape: &Scrape<'_>, out: &mut dyn Output) {
     };
     calls(&mut page, &all);
     health(&mut page, &all);
+    let mut family = page.family(&catalogue::SLO_EVENTS);
+    let slos = scrape.registry.slos();
+    slos.read(|labels, count| family.sample(&labels, count));
     processes(&mut page, &all);
     relay(&mut page, &all, scrape.registry);
     recorder(&mut page, scrape);

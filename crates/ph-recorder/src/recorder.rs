@@ -107,6 +107,7 @@ impl Recorder {
         tracer.apply(settings.spans.as_ref(), &settings.log)?;
         let registry = Registry::new(servers);
         registry.set_otel(settings.otel_operation_metric);
+        registry.set_slos(&settings.slos);
         let since_epoch = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -179,6 +180,7 @@ impl Recorder {
             .tracer
             .apply(settings.spans.as_ref(), &settings.log)?;
         self.0.registry.set_otel(settings.otel_operation_metric);
+        self.0.registry.set_slos(&settings.slos);
         if let (Some(store), Some(kept)) = (&self.0.store, &settings.kept) {
             store.command(Item::Apply(kept.clone()));
         }

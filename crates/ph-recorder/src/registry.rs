@@ -11,6 +11,7 @@ mod otel;
 mod rate;
 mod replicas;
 mod shard;
+mod slo;
 mod status;
 
 pub(crate) use cells::ServerCells;
@@ -20,11 +21,15 @@ pub(crate) use otel::transport as transport_label;
 pub(crate) use rate::Rates;
 pub(crate) use replicas::ProcTotals;
 pub(crate) use shard::Sharded;
+pub(crate) use slo::{Slos, Slots};
 
+use arc_swap::ArcSwap;
 use histogram::HEALTH_NS;
+use ph_plan::{Slo, SloName};
 use ph_record::{
     CallRecord, Ending, EventKind, ProcSample, RefusedReason, ServerEvent, ServerIdx, ServerTable,
 };
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
@@ -34,6 +39,8 @@ pub(crate) struct Registry {
     table: Arc<ServerTable>,
     /// Two levels, so that the 65,536 possible servers cost nothing until they exist.
     blocks: Box<[OnceLock<Box<Block>>; BLOCKS]>,
+    /// Service level objectives.
+    slos: ArcSwap<Slos>,
     /// Refusals that no server could be told for.
     refused: [AtomicU64; RefusedReason::ALL.len()],
     /// Calls whose status was counted as 400 or 500 for want of room.
@@ -55,6 +62,7 @@ impl Registry {
         Self {
             table,
             blocks: Box::new([const { OnceLock::new() }; BLOCKS]),
+            slos: ArcSwap::from_pointee(Slos::new(&BTreeMap::new(), None)),
             refused: Default::default(),
             statuses_folded: AtomicU64::new(0),
             otel: AtomicBool::new(false),
@@ -74,6 +82,18 @@ impl Registry {
         self.otel.store(on, Relaxed);
     }
 
+    /// Counts for these objectives from now on; those that are there already go on.
+    pub(crate) fn set_slos(&self, slos: &BTreeMap<SloName, Slo>) {
+        let before = self.slos.load();
+        self.slos
+            .store(Arc::new(Slos::new(slos, Some(before.as_ref()))));
+    }
+
+    /// The objectives that are counted for.
+    pub(crate) fn slos(&self) -> Arc<Slos> {
+        self.slos.load_full()
+    }
+
     /// Counts a call.
     pub(crate) fn call(&self, record: &CallRecord) {
         let cells = self.server(record.server);
@@ -86,6 +106,7 @@ impl Registry {
         if self.otel.load(Relaxed) && !record.is_stream {
             cells.otel.fold(record);
         }
+        self.slos.load().call(&self.table, record);
     }
 
     /// Counts what happened to a server.
@@ -107,6 +128,7 @@ impl Registry {
                 let cells = self.server(server);
                 cells.health[*result as usize].fetch_add(1, Relaxed);
                 cells.health_seconds.observe(&HEALTH_NS, *duration_ns);
+                self.slos.load().health(&self.table, server, *result);
             }
             // Where a server is known, its `Live` has counted it already.
             (EventKind::Refused { reason, .. }, None) => {

@@ -1,6 +1,8 @@
 //! What the recorder is told, as plain values.
 
 use crate::line::Level;
+use ph_plan::{Slo, SloName};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +17,8 @@ pub struct Settings {
     pub kept: Option<crate::store::Settings>,
     /// Whether `mcp_server_operation_duration_seconds` is kept and shown.
     pub otel_operation_metric: bool,
+    /// Service level objectives that calls and health checks are counted for.
+    pub slos: BTreeMap<SloName, Slo>,
 }
 
 /// Where log lines go and which.

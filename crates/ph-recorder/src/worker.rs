@@ -4,7 +4,7 @@ use crate::complaints::{Complain, Complaints};
 use crate::files::{Directory, LogDir, Retention, Rotation};
 use crate::line::{Encoder, Level, Redaction};
 use crate::recorder::Shared;
-use crate::registry::{Exemplar, Rates};
+use crate::registry::{Exemplar, Rates, Slots};
 use crate::settings::LogSettings;
 use crate::sinks::{Batch, Sinks};
 use crate::store;
@@ -37,6 +37,7 @@ pub(crate) struct Worker {
     kept_level: Option<Level>,
     kept: store::Batch,
     rates: Rates,
+    slots: Slots,
     next_tick: Instant,
 }
 
@@ -65,6 +66,7 @@ impl Worker {
             span_complaints: Complaints::new(complain),
             batch: Batch::default(),
             rates: Rates::new(now),
+            slots: Slots::new(now),
             next_tick: now,
             shared,
         }
@@ -214,7 +216,9 @@ impl Worker {
         let now = Instant::now();
         if now >= self.next_tick {
             self.next_tick = now + TICK;
-            self.rates.sample(&self.shared.registry, now);
+            let registry = &self.shared.registry;
+            self.rates.sample(registry, now);
+            self.slots.sample(&registry.slos(), registry.table(), now);
             let now_unix_ms = now_unix_ms();
             self.sinks.tick(now_unix_ms);
             if let Some(failure) = self.shared.tracer.new_failure() {

@@ -108,6 +108,7 @@ pub(crate) fn quiet() -> Settings {
         spans: None,
         kept: None,
         otel_operation_metric: false,
+        slos: std::collections::BTreeMap::new(),
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering::Relaxed;
 fn everything() -> crate::given::Given {
     let mut settings = quiet();
     settings.otel_operation_metric = true;
+    settings.slos = ph_plan::Plan::default().slos_in_force();
     let given = recorder(settings);
     let files = given.server("files");
     files.tools.learn("search");
