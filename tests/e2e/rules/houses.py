@@ -1,6 +1,7 @@
 """What stands around the engine of rules in these suites: Debian's Prometheus and Alertmanager, a catcher of
 webhooks, and what is asked of each. All of them listen on free loopback ports and are ended by their owner."""
 
+import datetime
 import json
 import os
 import re
@@ -37,8 +38,6 @@ def when(text):
         return None
     match = re.fullmatch(r"(\d+-\d+-\d+T\d+:\d+:\d+)(\.\d+)?(Z|[+-]\d\d:\d\d)", text)
     assert match, f"no time: {text!r}"
-    import datetime
-
     zone = "+00:00" if match[3] == "Z" else match[3]
     whole = datetime.datetime.fromisoformat(match[1] + zone).timestamp()
     return whole + float(match[2] or 0)

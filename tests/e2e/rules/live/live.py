@@ -17,7 +17,9 @@ The last line is `N passed, N failed`.
 
 import argparse
 import json
+import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -29,7 +31,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import agree  # noqa: E402
 import replay  # noqa: E402
 import scenes  # noqa: E402
-from houses import BINARY, DEBIAN, Alertmanager, Catcher, Pilothouse, Prometheus, Tally, admin, free_port, get, needed, raw, until  # noqa: E402
+from houses import BINARY, DEBIAN, Alertmanager, Catcher, Prometheus, Tally, admin, needed, raw  # noqa: E402
+
+from gateway import Pilothouse, free_port, until  # noqa: E402
 
 SITE = {"site": "lab"}
 ROUTE = {"group_by": ["alertname", "team"], "group_wait": "1s", "group_interval": "2s", "repeat_interval": "4h"}
@@ -223,9 +227,6 @@ class Ours:
         self.admin = admin(self.server)
 
     def reload(self):
-        import os
-        import signal
-
         os.kill(self.server.child.pid, signal.SIGHUP)
 
     def restart_begins(self):
