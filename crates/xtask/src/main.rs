@@ -1,4 +1,4 @@
-//! The workspace's own rules and chores: `cargo xtask tidy | docs | fuzz | cases`.
+//! The workspace's own rules and chores: `cargo xtask tidy | docs | fuzz | cases | rules`.
 //!
 //! A rule that a test checks stays true; a rule that a document states drifts. So each rule of this
 //! repository that a compiler or clippy cannot check is a module below [`tidy`].
@@ -15,6 +15,7 @@ mod docs;
 mod finding;
 mod fuzz;
 mod repo;
+mod rules;
 mod source;
 mod tidy;
 
@@ -29,6 +30,7 @@ usage: cargo xtask <command>
   cases promql [DIR]         run Prometheus's test scripts on our engine; DIR is $PILOTHOUSE_CASES/promql
                              or ../shared/cases/promql
   cases ask SERIES QUERIES   answer the PromQL queries of a file over the series of another, as JSON
+  rules replay EVENTS        run rules over the samples and ticks of a file; what they write, as JSON
 ";
 
 fn main() -> ExitCode {
@@ -60,6 +62,7 @@ fn run(args: &[String]) -> Result<Verdict> {
         "docs" => docs::run(&Repo::open()?, rest),
         "fuzz" => fuzz::run(&Repo::open()?, &fuzz::Options::parse(rest)?),
         "cases" => cases::run(&Repo::open()?, rest),
+        "rules" => rules::run(rest),
         "help" | "--help" | "-h" => {
             say(USAGE);
             Ok(Verdict::Clean)

@@ -43,6 +43,18 @@ def when(text):
     return whole + float(match[2] or 0)
 
 
+class Quiet(ThreadingHTTPServer):
+    """A server that does not mind clients that are killed."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 64
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
 class Catcher:
     """A receiver of webhooks: keeps (time, path, headers, body), and refuses while told to."""
 
@@ -71,11 +83,7 @@ class Catcher:
             def log_message(self, *_):
                 pass
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            allow_reuse_address = True
-
-        self.server = Server(("127.0.0.1", port), Handler)
+        self.server = Quiet(("127.0.0.1", port), Handler)
         self.port = self.server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

@@ -22,11 +22,11 @@ import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "rules"))
-from houses import BINARY, Catcher, Tally, admin, api, when  # noqa: E402
+from houses import BINARY, Catcher, Quiet, Tally, admin, api, when  # noqa: E402
 
 from gateway import Pilothouse, until  # noqa: E402
 
@@ -65,7 +65,7 @@ class Exporter:
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Quiet(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/metrics"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

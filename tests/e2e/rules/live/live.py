@@ -24,14 +24,14 @@ import sys
 import tempfile
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import agree  # noqa: E402
 import replay  # noqa: E402
 import scenes  # noqa: E402
-from houses import BINARY, DEBIAN, Alertmanager, Catcher, Prometheus, Tally, admin, needed, raw  # noqa: E402
+from houses import BINARY, DEBIAN, Alertmanager, Catcher, Prometheus, Quiet, Tally, admin, needed, raw  # noqa: E402
 
 from gateway import Pilothouse, free_port, until  # noqa: E402
 
@@ -71,11 +71,7 @@ class Exporter:
             def log_message(self, *_):
                 pass
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            allow_reuse_address = True
-
-        server = Server(("127.0.0.1", self.ports.get(name, 0)), Handler)
+        server = Quiet(("127.0.0.1", self.ports.get(name, 0)), Handler)
         self.ports[name], self.servers[name] = server.server_address[1], server
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -315,7 +311,7 @@ def main():
         at = play(exporter, sides, made, groups)
         series = {side: raw(side.url(), "{__name__=~'ALERTS.*|tick:.*'}[3m]") for side in sides}
         (folder / "caught.json").write_text(json.dumps(catcher.caught))
-        (folder / "at.json").write_text(json.dumps(at))
+        (folder / "at.json").write_text(json.dumps(at | {"groups": groups}))
         for name, side in (("theirs", theirs), ("ours", ours)):
             if side:
                 (folder / f"{name}.json").write_text(json.dumps(series[side]))

@@ -15,6 +15,8 @@ RESTART = (37.0, 41.0)
 SETTLED = 47.0
 END = 68.0
 LAST_CHANGE = END - 7
+# Alerts that 2.42 cannot agree on.
+DIFFERENT_IN_2 = {"LongerWhileFiring"}
 
 
 @dataclass
@@ -68,7 +70,8 @@ def make(seed):
     add("failing", 1, failing)
     add("limited", 1, limited)
     add("absent", 2, absent)
-    add("reload", 4, reload)
+    add("reload", 5, reload)
+    add("longer", 1, longer_while_firing)
     add("rule-removed", 1, rule_removed)
     add("rule-added", 1, rule_added)
     add("restart", 5, restart)
@@ -308,16 +311,23 @@ def absent(rng, name, number):
 
 def reload(rng, name, number):
     """The rules of a file change under pending and firing alerts."""
-    spans = [(RELOAD - 9, RELOAD + 8), (50.0, 59.0)]
     changes = (
-        (dict(hold=2), dict(hold=12)),
-        (dict(hold=14), dict(hold=3)),
-        (dict(hold=2), dict(hold=2, annotations=note("now otherwise"))),
-        (dict(hold=2), dict(hold=2, labels={"team": "blue"})),
+        (5, dict(hold=7), dict(hold=12)),
+        (9, dict(hold=14), dict(hold=3)),
+        (9, dict(hold=2), dict(hold=2, annotations=note("now otherwise"))),
+        (9, dict(hold=2), dict(hold=2, labels={"team": "blue"})),
+        (9, dict(hold=5), dict(hold=2)),
     )
-    before, after = changes[number % 4]
+    earlier, before, after = changes[number % 5]
+    spans = [(RELOAD - earlier, RELOAD + 8), (50.0, 59.0)]
     rules = [[Rule(name, pick(name) + " > 5", **({"annotations": note()} | one))] for one in (before, after)]
     return Scene(name, "", on_off(name, spans, 9), *rules, group="scenes-reload")
+
+
+def longer_while_firing(rng, name, number):
+    """Since 3.0 an alert that fires waits again when its `for` is longer now; 2.42 lets it fire."""
+    rules = [[Rule("LongerWhileFiring", pick(name) + " > 5", hold, annotations=note())] for hold in (2, 12)]
+    return Scene(name, "", on_off(name, [(RELOAD - 9, RELOAD + 8)], 9), *rules, group="scenes-reload")
 
 
 def rule_removed(rng, name, number):
