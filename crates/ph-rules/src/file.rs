@@ -9,6 +9,7 @@ use ph_base::diagnostic::Diagnostic;
 use ph_plan::document;
 use ph_promql::{Labels, Query};
 
+pub(crate) use self::reader::Reader;
 use crate::template::Template;
 
 /// The rules of one file.
@@ -102,7 +103,7 @@ impl Rule {
 /// wrong kind, expressions and templates that are wrong or not supported, each with its place.
 pub fn read(name: &str, text: &str) -> Result<RuleFile, Vec<Diagnostic>> {
     let root = document::read(text)?;
-    let mut reader = reader::Reader::new(text);
+    let mut reader = Reader::new(text);
     let groups = text::groups(&root, &mut reader);
     reader.finish(RuleFile {
         name: name.to_owned(),

@@ -2,6 +2,7 @@
 
 use crate::logs::LogsArgs;
 use crate::query::QueryArgs;
+use crate::rules::RulesArgs;
 use crate::store::StoreArgs;
 use crate::trace::TraceArgs;
 use clap::{Args, Parser, Subcommand};
@@ -39,6 +40,9 @@ pub(crate) enum Command {
     /// Show one trace as a tree: where did the time go?
     #[command(after_help = crate::trace::EXAMPLES)]
     Trace(Box<TraceArgs>),
+    /// Check rule files of Prometheus and run their unit tests.
+    #[command(after_help = crate::rules::EXAMPLES)]
+    Rules(RulesArgs),
     /// Look after what is kept on disk.
     Store(Box<StoreArgs>),
     /// Serve the built-in MCP server: files, SQLite and HTTP tools, each step traced.

@@ -6,6 +6,7 @@ mod cli;
 mod logs;
 mod printer;
 mod query;
+mod rules;
 mod run;
 mod secrets;
 mod sources;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Query(args) => query::query(&args, &printer),
         Command::Logs(args) => logs::logs(&args, &printer),
         Command::Trace(args) => trace::trace(&args, &printer),
+        Command::Rules(args) => rules::rules(&args, &printer),
         Command::Store(args) => store::store(&args, &printer),
         Command::Workbench(args) => workbench::serve(args),
     };
