@@ -230,6 +230,24 @@ metrics! {
         "Seconds that a group's last evaluation took; 0 before the first.";
     RULE_ALERTS = "pilothouse_rule_alerts", Gauge, ["alertname", "state"], &[],
         "Alerts that are pending or firing here, by rule; 0 where there is none (the 500th rule and all later ones are `other`).";
+    ALERTS = "pilothouse_alerts", Gauge, ["state"], &[],
+        "Alerts that are not over, by state (active, suppressed by a silence or another alert).";
+    SILENCES = "pilothouse_silences", Gauge, ["state"], &[],
+        "Silences by state (active, pending, expired); expired ones are forgotten after five days.";
+    ALERTS_DROPPED = "pilothouse_alerts_dropped_total", Counter, ["reason"], &[],
+        "Alerts that there was no room for (queue: too many rounds of rules waited; alerts: too many alerts; groups: too many groups).";
+    ALERT_NOTIFICATIONS = "pilothouse_alert_notifications_total", Counter, ["receiver", "result"], &[],
+        "Notifications that a receiver is done with (delivered; rejected for good; dropped: too old, too many, or the receiver is gone).";
+    ALERT_RETRIES = "pilothouse_alert_notification_retries_total", Counter, ["receiver"], &[],
+        "Requests to a receiver that failed and are tried again.";
+    ALERT_QUEUED = "pilothouse_alert_notifications_queued", Gauge, ["receiver"], &[],
+        "Notifications that wait for a receiver; of an Alertmanager the alerts that wait.";
+    ALERT_RECEIVER_UP = "pilothouse_alert_receiver_up", Gauge, ["receiver"], &[],
+        "0 when the last request to a receiver failed, else 1, also before the first.";
+    ALERT_STATE_FAILURES = "pilothouse_alert_state_failures_total", Counter, [], &[],
+        "Times that the state of alerts could not be saved; notifications are sent all the same.";
+    HEARTBEATS = "pilothouse_heartbeat_total", Counter, ["result"], &[],
+        "Heartbeats by result (sent, failed, withheld because no rules were evaluated); absent without one.";
     DISK_FREE = "pilothouse_disk_free_bytes", Gauge, [], &[],
         "Bytes of the disk under the data directory that Pilothouse may still use.";
     DISK_SIZE = "pilothouse_disk_size_bytes", Gauge, [], &[],

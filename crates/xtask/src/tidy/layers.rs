@@ -21,6 +21,7 @@ const LAYER: &[(&str, u8)] = &[
     ("ph-relay", 4),
     ("ph-recorder", 4),
     ("ph-jobs", 4),
+    ("ph-notify", 4),
     ("ph-sinks", 4),
     ("ph-api", 4),
     ("ph-workbench", 4),

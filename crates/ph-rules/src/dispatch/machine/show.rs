@@ -41,6 +41,36 @@ impl Dispatcher {
         groups
     }
 
+    /// How many alerts are not over: those that nothing keeps quiet, and the others.
+    pub fn count_alerts(&self, now_ms: i64) -> (usize, usize) {
+        let inhibitors = self.inhibitors(now_ms);
+        let silences = self.active_silences(now_ms);
+        let mut count = (0, 0);
+        for held in self
+            .alerts
+            .values()
+            .filter(|held| !held.is_resolved(now_ms))
+        {
+            let is_quiet = inhibitors.inhibitor(&held.labels).is_some()
+                || silences
+                    .iter()
+                    .any(|silence| silence.matchers.matches(&held.labels));
+            if is_quiet {
+                count.1 += 1;
+            } else {
+                count.0 += 1;
+            }
+        }
+        count
+    }
+
+    /// Where each silence is in its life.
+    pub fn silence_states(&self, now_ms: i64) -> impl Iterator<Item = SilenceState> {
+        self.silences
+            .values()
+            .map(move |silence| silence.state(now_ms))
+    }
+
     fn viewer(&self, now_ms: i64) -> Viewer<'_> {
         Viewer {
             tree: &self.tree,
