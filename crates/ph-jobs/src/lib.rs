@@ -15,12 +15,14 @@
 pub mod exposition;
 mod fetch;
 mod remote;
+mod rules;
 
 mod scrape;
 mod scraper;
 mod target;
 
 pub use remote::{Remote, RemoteAsk, RemoteError};
+pub use rules::{NewGroup, Outlet, Rules};
 pub use scrape::OwnedScrape;
 pub use scraper::{Scraped, Scraper, TargetStatus};
 pub use target::{Target, TargetError};

@@ -85,14 +85,23 @@ impl Remote {
         &self.0.url
     }
 
-    /// Its answer to a GET, whatever it is: status and body.
+    /// Its answer to a question of somebody else, whatever it is: status and body.
     ///
     /// - `target`: path and query, from `/api/v1` on.
+    /// - `form`: what a form holds; empty for a GET.
     ///
     /// # Errors
     /// [`RemoteError`], when there is none.
-    pub async fn get(&self, target: &str) -> Result<(StatusCode, Vec<u8>), RemoteError> {
-        self.send(&Method::GET, target, Bytes::new()).await
+    pub async fn forward(
+        &self,
+        target: &str,
+        form: Bytes,
+    ) -> Result<(StatusCode, Vec<u8>), RemoteError> {
+        let method = match form.is_empty() {
+            true => Method::GET,
+            false => Method::POST,
+        };
+        self.send(&method, target, form).await
     }
 
     /// What `query` is worth at a time, Unix milliseconds.
