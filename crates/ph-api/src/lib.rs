@@ -21,4 +21,7 @@ mod work;
 pub use alertmanager::{Alertmanager, Unavailable};
 pub use otlp::{Ingested, IngestedKind, SpanMetrics};
 pub use router::router;
-pub use sources::{Exemplar, Intake, Metadata, Numbers, NumbersStats, SinkStatus, Sinks, Sources};
+pub use sources::{
+    Asking, Elsewhere, Evaluation, Exemplar, Intake, Metadata, Numbers, NumbersStats, SinkStatus,
+    Sinks, Sources,
+};

@@ -31,6 +31,7 @@ pub fn router(sources: Sources, beside: Router) -> Router {
     .method_not_allowed_fallback(method_not_allowed)
     .fallback(no_such_path)
     .with_state(Arc::clone(&shared))
+    .layer(from_fn_with_state(Arc::clone(&shared), prometheus::forward))
     .merge(beside)
     .layer(from_fn_with_state(shared, guard))
 }
@@ -95,6 +96,39 @@ const MATCH: Param = Param::of(
 );
 const START: Param = Param::text("start", "First time: Unix seconds or RFC 3339.");
 const END: Param = Param::text("end", "Last time: Unix seconds or RFC 3339.");
+
+const RULES: &[Param] = &[
+    Param::of(
+        "type",
+        Kind::OneOf(&["alert", "record"]),
+        "Only rules of this kind.",
+    ),
+    Param::of(
+        "rule_name[]",
+        Kind::Texts,
+        "Only rules of one of these names.",
+    ),
+    Param::of(
+        "rule_group[]",
+        Kind::Texts,
+        "Only groups of one of these names.",
+    ),
+    Param::of("file[]", Kind::Texts, "Only groups of one of these files."),
+    Param::of(
+        "match[]",
+        Kind::Texts,
+        "Only rules whose labels, as written, match one of these selectors.",
+    ),
+    Param::text("exclude_alerts", "`true`: rules without their alerts."),
+    Param::text(
+        "group_limit",
+        "Most groups of the answer; the next ones by `group_next_token`.",
+    ),
+    Param::text(
+        "group_next_token",
+        "Where the answer before ended: its `groupNextToken`.",
+    ),
+];
 
 fn of_prometheus() -> Vec<Endpoint> {
     let form = |path, summary, params, route| Endpoint {
@@ -210,15 +244,21 @@ fn of_prometheus() -> Vec<Endpoint> {
         ),
         read(
             "/api/v1/rules",
-            "Rules: none are evaluated here yet.",
-            &[],
+            "The groups of rules that are evaluated, with their rules and alerts.",
+            RULES,
             get(p::rules),
         ),
         read(
             "/api/v1/alerts",
-            "Alerts: none are evaluated here yet.",
+            "The alerts that are pending or firing.",
             &[],
             get(p::alerts),
+        ),
+        read(
+            "/api/v1/alertmanagers",
+            "The Alertmanagers that alerts are sent to.",
+            &[],
+            get(p::alertmanagers),
         ),
         read(
             "/api/v1/status/buildinfo",

@@ -3,11 +3,15 @@
 use crate::alertmanager::Alertmanager;
 use crate::otlp::{Ingested, SpanMetrics};
 use crate::work::Gate;
+use bytes::Bytes;
+use http::StatusCode;
 use ph_policy::HeadRules;
 use ph_promql::{Labels, Matcher, SeriesSource, SourceError};
+use ph_rules::GroupStatus;
 use ph_store::logs::LogReader;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +30,8 @@ pub struct Sources {
     pub intake: Option<Arc<dyn Intake>>,
     /// Counts what comes in by OTLP. The recorder shows it: [`ph_record::SampleSource`].
     pub spans: Arc<SpanMetrics>,
+    /// The rules that are evaluated here, and who is asked instead; none while nothing is kept.
+    pub evaluation: Option<Arc<dyn Evaluation>>,
     /// Which `Host` and `Origin` are accepted.
     pub rules: HeadRules,
     /// Version of the binary.
@@ -129,6 +135,37 @@ pub trait Intake: Send + Sync {
     /// Queues `entry` for the store and does not wait; `false` when there is no room.
     fn offer(&self, entry: Ingested) -> bool;
 }
+
+/// Knows the rules that are evaluated here, and who is asked instead.
+pub trait Evaluation: Send + Sync {
+    /// How all groups are doing, in the order in which they are evaluated. May wait for a moment.
+    fn groups(&self) -> Vec<GroupStatus>;
+
+    /// Whether rules are evaluated here at all.
+    fn evaluates_here(&self) -> bool;
+
+    /// Where alerts are sent: addresses of the API of Alertmanagers.
+    fn alertmanagers(&self) -> Vec<String>;
+
+    /// Another Prometheus that is asked for numbers instead of the own store, and for rules when none are
+    /// evaluated here.
+    fn remote(&self) -> Option<Arc<dyn Elsewhere>>;
+}
+
+/// Another Prometheus.
+pub trait Elsewhere: Send + Sync {
+    /// Where it is.
+    fn url(&self) -> String;
+
+    /// Its answer: status and body, or why there is none.
+    ///
+    /// - `target`: path and query.
+    /// - `form`: what a form holds; empty for a GET.
+    fn ask(&self, target: String, form: Bytes) -> Asking;
+}
+
+/// An answer on its way.
+pub type Asking = Pin<Box<dyn Future<Output = Result<(StatusCode, Vec<u8>), String>> + Send>>;
 
 /// Knows the sinks.
 pub trait Sinks: Send + Sync {

@@ -1,4 +1,4 @@
-//! `metadata`, `status/buildinfo`, `rules` and `alerts`.
+//! `metadata` and `status/buildinfo`.
 
 use super::QUERY_TIME_MAX;
 use super::encode::{comma, json_text, success};
@@ -90,14 +90,4 @@ pub(crate) async fn build_info(State(shared): State<Shared>) -> Response {
     json_text(&mut data, &format!("pilothouse {}", shared.sources.version));
     data.push_str(",\"branch\":\"\",\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\"}");
     reply::json(StatusCode::OK, success(&data, &[]))
-}
-
-/// `/api/v1/rules`: none are evaluated here.
-pub(crate) async fn rules() -> Response {
-    reply::json(StatusCode::OK, success("{\"groups\":[]}", &[]))
-}
-
-/// `/api/v1/alerts`: none are evaluated here.
-pub(crate) async fn alerts() -> Response {
-    reply::json(StatusCode::OK, success("{\"alerts\":[]}", &[]))
 }

@@ -136,7 +136,7 @@ fn texts(texts: &BTreeSet<&str>, limit: usize) -> Result<(String, bool), PromErr
 }
 
 /// The selectors of `match[]`.
-fn selectors(params: &Params) -> Result<Vec<Vec<Matcher>>, PromError> {
+pub(crate) fn selectors(params: &Params) -> Result<Vec<Vec<Matcher>>, PromError> {
     let mut out = Vec::new();
     for text in params.all("match[]") {
         let query = ph_promql::parse(text).map_err(|e| PromError::parameter("match[]", e))?;

@@ -64,6 +64,7 @@ pub(crate) fn with(change: impl FnOnce(&mut Sources)) -> Given {
         numbers: Some(Arc::new(Memory::default())),
         logs: Some(store.reader()),
         alertmanager: None,
+        evaluation: None,
         sinks: Some(Arc::new(TwoSinks)),
         intake: Some(intake.clone()),
         spans: spans.clone(),

@@ -50,6 +50,7 @@ async fn what_is_served_beside_is_guarded_too() {
         numbers: None,
         logs: None,
         alertmanager: None,
+        evaluation: None,
         sinks: None,
         intake: None,
         spans: given.spans.clone(),
