@@ -1,10 +1,11 @@
 //! The admin listener: the API, and what it takes in for the store.
 
-use crate::daemon::StartError;
 use crate::few::Few;
 use crate::front::Front;
 use crate::home::Home;
+use crate::rules::Running;
 use crate::sinks::Sinks;
+use crate::start_error::StartError;
 use crate::stores::Readers;
 use ph_api::{Ingested, IngestedKind, Intake, Sources, SpanMetrics};
 use ph_policy::HeadRules;
@@ -21,6 +22,7 @@ pub(crate) struct Admin {
     pub(crate) front: Front,
     pub(crate) readers: Option<Readers>,
     pub(crate) sinks: Option<Arc<Sinks>>,
+    pub(crate) rules: Arc<Running>,
     pub(crate) keeper: Option<Keeper>,
     pub(crate) spans: Arc<SpanMetrics>,
     pub(crate) version: String,
@@ -61,6 +63,7 @@ impl Admin {
                 .clone()
                 .map(|keeper| Arc::new(TakesIn(keeper)) as Arc<_>),
             spans: Arc::clone(&self.spans),
+            evaluation: Some(Arc::<Running>::clone(&self.rules)),
             rules: HeadRules::loopback(),
             version: self.version.clone(),
             end: end.clone(),

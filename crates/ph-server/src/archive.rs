@@ -72,6 +72,7 @@ impl Archive {
             sinks: None,
             intake: None,
             spans: Arc::new(SpanMetrics::default()),
+            evaluation: None,
             rules: HeadRules::loopback(),
             version: version.to_owned(),
             end: CancellationToken::new(),

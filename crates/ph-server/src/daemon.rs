@@ -5,22 +5,24 @@ use crate::announcer::Announcer;
 use crate::disk::Disk;
 use crate::front::Front;
 use crate::home::Home;
+use crate::rules::{Parts, RuleSet, Running};
 use crate::scrapes::Scrapes;
 use crate::settings::{self, Environment};
 use crate::sinks::{self, Sinks};
-use crate::stores::{self, OpenError};
+use crate::start_error::StartError;
+use crate::stores;
 use arc_swap::ArcSwap;
 use ph_api::SpanMetrics;
 use ph_plan::Plan;
 use ph_policy::Routes;
 use ph_record::{EventKind, Observation, RecordSink, Replica, ServerEvent, ServerTable};
 use ph_recorder::{FlushReport, Recorder, RecorderError, Start, Tails};
-use ph_relay::{ApplyError, Relay, Shared, SharedParts};
+use ph_relay::{Relay, Shared, SharedParts};
 use ph_sinks::StoreFeed;
 use ph_wire::listener::{self, Limits, Stop};
 use ph_wire::reaper::Reaper;
 use ph_wire::workers::Workers;
-use std::io::{self, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,6 +36,8 @@ use tokio_util::task::TaskTracker;
 pub struct Boot {
     /// What to do.
     pub plan: Plan,
+    /// The rules that it asks for.
+    pub rules: RuleSet,
     /// What the environment says.
     pub environment: Environment,
     /// The locked data directory.
@@ -48,53 +52,8 @@ pub struct Boot {
     pub stdout: Option<Box<dyn Write + Send>>,
     /// Told what the logs cannot say.
     pub complain: Arc<dyn Fn(&str) + Send + Sync>,
-}
-
-/// Why Pilothouse cannot start or take a plan.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The address is taken, or not ours.
-    #[error("cannot listen on `{address}`")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// The address of the admin listener is taken, or not ours.
-    #[error(
-        "cannot listen on `{address}` for the admin API; give another with `--admin`, or `admin.enabled: false`"
-    )]
-    ListenAdmin {
-        /// The address.
-        address: SocketAddr,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// What is to be kept cannot be.
-    #[error(transparent)]
-    Store(#[from] OpenError),
-    /// A sink cannot start.
-    #[error(transparent)]
-    Sink(#[from] ph_sinks::SinkError),
-    /// The data directory cannot be written.
-    #[error("the data directory cannot be written")]
-    Home(#[source] io::Error),
-    /// Threads cannot be started.
-    #[error("worker threads cannot be started")]
-    Workers(#[source] io::Error),
-    /// The process that kills orphans cannot be started.
-    #[error("the reaper process cannot be started")]
-    Reaper(#[source] io::Error),
-    /// The recorder cannot start.
-    #[error(transparent)]
-    Recorder(#[from] RecorderError),
-    /// The collector of spans is not usable.
-    #[error(transparent)]
-    Collector(#[from] ph_otlp::SettingsError),
-    /// A server of the plan cannot be prepared.
-    #[error(transparent)]
-    Apply(#[from] ApplyError),
+    /// Told what an operator shall know at once: that an alert fires, and that it has ended.
+    pub say: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 /// How stopping went.
@@ -124,6 +83,8 @@ pub struct Daemon {
     /// What passes records on; `None` while nothing is kept.
     sinks: Option<Arc<Sinks>>,
     scrapes: Option<Scrapes>,
+    rules: Arc<Running>,
+    rule_set: RuleSet,
     complain: Arc<dyn Fn(&str) + Send + Sync>,
     calls: TaskTracker,
     connections: TaskTracker,
@@ -148,6 +109,7 @@ impl Daemon {
     pub async fn start(boot: Boot) -> Result<Self, StartError> {
         let Boot {
             plan,
+            rules: rule_set,
             environment,
             home,
             executable,
@@ -155,6 +117,7 @@ impl Daemon {
             version,
             stdout,
             complain,
+            say: tell,
         } = boot;
         // First of all, so that it inherits nothing.
         let reaper = Reaper::start(&executable).map_err(StartError::Reaper)?;
@@ -222,7 +185,10 @@ impl Daemon {
             &complain,
         )
         .await?;
+        let rules = start_rules(&recorder, readers.as_ref(), tell)?;
+        let remote = Running::remote_of(&plan)?;
         let admin = Admin {
+            rules: Arc::clone(&rules),
             front: front.clone(),
             sinks: sinks.clone(),
             readers,
@@ -239,6 +205,7 @@ impl Daemon {
         let scrapes = recorder
             .keeper()
             .map(|keeper| Scrapes::start(&plan, keeper, Arc::clone(&complain)));
+        rules.apply(&plan, &rule_set, remote, admin_address).await;
         let accept = CancellationToken::new();
         let open = Open {
             address,
@@ -259,6 +226,8 @@ impl Daemon {
             tails,
             sinks,
             scrapes,
+            rules,
+            rule_set,
             complain,
             calls,
             connections: TaskTracker::new(),
@@ -293,11 +262,17 @@ impl Daemon {
         self.home.logs()
     }
 
-    /// Runs `plan` instead. Calls in flight keep what they began with.
+    /// The rules that run.
+    pub fn rules(&self) -> &RuleSet {
+        &self.rule_set
+    }
+
+    /// Runs `plan` with its `rules` instead. Calls in flight keep what they began with, and alerts that are the same
+    /// keep their state.
     ///
     /// # Errors
     /// [`StartError`]; the old plan runs on.
-    pub async fn reload(&mut self, plan: Plan) -> Result<(), StartError> {
+    pub async fn reload(&mut self, plan: Plan, rules: RuleSet) -> Result<(), StartError> {
         let moved = plan.listen != self.plan.listen;
         let listener = if moved {
             Some(bind(plan.listen).await?)
@@ -313,6 +288,7 @@ impl Daemon {
         };
         let settings = settings::recorder(&plan, &self.environment, &self.home, address)?;
         let traced = settings::is_traced(&plan, &settings, plan.admin_address());
+        let remote = Running::remote_of(&plan)?;
         if plan.store.enabled != self.plan.store.enabled {
             (self.complain)("`store.enabled` changes with the next start");
         }
@@ -334,9 +310,12 @@ impl Daemon {
             scrapes.replace(&plan);
         }
         self.plan = plan;
+        self.rule_set = rules;
         if admin_moved {
             self.move_admin(admin_listener)?;
         }
+        let (rules, admin) = (&self.rules, self.admin_address());
+        rules.apply(&self.plan, &self.rule_set, remote, admin).await;
         if let Some(listener) = listener {
             let accept = CancellationToken::new();
             let address = listener.local_addr().unwrap_or(self.plan.listen);
@@ -374,6 +353,15 @@ impl Daemon {
         Ok(())
     }
 
+    /// Takes note that what is on disk is what runs: if it was rejected before, it no longer is.
+    pub fn unchanged(&self) {
+        if self.recorder.rejected_since_ns().is_some() {
+            self.note(EventKind::PlanLoaded {
+                hash: self.plan.hash().into(),
+            });
+        }
+    }
+
     /// Takes note that a plan was rejected; the running one stays.
     pub fn rejected(&self, reasons: &str) {
         self.note(EventKind::PlanRejected {
@@ -401,6 +389,8 @@ impl Daemon {
             self.connections.wait(),
         )
         .await;
+        // Before what they watch is stopped.
+        within(RULES_STOP_MAX, &hurry, self.rules.end()).await;
         within(CHILDREN_STOP_MAX, &hurry, self.relay.stop_servers()).await;
         // Whatever is left is killed with its group; the reaper has the last word.
         self.end_children.cancel();
@@ -463,6 +453,8 @@ impl Daemon {
 
 /// How long calls may take to notice that they are cut, and connections to say so.
 const ABORT_MAX: Duration = Duration::from_secs(2);
+/// How long rules may take to notice that they are over.
+const RULES_STOP_MAX: Duration = Duration::from_secs(2);
 /// How long scrapes may take to end.
 const SCRAPES_STOP_MAX: Duration = Duration::from_secs(2);
 /// How long answers of the admin API may take to end.
@@ -473,6 +465,21 @@ const SINKS_STOP_MAX: Duration = Duration::from_secs(2);
 const STORE_CLOSE_MIN: Duration = Duration::from_secs(1);
 /// Every rung of the ladder that ends a child is bounded; this bounds them all together.
 const CHILDREN_STOP_MAX: Duration = Duration::from_secs(30);
+
+/// Gets ready to evaluate rules over what is kept.
+fn start_rules(
+    recorder: &Recorder,
+    readers: Option<&stores::Readers>,
+    say: Arc<dyn Fn(&str) + Send + Sync>,
+) -> Result<Arc<Running>, StartError> {
+    let kept = readers.map(|readers| readers.series.clone());
+    let running = Running::start(Parts {
+        recorder: recorder.clone(),
+        kept: kept.zip(recorder.keeper()),
+        say,
+    });
+    Ok(Arc::new(running.map_err(StartError::Rules)?))
+}
 
 /// Follows the log files of the plan, if anything is kept.
 fn start_tails(

@@ -1,6 +1,6 @@
 //! The plan's sinks, running.
 
-use crate::daemon::StartError;
+use crate::start_error::StartError;
 use ph_api::SinkStatus;
 use ph_plan::{Elasticsearch, OtlpProtocol, OtlpSink, Plan, RecordKind, Secret};
 use ph_record::{Reading, SampleSource, catalogue};

@@ -6,6 +6,7 @@ mod cli;
 mod logs;
 mod printer;
 mod query;
+mod rule_files;
 mod rules;
 mod run;
 mod secrets;

@@ -4,7 +4,7 @@ use crate::cli::RunArgs;
 use crate::exit;
 use crate::printer::Printer;
 use crate::secrets;
-use crate::sources::{Rejected, Source};
+use crate::sources::{Read, Rejected, Source};
 use anyhow::{Context, Result, anyhow};
 use ph_plan::{LogLevel, Plan};
 use ph_server::{Boot, Daemon, Environment, Home};
@@ -24,26 +24,27 @@ const WORKERS_MAX: usize = 8;
 
 pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Result<u8> {
     let source = Source::of(args)?;
-    let plan = match source.read(args)? {
-        Ok((plan, warnings)) => {
-            if !warnings.is_empty() {
-                printer.say(&warnings);
+    let read = match source.read(args)? {
+        Ok(read) => {
+            if !read.warnings.is_empty() {
+                printer.say(&read.warnings);
             }
-            plan
+            read
         }
         Err(Rejected(problems)) => {
             printer.say(problems.trim_end());
             return Ok(exit::FAILED);
         }
     };
-    let boot = boot(args, plan)?;
+    let boot = boot(args, read)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(serve(args, &source, boot, printer))?;
     runtime.shutdown_background();
     Ok(code)
 }
 
-fn boot(args: &RunArgs, plan: Plan) -> Result<Boot> {
+fn boot(args: &RunArgs, read: Read) -> Result<Boot> {
+    let Read { plan, rules, .. } = read;
     let home = Home::open(&data_dir(args, &plan)?)?;
     let cores = thread::available_parallelism().map_or(1, usize::from);
     Ok(Boot {
@@ -57,7 +58,9 @@ fn boot(args: &RunArgs, plan: Plan) -> Result<Boot> {
         version: env!("CARGO_PKG_VERSION").into(),
         stdout: Some(Box::new(io::stdout())),
         complain: Arc::new(|text: &str| Printer::new().say(&format!("warning: {text}"))),
+        say: Arc::new(|text: &str| Printer::new().say(text)),
         plan,
+        rules,
     })
 }
 
@@ -93,20 +96,22 @@ async fn serve(args: &RunArgs, source: &Source, boot: Boot, printer: &Printer) -
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut daemon = Daemon::start(boot).await?;
     printer.say(&greeting(&daemon));
-    let mut seen = source.changed();
+    let mut seen = source.changed(daemon.plan());
     let mut watch = tokio::time::interval(WATCH_EVERY);
     loop {
         tokio::select! {
             () = terminate.next() => break,
             _ = hang_up.recv() => {
-                seen = source.changed();
+                let now = source.changed(daemon.plan());
                 reload(args, source, &mut daemon, printer).await;
+                seen = now.with_others(source.changed(daemon.plan()));
             }
             _ = watch.tick() => {
-                let now = source.changed();
-                if now.is_some() && now != seen {
+                let now = source.changed(daemon.plan());
+                if now.since(&seen) {
                     reload(args, source, &mut daemon, printer).await;
-                    seen = now;
+                    // Another plan may name other files. What changed meanwhile is seen the next time.
+                    seen = now.with_others(source.changed(daemon.plan()));
                 }
             }
         }
@@ -128,10 +133,16 @@ async fn serve(args: &RunArgs, source: &Source, boot: Boot, printer: &Printer) -
 /// Reads the plan again; a plan that is none leaves the old one running.
 async fn reload(args: &RunArgs, source: &Source, daemon: &mut Daemon, printer: &Printer) {
     let rejected = match source.read(args) {
-        Ok(Ok((plan, _))) if plan == *daemon.plan() => {
+        Ok(Ok(read)) if read.plan == *daemon.plan() && read.rules == *daemon.rules() => {
+            // It may have been rejected in between.
+            daemon.unchanged();
             return printer.say("configuration unchanged");
         }
-        Ok(Ok((plan, warnings))) => match daemon.reload(plan).await {
+        Ok(Ok(Read {
+            plan,
+            rules,
+            warnings,
+        })) => match daemon.reload(plan, rules).await {
             Ok(()) => {
                 return printer.say(&format!(
                     "{warnings}configuration reloaded, listening on {}",

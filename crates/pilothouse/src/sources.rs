@@ -5,6 +5,7 @@ use crate::secrets::Environment;
 use anyhow::{Context, Result, bail};
 use ph_base::diagnostic::Diagnostic;
 use ph_plan::Plan;
+use ph_server::RuleSet;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -19,6 +20,14 @@ pub(crate) enum Source {
     Url(String),
     /// A command on the command line.
     Command(Vec<String>),
+}
+
+/// A plan with all that it names.
+pub(crate) struct Read {
+    pub plan: Plan,
+    pub rules: RuleSet,
+    /// What is to be said of it, as a person reads it.
+    pub warnings: String,
 }
 
 /// A text that is no plan: everything wrong with it, as a person reads it.
@@ -49,7 +58,7 @@ impl Source {
     ///
     /// # Errors
     /// The outer one when it cannot be read, the inner one when it is no plan.
-    pub(crate) fn read(&self, args: &RunArgs) -> Result<Result<(Plan, String), Rejected>> {
+    pub(crate) fn read(&self, args: &RunArgs) -> Result<Result<Read, Rejected>> {
         let (mut plan, warnings) = match self {
             Self::Command(argv) => (Plan::for_command(argv)?, String::new()),
             Self::Url(url) => (Plan::for_url(url)?, String::new()),
@@ -79,15 +88,64 @@ impl Source {
                 "error: `--admin {address}`: {problem}\nhint: give it a loopback address such as `127.0.0.1:3001`\n"
             ))));
         }
-        Ok(Ok((plan, warnings)))
+        Ok(match self.rules(&plan) {
+            Ok(rules) => Ok(Read {
+                plan,
+                rules,
+                warnings,
+            }),
+            Err(problems) => Err(Rejected(problems.render())),
+        })
     }
 
-    /// When the file was changed last.
-    pub(crate) fn changed(&self) -> Option<SystemTime> {
+    /// The rules that `plan` asks for.
+    fn rules(&self, plan: &Plan) -> Result<RuleSet, crate::rule_files::Unusable> {
+        crate::rule_files::read(plan, self.folder())
+    }
+
+    /// Where relative paths begin.
+    fn folder(&self) -> Option<&Path> {
         match self {
-            Self::File(path) => std::fs::metadata(path).and_then(|m| m.modified()).ok(),
+            Self::File(path) => path.parent(),
             Self::Url(_) | Self::Command(_) => None,
         }
+    }
+
+    /// When the file and the rule files that `plan` names were changed last; one that is not there counts as changed
+    /// when it comes.
+    pub(crate) fn changed(&self, plan: &Plan) -> Changed {
+        let of = |path: &Path| std::fs::metadata(path).and_then(|m| m.modified()).ok();
+        let file = match self {
+            Self::File(path) => Some(path.as_path()),
+            Self::Url(_) | Self::Command(_) => None,
+        };
+        let rules = crate::rule_files::paths(plan, self.folder());
+        let all = file.map(Path::to_owned).into_iter().chain(rules);
+        Changed(all.map(|path| (of(&path), path)).collect())
+    }
+}
+
+/// When files were changed last.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Changed(Vec<(Option<SystemTime>, PathBuf)>);
+
+impl Changed {
+    /// Also those of `later` that are not among these.
+    pub(crate) fn with_others(mut self, later: Self) -> Self {
+        for (at, path) in later.0 {
+            if !self.0.iter().any(|(_, known)| *known == path) {
+                self.0.push((at, path));
+            }
+        }
+        self
+    }
+
+    /// Whether a file is other than `before`. One that is away, as it is for a moment when an editor writes it, is
+    /// not.
+    pub(crate) fn since(&self, before: &Self) -> bool {
+        self.0.iter().any(|(at, path)| {
+            at.is_some() && !before.0.iter().any(|old| *old == (*at, path.clone()))
+        })
     }
 }
 
@@ -102,7 +160,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Result<(Plan, String), Rejected>>
     })
 }
 
-fn rendered(diagnostics: &[Diagnostic], name: &str, text: &str) -> String {
+pub(crate) fn rendered(diagnostics: &[Diagnostic], name: &str, text: &str) -> String {
     diagnostics
         .iter()
         .map(|d| d.render(name, text))

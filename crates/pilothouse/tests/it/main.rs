@@ -16,6 +16,7 @@ mod keeping;
 mod one_record;
 mod reading;
 mod reload;
+mod rules;
 mod stopping;
 mod streams;
 mod world;

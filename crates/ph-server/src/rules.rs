@@ -1,0 +1,11 @@
+//! Rules: which there are, and those that run.
+
+mod news;
+mod outlet;
+mod remote;
+mod running;
+mod set;
+
+use news::News;
+pub(crate) use running::{Parts, Running};
+pub use set::{RuleProblems, RuleSet, RuleText};
