@@ -98,7 +98,7 @@ pub(super) fn timestamp(v: f64) -> Option<String> {
     if is_odd(v) {
         return Some(general(v));
     }
-    // As Prometheus: nanoseconds in 64 bits.
+    // As Prometheus: what 64 bits of nanoseconds hold, to the millisecond.
     let nanos = v * 1e9;
     #[expect(
         clippy::cast_precision_loss,
@@ -108,15 +108,12 @@ pub(super) fn timestamp(v: f64) -> Option<String> {
         return None;
     }
     #[expect(clippy::cast_possible_truncation, reason = "checked above")]
-    let nanos = nanos as i64;
-    let (seconds, nanos) = (
-        nanos.div_euclid(1_000_000_000),
-        nanos.rem_euclid(1_000_000_000),
-    );
+    let ms = nanos as i64 / 1_000_000;
+    let (seconds, ms) = (ms.div_euclid(1_000), ms.rem_euclid(1_000));
     let (year, month, day) = civil(seconds.div_euclid(86_400));
     let of_day = seconds.rem_euclid(86_400);
     let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-    let fraction = format!("{nanos:09}");
+    let fraction = format!("{ms:03}");
     let fraction = fraction.trim_end_matches('0');
     let point = if fraction.is_empty() { "" } else { "." };
     Some(format!(
@@ -180,6 +177,7 @@ mod tests {
         assert_eq!(at(0.0), "1970-01-01 00:00:00 +0000 UTC");
         assert_eq!(at(1_435_065_584.128), "2015-06-23 13:19:44.128 +0000 UTC");
         assert_eq!(at(951_782_400.0), "2000-02-29 00:00:00 +0000 UTC");
+        assert_eq!(at(0.000_976_562_5), "1970-01-01 00:00:00 +0000 UTC");
         assert_eq!(at(-1.0), "1969-12-31 23:59:59 +0000 UTC");
         assert_eq!(timestamp(1e40), None);
     }
