@@ -3,6 +3,7 @@
 use crate::few::Few;
 use crate::front::Front;
 use crate::home::Home;
+use crate::notify::Desk;
 use crate::rules::Running;
 use crate::sinks::Sinks;
 use crate::start_error::StartError;
@@ -23,6 +24,7 @@ pub(crate) struct Admin {
     pub(crate) readers: Option<Readers>,
     pub(crate) sinks: Option<Arc<Sinks>>,
     pub(crate) rules: Arc<Running>,
+    pub(crate) desk: Desk,
     pub(crate) keeper: Option<Keeper>,
     pub(crate) spans: Arc<SpanMetrics>,
     pub(crate) version: String,
@@ -56,13 +58,13 @@ impl Admin {
                 .as_ref()
                 .map(|readers| Arc::new(readers.series.clone()) as Arc<_>),
             logs: self.readers.as_ref().map(|readers| readers.logs.clone()),
-            alertmanager: None,
             sinks: self.sinks.clone().map(|sinks| sinks as Arc<_>),
             intake: self
                 .keeper
                 .clone()
                 .map(|keeper| Arc::new(TakesIn(keeper)) as Arc<_>),
             spans: Arc::clone(&self.spans),
+            alertmanager: Some(Arc::new(self.desk.clone())),
             evaluation: Some(Arc::<Running>::clone(&self.rules)),
             rules: HeadRules::loopback(),
             version: self.version.clone(),

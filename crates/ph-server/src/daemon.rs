@@ -5,6 +5,7 @@ use crate::announcer::Announcer;
 use crate::disk::Disk;
 use crate::front::Front;
 use crate::home::Home;
+use crate::notify::{self, Desk};
 use crate::rules::{Parts, RuleSet, Running};
 use crate::scrapes::Scrapes;
 use crate::settings::{self, Environment};
@@ -84,6 +85,7 @@ pub struct Daemon {
     sinks: Option<Arc<Sinks>>,
     scrapes: Option<Scrapes>,
     rules: Arc<Running>,
+    desk: Desk,
     rule_set: RuleSet,
     complain: Arc<dyn Fn(&str) + Send + Sync>,
     calls: TaskTracker,
@@ -185,10 +187,12 @@ impl Daemon {
             &complain,
         )
         .await?;
-        let rules = start_rules(&recorder, readers.as_ref(), tell)?;
+        let desk = Desk::start(&plan, &home, &recorder, admin_address, &version, &complain).await?;
+        let rules = start_rules(&recorder, readers.as_ref(), &desk, tell)?;
         let remote = Running::remote_of(&plan)?;
         let admin = Admin {
             rules: Arc::clone(&rules),
+            desk: desk.clone(),
             front: front.clone(),
             sinks: sinks.clone(),
             readers,
@@ -227,6 +231,7 @@ impl Daemon {
             sinks,
             scrapes,
             rules,
+            desk,
             rule_set,
             complain,
             calls,
@@ -289,6 +294,12 @@ impl Daemon {
         let settings = settings::recorder(&plan, &self.environment, &self.home, address)?;
         let traced = settings::is_traced(&plan, &settings, plan.admin_address());
         let remote = Running::remote_of(&plan)?;
+        let admin_next = match (&admin_listener, admin_moved) {
+            (Some(listener), _) => listener.local_addr().ok(),
+            (None, true) => None,
+            (None, false) => self.admin_address(),
+        };
+        let told = notify::settings(&plan, admin_next)?;
         if plan.store.enabled != self.plan.store.enabled {
             (self.complain)("`store.enabled` changes with the next start");
         }
@@ -314,6 +325,8 @@ impl Daemon {
         if admin_moved {
             self.move_admin(admin_listener)?;
         }
+        // Before the rules, so that what fires anew has its receiver.
+        self.desk.apply(told).await;
         let (rules, admin) = (&self.rules, self.admin_address());
         rules.apply(&self.plan, &self.rule_set, remote, admin).await;
         if let Some(listener) = listener {
@@ -398,6 +411,12 @@ impl Daemon {
             // It reads what is there: a matter of moments, and of no more than its room in the queue.
             let _ended = tokio::task::spawn_blocking(move || tails.stop()).await;
         }
+        within(
+            NOTIFY_STOP_MAX,
+            &hurry,
+            self.desk.notifier().stop(NOTIFY_SEND_MAX),
+        )
+        .await;
         if let Some(scrapes) = self.scrapes {
             within(SCRAPES_STOP_MAX, &hurry, scrapes.stop()).await;
         }
@@ -455,6 +474,10 @@ impl Daemon {
 const ABORT_MAX: Duration = Duration::from_secs(2);
 /// How long rules may take to notice that they are over.
 const RULES_STOP_MAX: Duration = Duration::from_secs(2);
+/// How long what is due may take to be told; the rest is told by the next start.
+const NOTIFY_SEND_MAX: Duration = Duration::from_secs(2);
+/// The same, until the state is closed.
+const NOTIFY_STOP_MAX: Duration = Duration::from_secs(3);
 /// How long scrapes may take to end.
 const SCRAPES_STOP_MAX: Duration = Duration::from_secs(2);
 /// How long answers of the admin API may take to end.
@@ -470,12 +493,14 @@ const CHILDREN_STOP_MAX: Duration = Duration::from_secs(30);
 fn start_rules(
     recorder: &Recorder,
     readers: Option<&stores::Readers>,
+    desk: &Desk,
     say: Arc<dyn Fn(&str) + Send + Sync>,
 ) -> Result<Arc<Running>, StartError> {
     let kept = readers.map(|readers| readers.series.clone());
     let running = Running::start(Parts {
         recorder: recorder.clone(),
         kept: kept.zip(recorder.keeper()),
+        notifier: desk.notifier(),
         say,
     });
     Ok(Arc::new(running.map_err(StartError::Rules)?))

@@ -80,6 +80,11 @@ impl Home {
         self.path.join("tails")
     }
 
+    /// The small state: silences, and what was told to whom.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.path.join("state.db")
+    }
+
     /// Where sinks keep how far they are.
     pub fn sinks(&self) -> PathBuf {
         self.path.join("sinks")

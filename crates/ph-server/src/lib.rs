@@ -11,6 +11,7 @@ mod disk;
 mod few;
 mod front;
 mod home;
+mod notify;
 mod rules;
 mod scrapes;
 mod settings;

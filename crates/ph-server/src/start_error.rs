@@ -36,6 +36,12 @@ pub enum StartError {
     /// The data directory cannot be written.
     #[error("the data directory cannot be written")]
     Home(#[source] io::Error),
+    /// Whoever tells people of alerts cannot start.
+    #[error(transparent)]
+    Notify(#[from] ph_notify::NotifyError),
+    /// A receiver of alerts cannot be used.
+    #[error(transparent)]
+    Receiver(#[from] ph_notify::SettingsError),
     /// The threads of rules cannot be started.
     #[error("the threads that evaluate rules cannot be started")]
     Rules(#[source] io::Error),

@@ -2,6 +2,7 @@
 
 use super::News;
 use ph_jobs::Outlet;
+use ph_notify::Notifier;
 use ph_promql::Labels;
 use ph_recorder::{Keeper, Scraped};
 use ph_rules::Alert;
@@ -9,6 +10,7 @@ use ph_store::series::NewSample;
 
 pub(crate) struct Ways {
     pub(crate) keeper: Keeper,
+    pub(crate) notifier: Notifier,
     pub(crate) news: News,
 }
 
@@ -30,12 +32,15 @@ impl Outlet for Ways {
     }
 
     fn alerts(&self, alerts: Vec<Alert>) {
-        drop(alerts);
+        // What there is no room for is counted there, and said again with the next resend.
+        let _taken = self.notifier.offer(alerts);
     }
 
     fn changed(&self, alert: &Alert) {
         self.news.changed(alert);
     }
 
-    fn evaluated(&self) {}
+    fn evaluated(&self) {
+        self.notifier.evaluated();
+    }
 }

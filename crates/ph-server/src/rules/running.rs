@@ -7,6 +7,7 @@ use super::set::{self, RuleSet};
 use arc_swap::ArcSwapOption;
 use ph_api::{Elsewhere, Evaluation};
 use ph_jobs::{Remote, Rules, TargetError};
+use ph_notify::Notifier;
 use ph_plan::Plan;
 use ph_recorder::{Keeper, Recorder};
 use ph_rules::GroupStatus;
@@ -21,6 +22,8 @@ pub(crate) struct Parts {
     pub(crate) recorder: Recorder,
     /// Where numbers are read and written; `None` while nothing is kept.
     pub(crate) kept: Option<(SeriesReader, Keeper)>,
+    /// Tells people.
+    pub(crate) notifier: Notifier,
     /// Told that an alert fires or has ended.
     pub(crate) say: Arc<dyn Fn(&str) + Send + Sync>,
 }
@@ -43,11 +46,16 @@ impl Running {
         let Parts {
             recorder,
             kept,
+            notifier,
             say,
         } = parts;
         let news = News::new(recorder.clone(), say);
         let start = |(series, keeper)| {
-            let ways = Ways { keeper, news };
+            let ways = Ways {
+                keeper,
+                notifier,
+                news,
+            };
             Rules::start(Arc::new(series), Arc::new(ways))
         };
         let rules = kept.map(start).transpose()?.map(Arc::new);

@@ -11,6 +11,7 @@ mod client;
 mod collector;
 mod flood;
 mod gateway;
+mod hook;
 mod http1;
 mod keeping;
 mod one_record;

@@ -2,6 +2,7 @@
 
 use crate::client::{Client, fresh_id};
 use crate::gateway::{Gateway, until};
+use crate::hook::Hook;
 use crate::http1::Wire;
 use ph_sim::{Eras, FakeHttpUpstream};
 use rustix::process::Signal;
@@ -110,7 +111,12 @@ fn query(gateway: &Gateway, query: &str) -> Vec<String> {
 
 #[test]
 fn a_rule_of_a_file_fires_is_told_and_resolved() {
-    let given = Given::start(ODD, "");
+    let hook = Hook::start();
+    let notify = format!(
+        "notify:\n  receivers: {{ops: {{webhook: {{url: \"{}\"}}}}}}\n  route: {{group_wait: 0s, group_interval: 200ms}}",
+        hook.url()
+    );
+    let given = Given::start(ODD, &notify);
     assert_eq!(given.alerts(), [] as [Value; 0]);
     given.call();
     let alert = given.until_state(Some("firing"));
@@ -145,8 +151,21 @@ fn a_rule_of_a_file_fires_is_told_and_resolved() {
         let line = "alert fires: OddCalls (page) {server=\"http\"}: 1 calls of http";
         gateway.stderr().contains(line).then_some(())
     });
+    let told = until("the receiver is told", || hook.got().first().cloned());
+    assert_eq!(told["receiver"], "ops");
+    assert_eq!(told["status"], "firing");
+    assert_eq!(told["version"], "4");
+    assert_eq!(told["alerts"][0]["labels"], alert["labels"]);
+    assert_eq!(told["alerts"][0]["annotations"], alert["annotations"]);
+    let of_v2 = json_of(gateway, "/api/v2/alerts");
+    assert_eq!(of_v2[0]["labels"], alert["labels"]);
+    assert_eq!(of_v2[0]["status"]["state"], "active");
     given.call();
     given.until_state(None);
+    until("the receiver is told of the end", || {
+        let last = hook.got().last().cloned()?;
+        (last["status"] == "resolved" && last["groupKey"] == told["groupKey"]).then_some(())
+    });
     until("it fires no longer in the store", || {
         query(gateway, is_firing).is_empty().then_some(())
     });
