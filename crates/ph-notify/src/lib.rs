@@ -35,3 +35,8 @@ mod counts;
 
 pub use notifier::{Gone, Notifier, NotifyError, Start};
 pub use settings::{Settings, SettingsError};
+
+#[cfg(test)]
+mod captured;
+#[cfg(test)]
+mod trial;
