@@ -39,4 +39,6 @@ pub use settings::{Settings, SettingsError};
 #[cfg(test)]
 mod captured;
 #[cfg(test)]
+mod crashes;
+#[cfg(test)]
 mod trial;

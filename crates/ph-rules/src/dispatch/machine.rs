@@ -230,7 +230,7 @@ impl Dispatcher {
             group_labels: group.labels.clone(),
             alerts,
             at_ms: now_ms,
-            dedupe_key: format!("{:016x}{now_ms:016x}", fingerprint::of_texts([id])),
+            dedupe_key: String::new(),
             is_repeat: false,
         };
         let notification = self.decide(id, notification, repeat_ms);
@@ -260,11 +260,15 @@ impl Dispatcher {
             repeat_ms,
             all.at_ms,
         )?;
+        // A group that ends and begins anew in one millisecond, or a clock that was set back, makes no key
+        // come twice.
+        let at_ms = logged.map_or(all.at_ms, |logged| all.at_ms.max(logged.at_ms + 1));
+        all.dedupe_key = format!("{:016x}{at_ms:016x}", fingerprint::of_texts([id]));
         let logged = Logged {
-            at_ms: all.at_ms,
+            at_ms,
             firing,
             resolved,
-            expires_ms: all.at_ms.saturating_add(repeat_ms.saturating_mul(2)),
+            expires_ms: at_ms.saturating_add(repeat_ms.saturating_mul(2)),
         };
         self.log.insert(id.to_owned(), logged);
         self.touch(Room::Log, id);
