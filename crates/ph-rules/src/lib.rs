@@ -11,6 +11,7 @@ pub mod dispatch;
 mod duration;
 pub mod file;
 pub mod group;
+pub mod slo;
 pub mod standard;
 pub mod template;
 pub mod unit;
