@@ -38,13 +38,13 @@ impl Month {
 
     /// Its first moment, Unix milliseconds.
     #[must_use]
-    pub fn from_ms(self) -> i64 {
+    pub fn begin_ms(self) -> i64 {
         days(self.year, self.month) * DAY_MS
     }
 
     /// The first moment of the next, Unix milliseconds.
     #[must_use]
-    pub fn to_ms(self) -> i64 {
+    pub fn end_ms(self) -> i64 {
         match self.month {
             12 => days(self.year + 1, 1) * DAY_MS,
             month => days(self.year, month + 1) * DAY_MS,
@@ -122,10 +122,10 @@ mod tests {
         fn check(text: &str, from_s: i64, days: i64) {
             let month = Month::parse(text).expect("a month");
             assert_eq!(month.to_string(), text);
-            assert_eq!(month.from_ms(), from_s * 1_000);
-            assert_eq!(month.to_ms() - month.from_ms(), days * DAY_MS);
-            assert_eq!(Month::of(month.from_ms()), month);
-            assert_eq!(Month::of(month.to_ms() - 1), month);
+            assert_eq!(month.begin_ms(), from_s * 1_000);
+            assert_eq!(month.end_ms() - month.begin_ms(), days * DAY_MS);
+            assert_eq!(Month::of(month.begin_ms()), month);
+            assert_eq!(Month::of(month.end_ms() - 1), month);
         }
         check("1970-01", 0, 31);
         check("2000-02", 949_363_200, 29);

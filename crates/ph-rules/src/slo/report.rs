@@ -58,7 +58,7 @@ pub fn report(
     month: Month,
     now_ms: i64,
 ) -> Result<Report, SourceError> {
-    let (from_ms, to_ms) = (month.from_ms(), month.to_ms());
+    let (from_ms, to_ms) = (month.begin_ms(), month.end_ms());
     let at_ms = now_ms.clamp(from_ms, to_ms);
     let rows = slos.iter().map(|(name, slo)| {
         let events = Events::read(name.as_str(), source, from_ms, at_ms)?;

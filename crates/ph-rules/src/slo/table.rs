@@ -48,7 +48,7 @@ pub fn table(
     let rows = slos.iter().map(|(name, slo)| {
         let (from_ms, to_ms) = match slo.window {
             Window::Days(days) => (now_ms - i64::from(days) * DAY_MS, now_ms),
-            Window::Month => (Month::of(now_ms).from_ms(), Month::of(now_ms).to_ms()),
+            Window::Month => (Month::of(now_ms).begin_ms(), Month::of(now_ms).end_ms()),
         };
         // The longest time over which burning is watched may be longer than the month so far.
         let read_from = from_ms.min(now_ms - pairs(slo.window.days())[3].0);

@@ -36,6 +36,22 @@ fn the_file_of_an_empty_configuration_is_the_one_that_is_tested() {
     golden("slo.rules.yml", &compile(&Plan::default()));
 }
 
+/// As promtool does, case by case.
+#[test]
+fn the_unit_tests_pass_in_our_own_engine() {
+    for name in ["ErrorBudgetBurn.yml", "ErrorBudgetBurnSlow.yml"] {
+        let text = fs::read_to_string(folder().join(name)).unwrap();
+        let read =
+            |name: &str| fs::read_to_string(folder().join(name)).map_err(|error| error.to_string());
+        let results =
+            ph_rules::unit::run(&text, &read).unwrap_or_else(|found| panic!("{name}: {found:?}"));
+        assert!(results.len() >= 5, "{name}: {} cases", results.len());
+        for case in results {
+            assert!(case.is_ok(), "{name}: {case:#?}");
+        }
+    }
+}
+
 #[test]
 fn any_objective_becomes_rules_that_are_read_back() {
     for slos in [

@@ -182,12 +182,12 @@ proptest! {
         let slos = plan("slos: {x: {objective: error_rate}}").slos_in_force();
         let report = report(&slos, &source, month, now).unwrap();
         let days = &report.slos[0].days;
-        let mut start = month.from_ms();
+        let mut start = month.begin_ms();
         for day in days {
             prop_assert_eq!(day.events, counted(&lives, start, (start + DAY).min(now)), "{}", &day.day);
             start += DAY;
         }
-        prop_assert!(start >= now.min(month.to_ms()) && start - now < DAY);
+        prop_assert!(start >= now.min(month.end_ms()) && start - now < DAY);
         let sum: u64 = days.iter().map(|day| day.events.valid()).sum();
         prop_assert_eq!(report.slos[0].month.events.valid(), sum);
     }
@@ -355,7 +355,7 @@ fn a_month_begins_with_its_first_day() {
     );
     assert_eq!(
         (row.from_ms, row.to_ms),
-        (Month::of(NOW).from_ms(), Month::of(NOW).to_ms())
+        (Month::of(NOW).begin_ms(), Month::of(NOW).end_ms())
     );
     assert_eq!(row.events.good, 21 * 24 * 60);
     assert_eq!(row.seen_ms, 21 * DAY);
