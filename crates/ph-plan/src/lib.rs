@@ -57,4 +57,4 @@ pub use server::{
 };
 pub use slos::{Glob, Objective, Slo, SloName, ToolErrors, Window};
 pub use text::{Endpoint, Secret, SecretUrl, Text};
-pub use units::ByteSize;
+pub use units::{ByteSize, show_duration};

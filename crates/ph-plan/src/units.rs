@@ -122,8 +122,10 @@ pub(crate) fn parse_size(text: &str) -> Result<ByteSize, UnitError> {
     scaled(number, factor).map(ByteSize)
 }
 
-/// The shortest form that [`parse_duration`] reads back, to the millisecond.
-pub(crate) fn show_duration(duration: Duration) -> String {
+/// A time as it is written in the configuration, to the millisecond: the largest unit that leaves no
+/// fraction. Prometheus reads it, too.
+#[must_use]
+pub fn show_duration(duration: Duration) -> String {
     let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let (unit, factor) = TIME_UNITS
         .iter()

@@ -1,5 +1,6 @@
 //! Flags, each with its help.
 
+use crate::generate::GenerateArgs;
 use crate::logs::LogsArgs;
 use crate::query::QueryArgs;
 use crate::rules::RulesArgs;
@@ -29,6 +30,9 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Read a configuration and say everything that is wrong with it. Exits 1 when something is.
     Check(CheckArgs),
+    /// Make files for Prometheus, Alertmanager and Grafana from a configuration.
+    #[command(after_help = crate::generate::EXAMPLES)]
+    Generate(Box<GenerateArgs>),
     /// Print the JSON Schema of `pilothouse.yaml`.
     Schema,
     /// Ask for numbers by PromQL: a table, or with `--since` a chart.

@@ -3,6 +3,7 @@
 mod ask;
 mod check;
 mod cli;
+mod generate;
 mod logs;
 mod printer;
 mod query;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Run(args) => run::run(&args, &printer),
         Command::Check(args) => check::check(&args, &printer),
+        Command::Generate(args) => generate::generate(&args, &printer),
         Command::Schema => check::schema(&printer),
         Command::Query(args) => query::query(&args, &printer),
         Command::Logs(args) => logs::logs(&args, &printer),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ph_plan::{ByteSize, Thresholds};
+use ph_plan::{ByteSize, Thresholds, show_duration};
 
 /// A threshold of the configuration, as it is put into texts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,7 +47,7 @@ impl Limit {
             // Two places: shares such as 0.999 stay what they are, binary fractions do not show.
             Self::Share(share) => format!("{}%", (share * 10_000.0).round() / 100.0),
             Self::Count(count) => count.to_string(),
-            Self::Time(time) => time_in_words(time),
+            Self::Time(time) => show_duration(time),
             Self::Bytes(bytes) => bytes.to_string(),
         }
     }
@@ -89,23 +89,6 @@ fn replaced(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
     out + rest
 }
 
-/// The largest unit that leaves no fraction; milliseconds at the least.
-fn time_in_words(time: Duration) -> String {
-    const UNITS: [(&str, u128); 5] = [
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-        ("ms", 1),
-    ];
-    let ms = time.as_millis();
-    let (unit, factor) = UNITS
-        .into_iter()
-        .find(|(_, factor)| ms >= *factor && ms.is_multiple_of(*factor))
-        .unwrap_or(("s", 1_000));
-    format!("{}{unit}", ms / factor)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,12 +107,5 @@ mod tests {
         check("<memory_growth_bytes>", "67108864", "64MiB");
         check("a < 2 * <disk_free_ratio>", "a < 2 * 0.1", "a < 2 * 10%");
         check("a <b> c < d", "a <b> c < d", "a <b> c < d");
-    }
-
-    #[test]
-    fn times_in_words_have_no_fraction() {
-        let words = [1_500, 2_000, 60_000, 90_000, 172_800_000]
-            .map(|ms| time_in_words(Duration::from_millis(ms)));
-        assert_eq!(words, ["1500ms", "2s", "1m", "90s", "2d"]);
     }
 }

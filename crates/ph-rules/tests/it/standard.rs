@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ph_plan::{NoSecrets, Plan, StandardAlert};
 use ph_promql::parse;
 use ph_record::catalogue;
-use ph_rules::standard;
+use ph_rules::{file, standard, unit};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/standard")
@@ -24,7 +24,7 @@ fn plan(text: &str) -> Plan {
 fn the_file_of_an_empty_configuration_is_the_one_that_is_tested() {
     let file = folder().join("standard.rules.yml");
     let got = standard::text(&Plan::default());
-    if std::env::var_os("BLESS").is_some() {
+    if is_blessing() {
         fs::write(&file, &got).unwrap();
     }
     let want = fs::read_to_string(&file).unwrap_or_default();
@@ -46,6 +46,39 @@ fn every_alert_of_the_configuration_is_there_once_and_has_a_unit_test() {
     }
 }
 
+/// promtool runs the same files in `tests/e2e/artifacts/run`.
+#[test]
+fn our_engine_sees_in_every_unit_test_what_promtool_sees() {
+    let read = |name: &str| fs::read_to_string(folder().join(name)).map_err(|e| e.to_string());
+    let mut cases = 0;
+    for alert in StandardAlert::ALL {
+        let name = format!("{}.yml", alert.as_str());
+        let results =
+            unit::run(&read(&name).unwrap(), &read).unwrap_or_else(|why| panic!("{name}: {why:?}"));
+        cases += results.len();
+        for case in results {
+            assert!(case.is_ok(), "{name}:{}: {case:#?}", case.line);
+        }
+    }
+    assert!(cases > 150, "{cases}");
+}
+
+#[test]
+fn the_file_is_read_back_as_it_was_meant() {
+    let file = file::read("standard.yml", &standard::text(&Plan::default()))
+        .unwrap_or_else(|why| panic!("{why:?}"));
+    let read: Vec<_> = file
+        .groups
+        .iter()
+        .map(|g| (g.name.as_str(), g.rules.len()))
+        .collect();
+    let meant: Vec<_> = standard::GROUPS
+        .iter()
+        .map(|g| (g.name, g.rules.len()))
+        .collect();
+    assert_eq!(read, meant);
+}
+
 #[test]
 fn expressions_are_promql_about_metrics_that_exist() {
     let known: BTreeSet<&str> = catalogue::ALL.iter().map(|metric| metric.name).collect();
@@ -61,7 +94,7 @@ fn expressions_are_promql_about_metrics_that_exist() {
         };
         for metric in words.filter(ours) {
             let family = metric.strip_suffix("_bucket").unwrap_or(metric);
-            let is_known = known.contains(family) || family.starts_with("pilothouse_alert_");
+            let is_known = known.contains(family);
             assert!(is_known, "{name}: there is no `{metric}`");
         }
     }
@@ -104,11 +137,20 @@ fn runbooks_are_where_people_reach_us() {
     assert!(text.contains(url), "{text}");
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a switch of the tests, not of the product"
+)]
+fn is_blessing() -> bool {
+    std::env::var_os("BLESS").is_some_and(|value| value == "1")
+}
+
 /// The expression of an alert, as it stands in the file.
 #[track_caller]
 fn expr_of(text: &str, alert: &str) -> String {
-    let (_, rule) = text.split_once(&format!("- alert: {alert}\n")).unwrap();
-    let (_, expr) = rule.split_once("expr: |-\n").unwrap();
+    let rule = text.split_once(&format!("- alert: {alert}\n"));
+    let expr = rule.and_then(|(_, rule)| rule.split_once("expr: |-\n"));
+    let (_, expr) = expr.unwrap_or_else(|| panic!("{alert} has no expression"));
     let lines = expr
         .lines()
         .take_while(|line| line.starts_with("          "));

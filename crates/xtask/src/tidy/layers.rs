@@ -25,6 +25,7 @@ const LAYER: &[(&str, u8)] = &[
     ("ph-sinks", 4),
     ("ph-api", 4),
     ("ph-workbench", 4),
+    ("ph-artifacts", 4),
     ("ph-server", 5),
     ("pilothouse", 6),
 ];

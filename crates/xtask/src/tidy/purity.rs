@@ -18,6 +18,7 @@ const PURE: &[&str] = &[
     "ph-plan",
     "ph-policy",
     "ph-rules",
+    "ph-artifacts",
 ];
 
 /// No pure crate is built from one of these, not even through another crate.

@@ -1,0 +1,18 @@
+//! What other programs are configured with, made from a plan: Prometheus, Alertmanager, Grafana.
+//!
+//! Pure: a plan and texts go in, files come out. The same plan gives the same bytes.
+//! Not here: what the rules say (`ph-rules`), reading and writing files (`pilothouse`).
+
+mod alertmanager;
+mod file;
+mod grafana;
+mod headers;
+mod prometheus;
+mod rules;
+mod yaml;
+
+pub use alertmanager::alertmanager;
+pub use file::{File, MARK};
+pub use grafana::grafana;
+pub use prometheus::{NoTarget, prometheus};
+pub use rules::{UserRules, rules};

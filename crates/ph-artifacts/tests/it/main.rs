@@ -1,0 +1,4 @@
+//! Plans, and the files that are made of them.
+
+mod dashboards;
+mod golden;
