@@ -10,6 +10,8 @@
 )]
 
 mod machine;
+mod properties;
+mod reading;
 mod slo;
 mod standard;
 mod unit;
