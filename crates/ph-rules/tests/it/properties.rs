@@ -58,7 +58,7 @@ fn values() -> impl Strategy<Value = Vec<Vec<Option<u8>>>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_text_is_rules_or_problems(text in "(\\PC|\n|[{}$.|\"' :-]){0,200}") {
