@@ -39,3 +39,6 @@ pub use rows::{AlertRow, Change, GroupRow, LogRow, MatcherRow, Room, Row, Silenc
 pub use settings::{Bounds, Settings};
 pub use silence::{Silence, SilenceDraft, SilenceError, SilenceState};
 pub use view::{AlertView, GroupView, SilenceView, Status};
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,9 @@ use crate::sources::Shared;
 use axum::extract::State;
 use axum::response::Response;
 
+/// The version of Alertmanager that this API is like: `amtool` warns of others.
+const LIKE: &str = "0.25.0";
+
 /// `GET /api/v2/status`
 pub(super) async fn status(State(shared): State<Shared>) -> Result<Response, Wrong> {
     let status = call(&shared, |alertmanager| alertmanager.status()).await?;
@@ -24,8 +27,8 @@ pub(super) async fn status(State(shared): State<Shared>) -> Result<Response, Wro
             build_date: String::new(),
             build_user: String::new(),
             go_version: String::new(),
-            revision: "pilothouse".to_owned(),
-            version: status.version,
+            revision: format!("pilothouse {}", status.version),
+            version: LIKE.to_owned(),
         },
     }))
 }

@@ -2,6 +2,7 @@
 
 use super::incoming::Incoming;
 use ph_promql::Labels;
+use std::collections::BTreeSet;
 
 /// What was last heard of an alert.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +16,8 @@ pub(super) struct Held {
     /// `ends_at_ms` was not told, but follows from when it was last heard of.
     pub(super) is_timeout: bool,
     pub(super) generator_url: String,
+    /// Groups that have told of its end, while others have not.
+    pub(super) left: BTreeSet<String>,
 }
 
 impl Held {
@@ -29,6 +32,7 @@ impl Held {
             updated_at_ms: now_ms,
             is_timeout,
             generator_url: alert.generator_url,
+            left: BTreeSet::new(),
         }
     }
 

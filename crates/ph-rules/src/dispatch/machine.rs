@@ -101,11 +101,15 @@ impl Dispatcher {
             return;
         };
         let (labels, starts_at_ms) = (held.labels.clone(), held.starts_at_ms);
+        let left = held.left.clone();
         for at in self.tree.matching(&labels) {
             let node = self.tree.node(at);
             let group_labels = node.group_labels(&labels);
             let key = node.group_key(&group_labels);
             let id = group_id(&node.receiver, &key);
+            if left.contains(&id) {
+                continue;
+            }
             if !self.groups.contains_key(&id) {
                 if self.groups.len() >= self.settings.bounds.groups {
                     self.dropped.groups += 1;
@@ -131,8 +135,9 @@ impl Dispatcher {
             if group.members.insert(fingerprint) {
                 *self.memberships.entry(fingerprint).or_default() += 1;
             }
-            // It has waited long enough elsewhere.
-            let waited = starts_at_ms.saturating_add(self.tree.node(at).group_wait_ms) < now_ms;
+            // It has waited long enough elsewhere; a group that is taken up again has its time.
+            let waited = !timers.contains_key(&id)
+                && starts_at_ms.saturating_add(self.tree.node(at).group_wait_ms) < now_ms;
             if !group.has_flushed && waited && group.next_ms > now_ms {
                 group.next_ms = now_ms;
                 self.dirty.insert((Room::Group, id));
@@ -307,10 +312,12 @@ impl Dispatcher {
                 *count = count.saturating_sub(1);
                 *count
             });
+            self.dirty.insert((Room::Alert, alert_key(*fingerprint)));
             if left == 0 {
                 self.memberships.remove(fingerprint);
                 self.alerts.remove(fingerprint);
-                self.dirty.insert((Room::Alert, alert_key(*fingerprint)));
+            } else if let Some(held) = self.alerts.get_mut(fingerprint) {
+                held.left.insert(id.to_owned());
             }
         }
         if group.members.is_empty() {

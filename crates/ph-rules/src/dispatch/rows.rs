@@ -62,6 +62,8 @@ pub struct AlertRow {
     pub is_timeout: bool,
     /// Where its expression can be looked at.
     pub generator_url: String,
+    /// Groups that have told of its end, while others have not.
+    pub left: Vec<String>,
 }
 
 /// When a group is looked at next.
@@ -142,6 +144,7 @@ impl From<&Held> for AlertRow {
             updated_at_ms: held.updated_at_ms,
             is_timeout: held.is_timeout,
             generator_url: held.generator_url.clone(),
+            left: held.left.iter().cloned().collect(),
         }
     }
 }
@@ -158,6 +161,7 @@ impl From<AlertRow> for Held {
             updated_at_ms: row.updated_at_ms,
             is_timeout: row.is_timeout,
             generator_url: row.generator_url,
+            left: row.left.into_iter().collect(),
         }
     }
 }
