@@ -162,6 +162,9 @@ pub trait Elsewhere: Send + Sync {
     /// - `target`: path and query.
     /// - `form`: what a form holds; empty for a GET.
     fn ask(&self, target: String, form: Bytes) -> Asking;
+
+    /// Its samples. Selecting them blocks: it is for threads that may.
+    fn series(&self) -> Arc<dyn SeriesSource + Send + Sync>;
 }
 
 /// An answer on its way.

@@ -21,7 +21,7 @@ mod scrape;
 mod scraper;
 mod target;
 
-pub use remote::{Remote, RemoteAsk, RemoteError};
+pub use remote::{Remote, RemoteError, RemoteSeries};
 pub use rules::{NewGroup, Outlet, Rules};
 pub use scrape::OwnedScrape;
 pub use scraper::{Scraped, Scraper, TargetStatus};

@@ -1,16 +1,18 @@
 //! Another Prometheus, asked over its HTTP API.
 
+mod series;
+
+pub use series::RemoteSeries;
+
 use crate::target::{Place, TargetError};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, StatusCode, Uri};
-use ph_promql::{Labels, Query, Sample, Series};
-use ph_rules::{Ask, AskError};
+use ph_promql::{Labels, Sample, Series};
 use ph_wire::upstream::{Address, AnswerError, Outgoing, SendError, Upstream};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::Handle;
 
 /// Bytes of an answer, at most.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -104,43 +106,15 @@ impl Remote {
         self.send(&method, target, form).await
     }
 
-    /// What `query` is worth at a time, Unix milliseconds.
+    /// The samples that an instant query gives at a time, Unix milliseconds; one number has no labels.
     ///
     /// # Errors
     /// [`RemoteError`]; also what the other side says is wrong.
-    pub async fn instant(
-        &self,
-        query: &str,
-        at_ms: i64,
-    ) -> Result<Vec<(Labels, f64)>, RemoteError> {
+    pub async fn matrix(&self, query: &str, at_ms: i64) -> Result<Vec<Series>, RemoteError> {
         let form = form(&[("query", query), ("time", &seconds(at_ms))]);
         let data = self.ask("/api/v1/query", form).await?;
-        let series = matrix_of(&data).ok_or_else(unknown)?;
-        Ok(series
-            .into_iter()
-            .filter_map(|one| Some((one.labels, one.samples.last()?.v)))
-            .collect())
-    }
-
-    /// What `query` is worth at each step of a time.
-    ///
-    /// # Errors
-    /// [`RemoteError`]; also what the other side says is wrong, such as more than 11,000 steps.
-    pub async fn range(
-        &self,
-        query: &str,
-        from_ms: i64,
-        to_ms: i64,
-        step_ms: i64,
-    ) -> Result<Vec<Series>, RemoteError> {
-        let form = form(&[
-            ("query", query),
-            ("start", &seconds(from_ms)),
-            ("end", &seconds(to_ms)),
-            ("step", &seconds(step_ms)),
-        ]);
-        let data = self.ask("/api/v1/query_range", form).await?;
-        matrix_of(&data).ok_or_else(unknown)
+        matrix_of(&data)
+            .ok_or_else(|| RemoteError::Refused("the answer has an unknown form".to_owned()))
     }
 
     /// The data of an answer.
@@ -194,50 +168,6 @@ impl Remote {
         self.0.upstream.keep(answer.body);
         Ok((answer.status, body))
     }
-}
-
-/// Asks from a thread that may block, beside the runtime that carries the connections.
-#[derive(Clone)]
-pub struct RemoteAsk {
-    remote: Remote,
-    runtime: Handle,
-}
-
-impl RemoteAsk {
-    /// - `runtime`: carries the connections; not that of the calling thread.
-    pub fn new(remote: Remote, runtime: Handle) -> Self {
-        Self { remote, runtime }
-    }
-
-    /// What `query` is worth at each step of a time; blocks.
-    ///
-    /// # Errors
-    /// As [`Remote::range`].
-    pub fn range(
-        &self,
-        query: &str,
-        from_ms: i64,
-        to_ms: i64,
-        step_ms: i64,
-    ) -> Result<Vec<Series>, RemoteError> {
-        let answer = self.remote.range(query, from_ms, to_ms, step_ms);
-        self.runtime.block_on(answer)
-    }
-}
-
-impl Ask for RemoteAsk {
-    fn instant(&mut self, query: &Query, at_ms: i64) -> Result<Vec<(Labels, f64)>, AskError> {
-        let answer = self.remote.instant(query.text(), at_ms);
-        let said = |error: RemoteError| AskError(format!("{}: {error}", self.remote.url()));
-        self.runtime.block_on(answer).map_err(said)
-    }
-
-    /// Another Prometheus takes nothing; what is written is seen in the own store only.
-    fn written(&mut self, _: i64, _: &[(Labels, f64)]) {}
-}
-
-fn unknown() -> RemoteError {
-    RemoteError::Refused("the answer has an unknown form".to_owned())
 }
 
 fn form(pairs: &[(&str, &str)]) -> String {

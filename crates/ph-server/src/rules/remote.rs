@@ -2,22 +2,42 @@
 
 use bytes::Bytes;
 use ph_api::{Asking, Elsewhere};
-use ph_jobs::Remote;
+use ph_jobs::{Remote, RemoteSeries};
+use ph_promql::SeriesSource;
+use std::sync::Arc;
+use tokio::runtime::Handle;
 
 /// Asks it for the API.
-pub(crate) struct Asked(pub(crate) Remote);
+pub(crate) struct Asked {
+    remote: Remote,
+    runtime: Handle,
+}
+
+impl Asked {
+    /// Within a tokio runtime, which carries the connections.
+    pub(crate) fn new(remote: Remote) -> Self {
+        Self {
+            remote,
+            runtime: Handle::current(),
+        }
+    }
+}
 
 impl Elsewhere for Asked {
     fn url(&self) -> String {
-        self.0.url().to_owned()
+        self.remote.url().to_owned()
     }
 
     fn ask(&self, target: String, form: Bytes) -> Asking {
-        let remote = self.0.clone();
+        let remote = self.remote.clone();
         Box::pin(async move {
             let answer = remote.forward(&target, form).await;
             answer.map_err(|error| with_causes(&error))
         })
+    }
+
+    fn series(&self) -> Arc<dyn SeriesSource + Send + Sync> {
+        Arc::new(RemoteSeries::new(self.remote.clone(), self.runtime.clone()))
     }
 }
 

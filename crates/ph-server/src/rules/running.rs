@@ -77,7 +77,7 @@ impl Running {
     pub(crate) fn remote_of(plan: &Plan) -> Result<Option<Arc<Asked>>, TargetError> {
         let url = plan.metrics.query.as_ref();
         let remote = url.map(|url| Remote::new(url.as_str())).transpose()?;
-        Ok(remote.map(|remote| Arc::new(Asked(remote))))
+        Ok(remote.map(|remote| Arc::new(Asked::new(remote))))
     }
 
     /// Evaluates the rules of `plan` from now on; returns once it does.

@@ -4,10 +4,12 @@ use ph_base::diagnostic::Diagnostic;
 use ph_jobs::NewGroup;
 use ph_plan::{Evaluation, Plan};
 use ph_promql::Labels;
-use ph_rules::{Settings, file, standard};
+use ph_rules::{Settings, file, slo, standard};
 
 /// The file name of the standard rules, where there is no file.
 const STANDARD: &str = "pilothouse:standard";
+/// The same of the rules that objectives are compiled to.
+const SLOS: &str = "pilothouse:slos";
 
 /// A rule file as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +53,7 @@ impl RuleSet {
         if plan.rules.standard {
             own_files.push(own(STANDARD, standard::text(plan)));
         }
+        own_files.push(own(SLOS, slo::compile(plan)));
         for file in own_files.iter().chain(&files) {
             match file::read(&file.name, &file.text) {
                 Ok(read) => groups.extend(read.groups.into_iter().map(|group| NewGroup {
