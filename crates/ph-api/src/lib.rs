@@ -15,6 +15,7 @@ mod params;
 mod prometheus;
 mod reply;
 mod router;
+mod runbooks;
 mod sources;
 mod work;
 

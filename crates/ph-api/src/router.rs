@@ -4,7 +4,7 @@ use crate::endpoint::{Answer, Endpoint, Kind, Methods, Param};
 use crate::guard::guard;
 use crate::reply::{self, ApiError};
 use crate::sources::{Inner, Shared, Sources};
-use crate::{alertmanager, openapi, otlp, own, prometheus};
+use crate::{alertmanager, openapi, otlp, own, prometheus, runbooks};
 use axum::Router;
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
@@ -53,6 +53,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     all.extend(alertmanager::endpoints());
     all.extend(of_otlp());
     all.extend(own::endpoints());
+    all.extend(runbooks::endpoints());
     all
 }
 
@@ -63,6 +64,7 @@ async fn index(State(shared): State<Shared>) -> Response {
          /api/v1/                       Prometheus's HTTP API, over the history kept here\n\
          /api/v2/                       Alertmanager's HTTP API: alerts and silences\n\
          /v1/traces, /v1/logs           OTLP/HTTP in\n\
+         /runbooks                      what to do about alerts\n\
          {OPENAPI_PATH}   all of it, described\n",
         shared.sources.version
     );

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ph_plan::Plan;
-use ph_rules::standard;
+use ph_rules::{slo, standard};
 
 use crate::file::{File, MARK};
 
@@ -19,7 +19,10 @@ pub struct UserRules {
 /// Every rule file that runs here, as it runs here.
 #[must_use]
 pub fn rules(plan: &Plan, user: &[UserRules]) -> Vec<File> {
-    let mut files = vec![File::new(STANDARD, standard::text(plan))];
+    let mut files = vec![
+        File::new(STANDARD, standard::text(plan)),
+        File::new(SLOS, slos(plan)),
+    ];
     let mut taken: BTreeSet<String> = files.iter().map(|file| file.path.clone()).collect();
     for rules in user {
         let path = free(&rules.name, &taken);
@@ -30,6 +33,15 @@ pub fn rules(plan: &Plan, user: &[UserRules]) -> Vec<File> {
 }
 
 const STANDARD: &str = "rules/pilothouse-standard.yml";
+const SLOS: &str = "rules/pilothouse-slos.yml";
+
+fn slos(plan: &Plan) -> String {
+    format!(
+        "# The service level objectives of Pilothouse (`slos`) as rules.\n\
+         # Written by `{MARK} rules`: changes belong in the configuration.\n{}",
+        slo::compile(plan)
+    )
+}
 
 fn copied(rules: &UserRules) -> String {
     format!(
@@ -63,6 +75,7 @@ mod tests {
             paths,
             [
                 "rules/pilothouse-standard.yml",
+                "rules/pilothouse-slos.yml",
                 "rules/a.yml",
                 "rules/a-2.yml",
                 "rules/pilothouse-standard-2.yml"

@@ -88,6 +88,31 @@ async fn no_answer_is_cached_or_shared_with_other_origins() {
     }
 }
 
+#[tokio::test]
+async fn a_runbook_is_a_page_that_lets_nothing_in() {
+    let given = given();
+    let got = given.get("/runbooks/ServerDown").await;
+    assert_eq!(got.status, StatusCode::OK);
+    assert_eq!(got.headers["content-type"], "text/html; charset=utf-8");
+    let policy = got.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none';"), "{policy}");
+    let text = String::from_utf8(got.body.to_vec()).unwrap();
+    assert!(
+        text.contains("<h2><a href=\"/runbooks/ServerDown\">ServerDown</a></h2>"),
+        "{text}"
+    );
+    assert!(!text.contains("HighErrorRate</a>"), "{text}");
+    let all = given.get("/runbooks?lang=ja").await;
+    let all = String::from_utf8(all.body.to_vec()).unwrap();
+    assert!(
+        all.contains("<html lang=\"ja\">") && all.contains("HighErrorRate</a>"),
+        "{all}"
+    );
+    let none = given.get("/runbooks/%3Cscript%3E").await;
+    assert_eq!(none.status, StatusCode::NOT_FOUND);
+    assert_eq!(none.headers["content-type"], "application/json");
+}
+
 /// Each endpoint of the document answers with something else than 404 and 405, and each of its
 /// methods is the router's.
 #[tokio::test]
@@ -121,6 +146,8 @@ async fn the_document_names_every_route() {
         "/api/v2/alerts/groups",
         "/api/v2/silences",
         "/api/v2/silence/{id}",
+        "/runbooks",
+        "/runbooks/{alert}",
         "/v1/traces",
         "/v1/logs",
         "/v1/metrics",
