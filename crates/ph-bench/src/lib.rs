@@ -16,6 +16,7 @@ pub mod load;
 pub mod mcp_server;
 pub mod otlp_sink;
 pub mod output;
+pub mod rules;
 pub mod store_logs;
 pub mod store_series;
 pub mod upstream_http;

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use ph_bench::load;
 use ph_bench::mcp_server::Eras;
-use ph_bench::{otlp_sink, output, store_logs, store_series, upstream_http, upstream_stdio};
+use ph_bench::{otlp_sink, output, rules, store_logs, store_series, upstream_http, upstream_stdio};
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
@@ -36,6 +36,8 @@ enum Command {
     /// Measures a store on disk; prints a report as JSON.
     #[command(subcommand)]
     Store(Store),
+    /// Measures rounds of alerting rules; prints a report as JSON.
+    Rules(rules::Options),
 }
 
 #[derive(clap::Subcommand)]
@@ -77,6 +79,10 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Command::Store(Store::Series(options)) => {
             output::line(&format!("{:#}", store_series::run(&options)?))?;
+        }
+        Command::Rules(options) => {
+            let report = rules::run(&options)?;
+            output::line(&format!("{report:#}"))?;
         }
     }
     Ok(ExitCode::SUCCESS)

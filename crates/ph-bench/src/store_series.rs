@@ -15,15 +15,15 @@ use ph_store::RealDisk;
 use ph_store::series::{NewSample, Scrape, SeriesOptions, SeriesStats, SeriesStore};
 use serde_json::{Value, json};
 
-const STEP_MS: i64 = 15_000;
+pub(crate) const STEP_MS: i64 = 15_000;
 /// 2023-11-15, the beginning of a UTC day.
-const START_MS: i64 = 1_700_006_400_000;
+pub(crate) const START_MS: i64 = 1_700_006_400_000;
 const DAY_MS: i64 = 86_400_000;
 const BUCKETS: [&str; 14] = [
     "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30", "60",
     "+Inf",
 ];
-const SERIES_PER_TOOL: usize = 3 + BUCKETS.len() + 3;
+pub(crate) const SERIES_PER_TOOL: usize = 3 + BUCKETS.len() + 3;
 /// Each question is asked so many times; the median counts.
 const ROUNDS: usize = 5;
 
@@ -301,7 +301,7 @@ fn peak_rss_kib() -> Result<u64> {
 }
 
 /// Seconds of all threads of this process. The kernel counts in hundredths.
-fn cpu_time() -> Result<f64> {
+pub(crate) fn cpu_time() -> Result<f64> {
     let stat = fs::read_to_string("/proc/self/stat")?;
     let rest = stat.rsplit(')').next().unwrap_or_default();
     let ticks: Vec<&str> = rest.split_whitespace().skip(11).take(2).collect();
@@ -329,7 +329,7 @@ impl Random {
 }
 
 /// The page of metrics of a gateway.
-struct Page {
+pub(crate) struct Page {
     samples: Vec<NewSample>,
     random: Random,
     /// Nanoseconds spent in each tool.
@@ -337,7 +337,7 @@ struct Page {
 }
 
 impl Page {
-    fn new(tools: usize) -> Self {
+    pub(crate) fn new(tools: usize) -> Self {
         let mut samples = Vec::new();
         for tool in 0..tools {
             let (server, tool) = (
@@ -373,7 +373,7 @@ impl Page {
     }
 
     /// Fifteen seconds go by.
-    fn advance(&mut self) {
+    pub(crate) fn advance(&mut self) {
         let tools = self
             .samples
             .chunks_mut(SERIES_PER_TOOL)
@@ -414,7 +414,7 @@ impl Page {
         }
     }
 
-    fn scrape(&self, t_ms: i64) -> Scrape<'_> {
+    pub(crate) fn scrape(&self, t_ms: i64) -> Scrape<'_> {
         Scrape {
             t_ms,
             target: "pilothouse",
