@@ -39,6 +39,8 @@ SITE = {"site": "lab"}
 ROUTE = {"group_by": ["alertname", "team"], "group_wait": "1s", "group_interval": "2s", "repeat_interval": "4h"}
 PHASES = "{__name__=~'tick:.*|up'}[1m]"
 APART_MS_MIN = 40
+# Prometheus learns of Alertmanager within 5 s.
+BEFORE_SECONDS = 3
 INHIBIT = {"source_matchers": ['role="source"'], "target_matchers": ['role="target"'], "equal": ["scene"]}
 
 
@@ -60,8 +62,9 @@ class Exporter:
             def do_GET(self):
                 now = time.time()
                 exporter.scrapes[name].append((now, self.headers.get("User-Agent", "")))
-                t = now - exporter.began if exporter.began else 0.0
-                body = scenes.page(exporter.made, name, t).encode()
+                t = now - exporter.began if exporter.began else -1.0
+                # Before the beginning there is nothing, so that who starts sooner sees no more.
+                body = scenes.page(exporter.made, name, t).encode() if t >= 0 else b""
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.send_header("Content-Length", str(len(body)))
@@ -245,7 +248,9 @@ def wait_until(exporter, t):
 def play(exporter, sides, made, groups):
     """The minute; the times, in Unix seconds, at which evaluators were told of changes."""
     both(sides, lambda side: side.start())
-    exporter.began = time.time() + 1
+    for side in sides:
+        until("groups that have learnt what was", lambda: ticked(side) >= 4, 60)
+    exporter.began = time.time() + BEFORE_SECONDS
     at = {"began": exporter.began}
     wait_until(exporter, scenes.FRAGILE_DOWN[0])
     exporter.close("fragile")
@@ -265,6 +270,12 @@ def play(exporter, sides, made, groups):
     wait_until(exporter, scenes.END)
     at["end"] = time.time()
     return at
+
+
+def ticked(side):
+    """Ticks of the group that has had the fewest."""
+    found = raw(side.url(), "{__name__=~'tick:.*'}[1m]")
+    return min(map(len, found.values())) if len(found) == len(scenes.GROUPS) else 0
 
 
 def both(sides, act):
