@@ -3,9 +3,9 @@
 
     tests/e2e/alerts/real/run [--keep DIR]
 
-Pilothouse stands before three servers and evaluates a copy of its own standard rules (`pilothouse generate
-rules`) in which every minute is a second; Debian's Prometheus scrapes it as `pilothouse generate prometheus`
-says, a second apart, and evaluates the same copy. Each alert fires and is resolved in both within two
+Pilothouse stands before three servers. What `pilothouse generate prometheus` makes is taken, except that every
+minute in the rules is a second, and that scrapes are a second apart: Debian's Prometheus runs by it, and
+Pilothouse evaluates the same copy of its standard rules. Each alert fires and is resolved in both within two
 intervals. Both tell a real Alertmanager, whose webhook arrives, and our own webhook arrives. amtool lists the
 alerts that we show, and adds and expires a silence.
 
@@ -26,7 +26,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "rules"))
-from houses import BINARY, DEBIAN, Alertmanager, Catcher, Prometheus, Tally, admin, amtool, api, needed, raw  # noqa: E402
+from houses import BINARY, DEBIAN, Alertmanager, Catcher, Prometheus, Tally, amtool, api, needed, raw  # noqa: E402
 
 from gateway import Pilothouse, Process, free_port, get, post, until  # noqa: E402
 
@@ -87,10 +87,12 @@ class Callers:
             thread.join(20)
 
 
-def generated(what, config):
-    done = subprocess.run([str(BINARY), "generate", what, "--config", str(config)], capture_output=True, text=True, timeout=30, check=False)
-    assert done.returncode == 0, f"generate {what}: {done.stderr}"
-    return done.stdout
+def generated(config, folder):
+    """What `pilothouse generate prometheus` makes of a configuration."""
+    command = [str(BINARY), "generate", "prometheus", "--config", str(config), "--out", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, f"{' '.join(command[1:])}: {done.stderr}"
+    return folder / "prometheus.yml", folder / "rules/pilothouse-standard.yml"
 
 
 def seconds_for_minutes(rules):
@@ -102,8 +104,9 @@ def seconds_for_minutes(rules):
     return re.sub(r"\[[^\]]+\]|^ *(?:for|keep_firing_for|interval): .*$", smaller, rules, flags=re.M)
 
 
-def plan(folder, servers, catcher, alertmanager, **more):
+def plan(folder, servers, catcher, alertmanager, listen, **more):
     config = {
+        "admin": {"listen": listen},
         "servers": {
             name: {"url": f"http://127.0.0.1:{server.port}/mcp", "health": {"interval": "1s", "timeout": "1s"}}
             for name, server in servers.items()
@@ -118,23 +121,6 @@ def plan(folder, servers, catcher, alertmanager, **more):
         },
     }
     path = folder / "pilothouse.yaml"
-    path.write_text(json.dumps(config, indent=1))
-    return path
-
-
-def prometheus_config(folder, house_url, alertmanager):
-    """The generated one, a second instead of 15, with the scaled copy and our Alertmanager."""
-    text = generated("prometheus", folder / "pilothouse.yaml")
-    (folder / "generated.yml").write_text(text)
-    found = re.search(r"job_name: *['\"]?([\w-]+)", text)
-    assert found, f"no job in what was generated:\n{text}"
-    config = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s", "external_labels": {"from": "prometheus"}},
-        "rule_files": ["scaled.yml"],
-        "scrape_configs": [{"job_name": found[1], "static_configs": [{"targets": [house_url.removeprefix("http://")]}]}],
-        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{alertmanager.port}"]}]}]},
-    }
-    path = folder / "prometheus.json"
     path.write_text(json.dumps(config, indent=1))
     return path
 
@@ -188,13 +174,18 @@ def run(tally, folder, started):
             },
         )
     ).ready()
-    config = plan(folder, servers, catcher, alertmanager)
-    (folder / "scaled.yml").write_text(seconds_for_minutes(generated("rules", config)))
-    plan(folder, servers, catcher, alertmanager, standard=False, files=["scaled.yml"])
-    house = begin(Pilothouse(BINARY, folder, ["--config", str(config)]))
+    listen = f"127.0.0.1:{free_port()}"
+    config = plan(folder, servers, catcher, alertmanager, listen)
+    prometheus_yml, rules = generated(config, folder / "generated")
+    rules.write_text(seconds_for_minutes(rules.read_text()))
+    # Every second, and told apart from ours; the rest is as generated.
+    text = prometheus_yml.read_text().replace("scrape_interval: 15s", "scrape_interval: 1s\n  scrape_timeout: 1s")
+    prometheus_yml.write_text(text.replace("from: 'pilothouse'", "from: 'prometheus'"))
+    plan(folder, servers, catcher, alertmanager, listen, standard=False, files=[str(rules)])
+    house = begin(Pilothouse(BINARY, folder, ["--config", str(config), "--admin", listen]))
     house.wait("/livez")
-    ours = admin(house)
-    prometheus = begin(Prometheus(folder, prometheus_config(folder, ours, alertmanager), ["--rules.alert.resend-delay=5s"])).ready()
+    ours = f"http://{listen}"
+    prometheus = begin(Prometheus(folder, prometheus_yml, ["--rules.alert.resend-delay=5s"])).ready()
     callers = Callers(house.origin, TROUBLES)
     try:
         # The windows are full of good calls.

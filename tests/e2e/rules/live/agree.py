@@ -1,6 +1,7 @@
 """Whether two evaluators said the same: the states of alerts over time, and what was sent of them."""
 
 import json
+import re
 import urllib.parse
 from collections import defaultdict
 
@@ -18,10 +19,15 @@ SHOWN = 15
 def states(tally, theirs, ours, began, at):
     """ALERTS of both: every beginning and end within two intervals of the other's."""
     away = [first_tick_after(side, at["stop"]) for side in (theirs, ours)]
+    print(
+        f"after their restart evaluators ticked at {away[0] - at['start']:.1f} s (Prometheus) and {away[1] - at['start']:.1f} s (we),"
+        f" and scraped at {at['scraped'][0] - at['start']:.1f} s and {at['scraped'][1] - at['start']:.1f} s"
+    )
+    # Until then one of them sees nothing, or what was before.
+    blind = (at["stop"] - APART_MAX, max(*away, *at["scraped"]) + APART_MAX)
     # Whoever is back later is later in what it then says.
     late = abs(away[0] - away[1])
-    print(f"evaluators were back {away[0] - at['start']:.1f} s (Prometheus) and {away[1] - at['start']:.1f} s (we) after their restart")
-    spans = [{labels: intervals(samples) for labels, samples in side.items() if comparable(labels)} for side in (theirs, ours)]
+    spans = [{labels: intervals([one for one in samples if one[0] > began]) for labels, samples in side.items() if comparable(labels)} for side in (theirs, ours)]
     edges = brief = 0
     wrong, worst = [], 0.0
     for labels in sorted(spans[0].keys() | spans[1].keys()):
@@ -30,26 +36,35 @@ def states(tally, theirs, ours, began, at):
         for one, other in pairs:
             for which in (0, 1):
                 if one is None or other is None:
+                    if blind[0] < (one or other)[0] and (one or other)[1] < blind[1]:
+                        brief += 1
+                        break
                     wrong.append(f"{labels}: only {'Prometheus' if other is None else 'we'}: {shown(one or other, began)}")
                     break
                 apart = abs(one[which] - other[which])
-                near_restart = at["stop"] - APART_MAX < min(one[which], other[which]) < began + scenes.SETTLED
                 edges += 1
+                if blind[0] < one[which] < blind[1] and blind[0] < other[which] < blind[1]:
+                    continue
                 worst = max(worst, apart)
-                if apart > APART_MAX + (late if near_restart else 0):
+                if apart > APART_MAX + (late if at["stop"] < one[which] < began + scenes.SETTLED else 0) + waited(labels):
                     wrong.append(f"{labels}: Prometheus {shown(one, began)}, we {shown(other, began)}")
                     break
     for line in wrong[:SHOWN]:
         print(f"DIFFER  {line}")
     series = len(spans[0].keys() | spans[1].keys())
     tally.check(edges and not wrong, f"states: {len(wrong)} of {edges} edges differ") and print(
-        f"ok      states: {series} series of ALERTS, {edges} edges, at most {worst:.2f} s apart; {brief} shorter than two intervals seen by one"
+        f"ok      states: {series} series of ALERTS, {edges} edges, at most {worst:.2f} s apart; {brief} seen by one only, shorter than two intervals or while the other was away"
     )
 
 
 def comparable(labels):
     labels = json.loads(labels)
     return labels["__name__"] == "ALERTS" and labels["alertname"] not in scenes.DIFFERENT_IN_2
+
+
+def waited(labels):
+    """Prometheus restores after its second tick, so what waited across the restart waits two intervals longer."""
+    return 2 * INTERVAL if re.search("S[0-9]+Restart", labels) else 0
 
 
 def first_tick_after(series, t):
@@ -112,7 +127,7 @@ def compare_bodies(tally, receiver, theirs, ours, began):
             wrong.append(f"{labels}\n    Prometheus {brief_story(one, began)}\n    we         {brief_story(other, began)}")
             continue
         for mine, yours in zip(one, other):
-            if abs(mine["starts"] - yours["starts"]) > APART_MAX:
+            if abs(mine["starts"] - yours["starts"]) > APART_MAX + waited(labels):
                 wrong.append(f"{labels}: startsAt is {mine['starts'] - began:.2f} and {yours['starts'] - began:.2f}")
     whole = [{identity(body): plain(body) for _, body in side} for side in (theirs, ours)]
     both = whole[0].keys() & whole[1].keys()
@@ -154,7 +169,7 @@ def story(bodies):
                 "status": alert["status"],
                 "annotations": alert["annotations"],
                 "fingerprint": alert["fingerprint"],
-                "query": urllib.parse.urlsplit(alert["generatorURL"]).query,
+                "query": asked(alert["generatorURL"]),
                 "starts": when(alert["startsAt"]),
                 "at": at,
             }
@@ -164,12 +179,20 @@ def story(bodies):
     return found
 
 
+def asked(url):
+    """The address of an expression by its parts in any order: Prometheus prints what it has parsed, we what was written."""
+    parts = urllib.parse.urlsplit(url)
+    form = urllib.parse.parse_qs(parts.query)
+    expr = form.pop("g0.expr")[0]
+    return parts.path, sorted(form.items()), sorted(re.findall(r'"[^"]*"|[^\s(),]', expr))
+
+
 def told(line):
     return [{name: said[name] for name in ("status", "annotations", "fingerprint", "query")} for said in line]
 
 
 def brief_story(line, began):
-    return " ".join(f"{said['status']}@{said['at'] - began:.1f}{json.dumps(said['annotations'])}" for said in line) + f" {line[0]['query'] if line else ''} {line[0]['fingerprint'] if line else ''}"
+    return " ".join(f"{said['status']}@{said['at'] - began:.1f}{json.dumps(said['annotations'])}" for said in line)
 
 
 def identity(body):

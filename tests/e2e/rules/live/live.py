@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import agree  # noqa: E402
 import replay  # noqa: E402
 import scenes  # noqa: E402
-from houses import BINARY, DEBIAN, Alertmanager, Catcher, Prometheus, Quiet, Tally, admin, needed, raw  # noqa: E402
+from houses import BINARY, DEBIAN, Alertmanager, Catcher, Prometheus, Quiet, Tally, admin, api, needed, raw  # noqa: E402
 
 from gateway import Pilothouse, free_port, until  # noqa: E402
 
@@ -39,8 +39,6 @@ SITE = {"site": "lab"}
 ROUTE = {"group_by": ["alertname", "team"], "group_wait": "1s", "group_interval": "2s", "repeat_interval": "4h"}
 PHASES = "{__name__=~'tick:.*|up'}[1m]"
 APART_MS_MIN = 40
-# Prometheus learns of Alertmanager within 5 s.
-BEFORE_SECONDS = 3
 INHIBIT = {"source_matchers": ['role="source"'], "target_matchers": ['role="target"'], "equal": ["scene"]}
 
 
@@ -62,9 +60,9 @@ class Exporter:
             def do_GET(self):
                 now = time.time()
                 exporter.scrapes[name].append((now, self.headers.get("User-Agent", "")))
-                t = now - exporter.began if exporter.began else -1.0
-                # Before the beginning there is nothing, so that who starts sooner sees no more.
-                body = scenes.page(exporter.made, name, t).encode() if t >= 0 else b""
+                # Before the beginning it is as at the beginning, when nothing fires.
+                t = max(0.0, now - exporter.began) if exporter.began else 0.0
+                body = scenes.page(exporter.made, name, t).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.send_header("Content-Length", str(len(body)))
@@ -77,6 +75,11 @@ class Exporter:
         server = Quiet(("127.0.0.1", self.ports.get(name, 0)), Handler)
         self.ports[name], self.servers[name] = server.server_address[1], server
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def first_scrape(self, since, agent):
+        """The time of the first scrape by one of the evaluators."""
+        found = [t for t, by in self.scrapes["steady"] if t > since and agent in by]
+        return min(found, default=None)
 
     def close(self, name):
         self.servers[name].shutdown()
@@ -157,6 +160,9 @@ class Theirs:
 
     def start(self):
         self.server = Prometheus(self.folder, self.config(), ["--rules.alert.resend-delay=5s"], self.port).ready()
+
+    def knows_whom_to_tell(self):
+        return self.server.api("alertmanagers")["activeAlertmanagers"]
 
     def reload(self):
         self.server.reload()
@@ -245,12 +251,18 @@ def wait_until(exporter, t):
     time.sleep(max(0.0, exporter.began + t - time.time()))
 
 
-def play(exporter, sides, made, groups):
+def play(exporter, catcher, sides, made, groups):
     """The minute; the times, in Unix seconds, at which evaluators were told of changes."""
     both(sides, lambda side: side.start())
     for side in sides:
         until("groups that have learnt what was", lambda: ticked(side) >= 4, 60)
-    exporter.began = time.time() + BEFORE_SECONDS
+    until("Prometheus knows Alertmanager", sides[0].knows_whom_to_tell, 60)
+    # Before the first scrape something is absent, and that may have been told.
+    for side in sides:
+        until("nothing fires", lambda: not api(side.url(), "query", query="ALERTS")["result"], 60)
+    time.sleep(2 * seconds(ROUTE["group_interval"]))
+    catcher.caught.clear()
+    exporter.began = time.time()
     at = {"began": exporter.began}
     wait_until(exporter, scenes.FRAGILE_DOWN[0])
     exporter.close("fragile")
@@ -269,7 +281,12 @@ def play(exporter, sides, made, groups):
     both(sides, lambda side: side.start())
     wait_until(exporter, scenes.END)
     at["end"] = time.time()
+    at["scraped"] = [exporter.first_scrape(at["start"], agent) for agent in ("Prometheus", "ilothouse")]
     return at
+
+
+def seconds(text):
+    return float(text.removesuffix("s"))
 
 
 def ticked(side):
@@ -319,7 +336,7 @@ def main():
         groups = theirs.good_phases()
         for side in sides:
             side.rules(scenes.rule_file(made, False, groups))
-        at = play(exporter, sides, made, groups)
+        at = play(exporter, catcher, sides, made, groups)
         series = {side: raw(side.url(), "{__name__=~'ALERTS.*|tick:.*'}[3m]") for side in sides}
         (folder / "caught.json").write_text(json.dumps(catcher.caught))
         (folder / "at.json").write_text(json.dumps(at | {"groups": groups}))

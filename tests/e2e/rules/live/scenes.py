@@ -161,7 +161,7 @@ def label_change(rng, name, number):
 
     def series(t):
         version = "2" if inside(t, spans) else "1"
-        return [("scene", {"scene": name, "version": version}, 9)]
+        return [("scene", {"scene": name, "version": version}, 9 if t >= spans[0][0] else 1)]
 
     rule = Rule(name, pick(name) + " > 5", 2, annotations=note("version {{ $labels.version }}"))
     return same(name, series, rule)
@@ -171,7 +171,8 @@ def templated_label(rng, name, number):
     spans = windows(rng, on=(8, 10), off=(8, 10))
     labels = {"value": '{{ printf "%.0f" $value }}', "where": "{{ $labels.job }}-x"}
     rule = Rule(name, pick(name) + " > 5", 2, labels=labels, annotations=note())
-    return same(name, on_off(name, spans, 20, 10), rule)
+    high = on_off(name, spans, 20, 10)
+    return same(name, lambda t: high(t) if t >= spans[0][0] else [("scene", {"scene": name}, 1)], rule)
 
 
 def counter(rng, name, number):
@@ -195,7 +196,7 @@ def target_down(rng, name, number):
     labels = {"scene": name}
 
     def series(t):
-        return [("scene", labels, 9)]
+        return [("scene", labels, 9 if t >= 3 else 1)]
 
     rules = (
         Rule(name, 'up{job="fragile"} == 0', 2, annotations=note("{{ $labels.instance }} is down: {{ $value }}")),
@@ -315,7 +316,7 @@ def reload(rng, name, number):
         (5, 35, dict(hold=7), dict(hold=12)),
         (9, 6, dict(hold=14), dict(hold=3)),
         (9, 6, dict(hold=2), dict(hold=2, annotations=note("now otherwise"))),
-        (9, 6, dict(hold=2), dict(hold=2, labels={"team": "blue"})),
+        (9, 34, dict(hold=2), dict(hold=2, labels={"team": "blue"})),
         (3, 6, dict(hold=9), dict(hold=2)),
     )
     earlier, later, before, after = changes[number % 5]

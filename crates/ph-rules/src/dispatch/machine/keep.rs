@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 impl Dispatcher {
     /// A machine that goes on from `rows`.
     ///
-    /// What fired when it was last heard of fires on for the resolve timeout: nobody could say so while
-    /// we were away.
+    /// What fired when it was last heard of fires on as if that were now: nobody could say so while we
+    /// were away.
     pub fn restore(settings: Settings, rows: impl IntoIterator<Item = Row>, now_ms: i64) -> Self {
         let mut new = Self {
             tree: Tree::new(&settings.route),
@@ -52,8 +52,9 @@ impl Dispatcher {
     }
 
     fn wait_for_what_fired(&mut self, now_ms: i64) {
-        let until_ms = now_ms.saturating_add(self.settings.resolve_timeout_ms);
         for held in self.alerts.values_mut() {
+            let valid_ms = held.ends_at_ms.saturating_sub(held.updated_at_ms);
+            let until_ms = now_ms.saturating_add(valid_ms);
             if held.ends_at_ms > held.updated_at_ms && held.ends_at_ms < until_ms {
                 held.ends_at_ms = until_ms;
                 let row = (Room::Alert, alert_key(held.fingerprint));
