@@ -10,6 +10,8 @@ pub mod code {
     pub const OVERLOAD: i64 = 50_300;
     /// A deadline passed.
     pub const TIMEOUT: i64 = 50_400;
+    /// A limit on calls.
+    pub const LIMITED: i64 = 42_900;
     /// Refused for what the HTTP request was (host, origin, size, media type, path).
     pub const REFUSED: i64 = 40_000;
     /// Standard: not JSON.
@@ -101,6 +103,7 @@ mod tests {
             code::OVERLOAD,
             code::TIMEOUT,
             code::REFUSED,
+            code::LIMITED,
         ] {
             assert!(!(-32768..=-32000).contains(&c));
         }

@@ -29,6 +29,8 @@ pub enum Change {
     AccessChanged,
     /// Bounds on HTTP heads, bodies and connections: from the next request.
     HttpChanged,
+    /// Limits on calls, and who counts as one client: from the next call.
+    RateLimitsChanged,
     /// Bounds on sessions and children of the whole process.
     BoundsChanged,
     /// Levels, files and redaction of log lines.
@@ -77,6 +79,10 @@ impl Plan {
             (old.listen != new.listen, Change::ListenChanged),
             (access(old) != access(new), Change::AccessChanged),
             (old.http != new.http, Change::HttpChanged),
+            (
+                old.limits != new.limits || old.clients != new.clients,
+                Change::RateLimitsChanged,
+            ),
             (
                 old.sessions != new.sessions || old.children != new.children,
                 Change::BoundsChanged,

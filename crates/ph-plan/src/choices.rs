@@ -1,5 +1,11 @@
 //! Fields that take one word of a closed list.
 
+use serde_json::{Value as Json, json};
+
+use crate::node::Node;
+use crate::reader::Reader;
+use crate::value::{REFERENCE, Value, anchored, read_choice};
+
 /// Declares a closed list of words: the enum, the words as written, and a name for messages.
 macro_rules! choice {
     (
@@ -166,5 +172,80 @@ choice! {
         HttpProtobuf = "http/protobuf",
         /// gRPC, usually port 4317.
         Grpc = "grpc",
+    }
+}
+
+choice! {
+    /// What the calls of a limit are counted apart by.
+    pub enum LimitKey {
+        /// Who calls.
+        Client = "client",
+        /// The server.
+        Server = "server",
+        /// The JSON-RPC method.
+        Method = "method",
+        /// The tool of a `tools/call`.
+        Tool = "tool",
+    }
+}
+
+/// HTTP status of a refusal by a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefuseWith {
+    /// 429, as HTTP has it.
+    Status429,
+    /// 200, with a JSON-RPC error.
+    Status200,
+}
+
+impl RefuseWith {
+    /// The status as a number.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Status429 => 429,
+            Self::Status200 => 200,
+        }
+    }
+}
+
+impl Value for RefuseWith {
+    type Limits = ();
+    const ANY: () = ();
+
+    fn read(node: &Node, _limits: &(), reader: &mut Reader<'_>) -> Option<Self> {
+        let values = [Self::Status429, Self::Status200];
+        read_choice(node, &["429", "200"], &values, reader)
+    }
+
+    /// A number is how it is written most often.
+    fn schema(_limits: &()) -> Json {
+        json!({"anyOf": [{"enum": [429, 200, "429", "200"]}, {"type": "string", "pattern": anchored(REFERENCE)}]})
+    }
+
+    fn show(&self) -> Json {
+        self.status().into()
+    }
+}
+
+choice! {
+    /// Whose `X-Client-Id` is believed.
+    pub enum ClientIdFrom {
+        /// Nobody's.
+        Nobody = "nobody",
+        /// That of requests which come from `trusted_proxies`.
+        Proxies = "proxies",
+        /// Everybody's.
+        Everybody = "everybody",
+    }
+}
+
+choice! {
+    /// The header in which proxies say whom a request is from.
+    pub enum ForwardedBy {
+        /// `X-Forwarded-For`.
+        XForwardedFor = "x-forwarded-for",
+        /// `Forwarded`, of RFC 7239.
+        Forwarded = "forwarded",
     }
 }

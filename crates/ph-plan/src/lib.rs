@@ -5,12 +5,14 @@
 
 mod checked;
 mod choices;
+mod clients;
 mod keeping;
 mod labels;
 mod load;
 mod matcher;
 mod notify;
 mod plan;
+mod rate_limits;
 mod rules;
 mod secrets;
 mod server;
@@ -39,7 +41,11 @@ mod yaml;
 
 pub use changes::Change;
 pub use checked::{EnvName, FilePath, GroupLabel, HeaderKey, HostName, KeyPart, Origin};
-pub use choices::{Auth, Exposure, Fsync, Isolation, LogLevel, OtlpProtocol, RecordKind, WhenFull};
+pub use choices::{
+    Auth, ClientIdFrom, Exposure, ForwardedBy, Fsync, Isolation, LimitKey, LogLevel, OtlpProtocol,
+    RecordKind, RefuseWith, WhenFull,
+};
+pub use clients::{Clients, Network};
 pub use keeping::{Admin, Elasticsearch, OtlpSink, Scrape, Sink, Store};
 pub use labels::{JobName, LabelName, SinkName};
 pub use load::{Loaded, NoServer, load};
@@ -48,6 +54,7 @@ pub use notify::{
     Heartbeat, Inhibit, Notify, Receiver, ReceiverName, Route, SlackHook, SubRoute, Webhook,
 };
 pub use plan::{Children, Http, Log, Otlp, Plan, Sessions, Stop};
+pub use rate_limits::{LimitName, Rate, RateLimit};
 pub use reference::reference;
 pub use rules::{Evaluation, Rules, StandardAlert, Thresholds};
 pub use schema::schema;

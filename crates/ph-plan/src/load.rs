@@ -2,11 +2,13 @@
 
 use ph_base::diagnostic::{Diagnostic, Problem};
 
+use crate::clients::check_clients;
 use crate::desktop;
 use crate::interpolate::Dialect;
 use crate::names::{cleaned, name_of_command};
 use crate::node::{Node, TEXT_BYTES_MAX};
 use crate::plan::Plan;
+use crate::rate_limits::check_limits;
 use crate::reader::Reader;
 use crate::report::Report;
 use crate::secrets::Secrets;
@@ -240,6 +242,8 @@ fn check(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
     check_sinks(plan, root, reader);
     notify::check(plan, root, reader);
     slos::check(plan, root, reader);
+    check_limits(plan, root, reader);
+    check_clients(plan, root, reader);
     let servers = root.entry("mcpServers").or(root.entry("servers"));
     match servers {
         None if reader.dialect() == Dialect::Pilothouse => {

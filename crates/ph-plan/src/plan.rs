@@ -8,9 +8,11 @@ use ph_base::ServerName;
 
 use crate::checked::{FilePath, HeaderKey, HostName, KeyPart, Origin};
 use crate::choices::{Auth, Exposure, LogLevel, OtlpProtocol};
+use crate::clients::Clients;
 use crate::keeping::{Admin, Scrape, Sink, Store};
 use crate::labels::{JobName, SinkName};
 use crate::notify::Notify;
+use crate::rate_limits::{LimitName, RateLimit};
 use crate::rules::Rules;
 use crate::section::section;
 use crate::server::Server;
@@ -36,6 +38,10 @@ section! {
         metrics_on_data_listener: Exposure = Exposure::Auto;
         /// The MCP servers by name; the name is the path (`/NAME/mcp`) and a metric label.
         servers: BTreeMap<ServerName, Server> = BTreeMap::new();
+        /// Limits on calls, by name.
+        limits: BTreeMap<LimitName, RateLimit> = BTreeMap::new();
+        /// Who a client is, for limits.
+        clients: Clients = Clients::default();
         /// Bounds on client sessions, for the whole process.
         sessions: Sessions = Sessions::default();
         /// Bounds on child processes, for the whole process.

@@ -1,10 +1,17 @@
-//! From a request's head and the plan to: go there, or refuse with a reason. Pure.
+//! From a request's head and the plan to: go there, or refuse with a reason; from a call and the plan to:
+//! this much is to be taken for it. Pure.
 //!
-//! Layer 3: no async, no I/O, no clock. Rate limits, identities and tool rules
-//! will be decided here too; they come with their own issue.
+//! Layer 3: no async, no I/O, no clock. Authentication and tool rules will be decided here too; they come
+//! with their own issue.
 
+mod charge;
+mod client;
+mod limit;
 mod names;
 mod route;
 
+pub use charge::{Allowance, Kind, Now, Spent};
+pub use client::{ClientId, ClientRules};
+pub use limit::{Asked, Charge, Charges, Limit, Limits, Subject, Told, told};
 pub use names::HeadRules;
 pub use route::{Head, Refusal, Route, Routes, decide};

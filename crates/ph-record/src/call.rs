@@ -1,6 +1,6 @@
 //! One call, whatever happened to it.
 
-use crate::{Ending, ServerIdx, ToolIdx, Verdict};
+use crate::{Ending, Limited, ServerIdx, ToolIdx, Verdict};
 use ph_base::trace::{RemoteParent, SpanId, TraceId};
 use ph_base::{Era, Method};
 use std::net::SocketAddr;
@@ -118,6 +118,8 @@ pub struct CallRecord {
     pub rpc_code: Option<i64>,
     /// What went wrong, for operators; capped, free of secrets of ours.
     pub error: Option<Box<str>>,
+    /// What limits had to say, if anything.
+    pub limited: Option<Box<Limited>>,
     /// Bytes of the request body.
     pub request_bytes: u64,
     /// Bytes of the answer's body or frames.

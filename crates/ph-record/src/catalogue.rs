@@ -123,6 +123,14 @@ metrics! {
         "Children started in another's place.";
     REFUSED = "mcp_refused_total", Counter, ["server", "reason"], &[],
         "Requests refused by Pilothouse before the server saw them; server is empty when none could be told.";
+    RATE_LIMITED = "mcp_rate_limited_total", Counter, ["server", "limit"], &[],
+        "Calls refused by a limit.";
+    RATE_LIMIT_DRY_RUN = "mcp_rate_limit_dry_run_total", Counter, ["server", "limit"], &[],
+        "Calls that a limit with dry_run would have refused; they went on.";
+    LIMIT_SUBJECTS = "pilothouse_limit_subjects", Gauge, [], &[],
+        "Clients, tools and so on that limits remember now; 0 without limits.";
+    LIMIT_OVERFLOW = "pilothouse_limit_overflow_total", Counter, [], &[],
+        "Charges taken from what the rest of a limit's subjects share, because no more can be remembered.";
     NOTIFICATIONS = "pilothouse_notifications_total", Counter, ["server", "direction"], &[],
         "Notifications carried, by direction (to_server, to_client).";
     MESSAGES_DROPPED = "pilothouse_messages_dropped_total", Counter, ["server"], &[],

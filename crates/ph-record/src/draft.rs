@@ -62,6 +62,7 @@ impl Draft {
             delivered: false,
             rpc_code: None,
             error: None,
+            limited: None,
             request_bytes: 0,
             response_bytes: 0,
             params: None,

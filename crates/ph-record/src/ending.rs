@@ -105,11 +105,13 @@ pub enum RefusedReason {
     NotAcceptable,
     /// The same request id is in flight in this session.
     DuplicateId,
+    /// A limit on calls.
+    RateLimited,
 }
 
 impl RefusedReason {
     /// Every value, in index order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Host,
         Self::Origin,
         Self::Head,
@@ -125,6 +127,7 @@ impl RefusedReason {
         Self::MediaType,
         Self::NotAcceptable,
         Self::DuplicateId,
+        Self::RateLimited,
     ];
 
     /// The value of the `reason` label.
@@ -145,6 +148,7 @@ impl RefusedReason {
             Self::MediaType => "media_type",
             Self::NotAcceptable => "not_acceptable",
             Self::DuplicateId => "duplicate_id",
+            Self::RateLimited => "rate_limited",
         }
     }
 
@@ -158,6 +162,7 @@ impl RefusedReason {
             Self::MediaType => 415,
             Self::SlowBody => 408,
             Self::TooLarge => 413,
+            Self::RateLimited => 429,
             Self::Head
             | Self::Malformed
             | Self::HeaderMismatch
@@ -350,6 +355,12 @@ mod tests {
         );
         check(Ending::Overload, 503, Outcome::Unavailable, Blame::Gateway);
         check(Ending::Deadline, 504, Outcome::Timeout, Blame::Upstream);
+        check(
+            Ending::Refused(RefusedReason::RateLimited),
+            429,
+            Outcome::Refused,
+            Blame::Caller,
+        );
         check(Ending::ClientGone, 499, Outcome::ClientGone, Blame::Caller);
     }
 

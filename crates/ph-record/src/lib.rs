@@ -8,6 +8,7 @@ mod call;
 pub mod catalogue;
 mod draft;
 mod ending;
+mod limits;
 mod mask;
 mod observation;
 mod servers;
@@ -16,6 +17,7 @@ mod source;
 pub use call::{CallRecord, CallTrace, Direction, Replica, SessionTag, Transport};
 pub use draft::Draft;
 pub use ending::{Answer, Ending, Outcome, RefusedReason, Verdict};
+pub use limits::{LimitIdx, LimitLabel, LimitTable, Limited};
 pub use mask::mask;
 pub use observation::{
     EventKind, HealthResult, Observation, ProcSample, RecordSink, RestartReason, ServerEvent,

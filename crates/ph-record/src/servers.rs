@@ -3,6 +3,7 @@
 //! Indices are given once and never reused, also across a reload, so that a
 //! counter can never be continued by another server.
 
+use crate::LimitTable;
 use arc_swap::ArcSwap;
 use ph_base::ServerName;
 use std::collections::HashMap;
@@ -163,6 +164,8 @@ impl Server {
 pub struct ServerTable {
     servers: ArcSwap<Vec<Arc<Server>>>,
     add: Mutex<()>,
+    /// The limits on calls, of all servers.
+    pub limits: LimitTable,
 }
 
 impl ServerTable {

@@ -190,6 +190,7 @@ fn record(server: &Server, i: usize) -> Observation {
         delivered: true,
         rpc_code: None,
         error: None,
+        limited: None,
         request_bytes: 180,
         response_bytes: 240,
         params: None,

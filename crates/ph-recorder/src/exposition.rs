@@ -285,6 +285,7 @@ fn relay(page: &mut Page<'_>, all: &Servers<'_>, registry: &Registry) {
             }
         }
     }
+    limits(page, all, registry);
     let mut family = page.family(&catalogue::NOTIFICATIONS);
     for server in all.servers {
         let (name, live) = (server.name.as_str(), &server.live);
@@ -319,6 +320,24 @@ fn relay(page: &mut Page<'_>, all: &Servers<'_>, registry: &Registry) {
     }
     page.family(&catalogue::STATUSES_FOLDED)
         .sample(&[], registry.statuses_folded());
+}
+
+fn limits(page: &mut Page<'_>, all: &Servers<'_>, registry: &Registry) {
+    let table = &registry.table().limits;
+    let metrics = [&catalogue::RATE_LIMITED, &catalogue::RATE_LIMIT_DRY_RUN];
+    for (which, metric) in metrics.into_iter().enumerate() {
+        let mut family = page.family(metric);
+        for (server, cells) in all.counted() {
+            for (limit, counts) in cells.limits().filter(|(_, counts)| counts[which] > 0) {
+                let labels = [server.name.as_str(), &table.label(limit)];
+                family.sample(&labels, counts[which]);
+            }
+        }
+    }
+    page.family(&catalogue::LIMIT_SUBJECTS)
+        .sample(&[], table.subjects.load(Relaxed));
+    page.family(&catalogue::LIMIT_OVERFLOW)
+        .sample(&[], table.overflowed.load(Relaxed));
 }
 
 fn recorder(page: &mut Page<'_>, scrape: &Scrape<'_>) {

@@ -19,8 +19,8 @@ use ph_base::Method;
 use ph_base::trace::{SpanId, TraceId};
 use ph_record::mask;
 use ph_record::{
-    CallRecord, Direction, EventKind, Observation, Replica, Server, ServerEvent, ServerIdx,
-    ServerLine, SessionTag, Transport,
+    CallRecord, Direction, EventKind, Limited, Observation, Replica, Server, ServerEvent,
+    ServerIdx, ServerLine, SessionTag, Transport,
 };
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -135,6 +135,9 @@ impl Encoder {
             o.signed("rpc_code", code);
         }
         masked(&mut o, "error", r.error.as_deref());
+        if let Some(limited) = &r.limited {
+            limits(&mut o, limited);
+        }
         o.end();
     }
 
@@ -185,6 +188,16 @@ fn trace(o: &mut Object<'_>, trace_id: TraceId, span: Option<SpanId>) {
     o.plain("trace_id", &trace_id.hex());
     if let Some(span) = span {
         o.plain("span_id", &span.hex());
+    }
+}
+
+/// The limit that refused a call, and those that would have: several stand in one text, as the store's columns
+/// have no lists.
+fn limits(o: &mut Object<'_>, limited: &Limited) {
+    o.some_text("limit", limited.by.as_ref().map(|label| &*label.name));
+    let names: Vec<_> = limited.dry_run.iter().map(|label| &*label.name).collect();
+    if !names.is_empty() {
+        o.text("limit_dry_run", &names.join(","));
     }
 }
 

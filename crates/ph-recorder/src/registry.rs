@@ -103,6 +103,9 @@ impl Registry {
         if let Ending::Refused(reason) = record.ending {
             cells.refused[reason as usize].fetch_add(1, Relaxed);
         }
+        if let Some(limited) = &record.limited {
+            cells.limited(limited);
+        }
         if self.otel.load(Relaxed) && !record.is_stream {
             cells.otel.fold(record);
         }

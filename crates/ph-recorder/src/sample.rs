@@ -55,6 +55,7 @@ pub(crate) fn record(server: &Server, ending: Ending) -> CallRecord {
         delivered: true,
         rpc_code: None,
         error: None,
+        limited: None,
         request_bytes: 10,
         response_bytes: 20,
         params: None,

@@ -1,5 +1,6 @@
 //! A client's request as it is read: head, then body, bounded in bytes and time.
 
+use crate::limits::Admitted;
 use crate::session::Session;
 use crate::shared::unix_ns;
 use bytes::{Bytes, BytesMut};
@@ -8,7 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use ph_base::{Era, Revision};
 use ph_mcp::params::Field;
-use ph_mcp::{Envelope, headers};
+use ph_mcp::{Envelope, MessageId, headers};
 use ph_record::{CallRecord, SessionTag};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub(crate) struct Client {
     pub waited_ns: u64,
     /// The session it named, when it is one we know.
     pub session: Option<Arc<Session>>,
+    /// Calls of it that limits have something to say about, by id.
+    pub admitted: Vec<(Option<MessageId>, Arc<Admitted>)>,
     /// What its head said that every call asks for.
     said: Said,
 }
@@ -69,6 +72,7 @@ impl Client {
             received_unix_ns: unix_ns(),
             waited_ns: 0,
             session: None,
+            admitted: Vec::new(),
         }
     }
 
@@ -85,6 +89,13 @@ impl Client {
             (Some(Ok(text)), None) => Field::Text(text),
             _ => Field::Unclear,
         }
+    }
+
+    /// What limits have to say about the call with this id.
+    pub(crate) fn admitted(&self, id: Option<&MessageId>) -> Option<Arc<Admitted>> {
+        let mut all = self.admitted.iter();
+        let found = all.find(|(of, _)| of.as_ref() == id);
+        found.map(|(_, admitted)| Arc::clone(admitted))
     }
 
     pub(crate) fn session_id(&self) -> Option<&str> {

@@ -12,6 +12,7 @@ mod cancel;
 mod drive;
 mod heard;
 mod inbound;
+mod limits;
 mod permits;
 mod reply;
 mod session;
@@ -23,5 +24,6 @@ mod http;
 mod resources;
 mod stdio;
 
+pub use limits::{Held, LimitStore, LocalStore, Taking, Verdict};
 pub use relay::{ApplyError, Relay};
 pub use shared::{Shared, SharedParts};

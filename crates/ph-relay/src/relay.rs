@@ -3,6 +3,7 @@
 use crate::call::Call;
 use crate::http::HttpServer;
 use crate::inbound::{BodyFault, BodyLimits, Client, read_body};
+use crate::limits::{Gate, LimitStore, LocalStore};
 use crate::reply::OwnError;
 use crate::shared::Shared;
 use crate::stdio::StdioServer;
@@ -23,13 +24,16 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// The data plane.
 pub struct Relay {
     pub(crate) shared: Arc<Shared>,
     running: ArcSwap<Running>,
+    /// What was taken of limits; it outlives their plan.
+    limit_store: Arc<dyn LimitStore>,
+    started: Instant,
 }
 
 /// What one plan made.
@@ -37,6 +41,8 @@ pub struct Relay {
 struct Running {
     servers: BTreeMap<ServerName, Arc<Upstream>>,
     limits: Option<BodyLimits>,
+    /// `None` without limits on calls.
+    gate: Option<Gate>,
 }
 
 /// One server, as it is reached.
@@ -74,9 +80,13 @@ impl Relay {
     /// resource use on the runtime that this is called within.
     pub fn new(shared: Arc<Shared>) -> Arc<Self> {
         tokio::spawn(crate::resources::watch(Arc::clone(&shared)));
+        let table = Arc::clone(&shared.parts.table);
+        let limit_store = LocalStore::new(LocalStore::BYTES_MAX, table);
         Arc::new(Self {
             shared,
             running: ArcSwap::default(),
+            limit_store: Arc::new(limit_store),
+            started: Instant::now(),
         })
     }
 
@@ -125,6 +135,12 @@ impl Relay {
         self.running.store(Arc::new(Running {
             servers,
             limits: Some(limits),
+            gate: Gate::new(
+                plan,
+                &self.shared.parts.table.limits,
+                &self.limit_store,
+                self.started,
+            ),
         }));
         for upstream in retired {
             upstream.retire(plan.stop.drain);
@@ -235,7 +251,8 @@ impl Relay {
                 Ok(body) => {
                     client.waited_ns =
                         u64::try_from(client.received.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                    self.post(upstream, client, body).await
+                    self.post(upstream, running.gate.as_ref(), client, body)
+                        .await
                 }
                 Err(fault) => self.unread(upstream, &client, fault),
             },
@@ -264,13 +281,19 @@ impl Relay {
         }
     }
 
-    async fn post(&self, upstream: &Upstream, client: Client, body: Bytes) -> Response<Body> {
+    async fn post(
+        &self,
+        upstream: &Upstream,
+        gate: Option<&Gate>,
+        client: Client,
+        body: Bytes,
+    ) -> Response<Body> {
         // The message borrows the body, and the body moves on: both are cheap handles.
         let text = body.clone();
         match envelope::read_body(&text) {
-            Ok(read) => match &upstream.way {
-                Way::Http(http) => Arc::clone(http).post(client, body, read).await,
-                Way::Stdio(stdio) => Arc::clone(stdio).post(client, body, read).await,
+            Ok(read) => match gate {
+                None => upstream.way.post(client, body, read).await,
+                Some(gate) => self.post_limited(upstream, gate, client, body, read).await,
             },
             Err(fault) => {
                 let mut call = Call::of_nobody(&self.shared, &upstream.server, &client);
@@ -389,6 +412,18 @@ impl Upstream {
 }
 
 impl Way {
+    pub(crate) async fn post(
+        &self,
+        client: Client,
+        body: Bytes,
+        read: envelope::Body<'_>,
+    ) -> Response<Body> {
+        match self {
+            Self::Http(http) => Arc::clone(http).post(client, body, read).await,
+            Self::Stdio(stdio) => Arc::clone(stdio).post(client, body, read).await,
+        }
+    }
+
     fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Http(a), Self::Http(b)) => Arc::ptr_eq(a, b),

@@ -1,7 +1,7 @@
 //! The client's side of an exchange: one head, then a body in one piece or many.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use ph_mcp::error;
 use ph_wire::body::{Body, Piece};
@@ -143,6 +143,8 @@ pub(crate) struct OwnError {
     /// JSON text of the error's `data`.
     pub data: Option<String>,
     pub retry_after_s: Option<u64>,
+    /// The fields `RateLimit-Policy` and `RateLimit`.
+    pub limit: Option<Box<(String, String)>>,
 }
 
 impl OwnError {
@@ -153,6 +155,7 @@ impl OwnError {
             message: message.into(),
             data: None,
             retry_after_s: None,
+            limit: None,
         }
     }
 
@@ -174,6 +177,14 @@ impl OwnError {
         let mut headers = json_headers();
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if let Some((policy, state)) = self.limit.as_deref() {
+            let fields = [("ratelimit-policy", policy), ("ratelimit", state)];
+            for (name, value) in fields {
+                if let Ok(value) = HeaderValue::from_str(value) {
+                    headers.insert(HeaderName::from_static(name), value);
+                }
+            }
         }
         headers
     }

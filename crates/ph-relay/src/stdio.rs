@@ -168,6 +168,12 @@ impl StdioServer {
         }
     }
 
+    /// What the client of a session calls itself.
+    pub(crate) fn client_of(&self, session_id: &str) -> Option<Arc<str>> {
+        let state = self.state();
+        state.sessions.get(session_id)?.client.get().cloned()
+    }
+
     /// Takes up or opens an event stream of a legacy session.
     pub(crate) async fn get(self: Arc<Self>, client: Client) -> Response<Body> {
         if client.era_of_head() == Era::Modern {

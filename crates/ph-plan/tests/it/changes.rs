@@ -115,6 +115,11 @@ fn the_process() {
         &with("sessions: {max: 1}\nchildren: {max: 1}"),
         &["BoundsChanged"],
     );
+    check(&with("limits: {a: {rate: 1/s}}"), &["RateLimitsChanged"]);
+    check(
+        &with("clients: {trusted_proxies: [10.0.0.1]}"),
+        &["RateLimitsChanged"],
+    );
     check(&with("log: {level: debug}"), &["LogChanged"]);
     check(
         &with("metrics: {otel_operation: true}"),
@@ -160,5 +165,5 @@ fn the_way_of_writing_is_no_change() {
 /// Published hashes are compared across machines and builds.
 #[test]
 fn the_hash_is_stable() {
-    assert_eq!(plan(BASE).hash(), "48b383d824fc3e70");
+    assert_eq!(plan(BASE).hash(), "5d2bcafae5b4d6c6");
 }

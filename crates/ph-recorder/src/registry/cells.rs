@@ -10,7 +10,10 @@ use super::replicas::Replicas;
 use super::shard::Sharded;
 use super::status::{KNOWN, RareStatuses, folded, known};
 use ph_base::Method;
-use ph_record::{CallRecord, HealthResult, Outcome, RefusedReason, ToolIdx, ToolTable};
+use ph_record::{
+    CallRecord, HealthResult, LimitIdx, LimitLabel, LimitTable, Limited, Outcome, RefusedReason,
+    ToolIdx, ToolTable,
+};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -103,6 +106,8 @@ pub(crate) struct ServerCells {
     shards: Sharded<ServerShard>,
     /// Calls refused, by reason; what was refused before it was a call is in the server's `Live`.
     pub(crate) refused: [AtomicU64; RefusedReason::ALL.len()],
+    /// By limit: calls it refused, and calls it would have refused.
+    limited: OnceLock<Box<[[AtomicU64; 2]; LimitTable::COUNT]>>,
     /// Health checks by result.
     pub(crate) health: [AtomicU64; HealthResult::ALL.len()],
     /// How long they took.
@@ -131,6 +136,7 @@ impl Default for ServerCells {
             tools: [const { OnceLock::new() }; TOOLS],
             shards: Sharded::default(),
             refused: Default::default(),
+            limited: OnceLock::new(),
             health: Default::default(),
             health_seconds: Histogram::default(),
             replicas: Replicas::default(),
@@ -150,6 +156,33 @@ impl ServerCells {
             shard.overhead.observe(&OVERHEAD_NS, record.overhead_ns);
         }
         self.cell(record.method, record.tool).fold(record)
+    }
+
+    /// Counts what limits had to say about a call.
+    pub(crate) fn limited(&self, limited: &Limited) {
+        let cells = self
+            .limited
+            .get_or_init(|| Box::new(std::array::from_fn(|_| Default::default())));
+        let count = |label: &LimitLabel, which: usize| {
+            if let Some(cell) = cells.get(usize::from(label.idx.0)) {
+                cell[which].fetch_add(1, Relaxed);
+            }
+        };
+        limited.by.iter().for_each(|label| count(label, 0));
+        limited.dry_run.iter().for_each(|label| count(label, 1));
+    }
+
+    /// Each limit with the calls it refused, and those it would have refused.
+    pub(crate) fn limits(&self) -> impl Iterator<Item = (LimitIdx, [u64; 2])> {
+        let cells = self
+            .limited
+            .get()
+            .into_iter()
+            .flat_map(|cells| cells.iter());
+        (0_u8..).zip(cells).map(|(at, cell)| {
+            let counts = [cell[0].load(Relaxed), cell[1].load(Relaxed)];
+            (LimitIdx(at), counts)
+        })
     }
 
     /// The cell of a method and tool. A tool index outside the table counts as `other`.

@@ -187,6 +187,7 @@ pub(crate) fn call(
             _ => None,
         },
         error: None,
+        limited: None,
         request_bytes: 100,
         response_bytes: 2000,
         params: None,

@@ -6,8 +6,8 @@ use crate::given::{
 use ph_base::trace::{SpanId, TraceId};
 use ph_base::{Era, Method};
 use ph_record::{
-    Answer, Direction, Ending, EventKind, HealthResult, Observation, RecordSink, RefusedReason,
-    Replica, RestartReason, ServerEvent, ServerLine,
+    Answer, Direction, Ending, EventKind, HealthResult, Limited, Observation, RecordSink,
+    RefusedReason, Replica, RestartReason, ServerEvent, ServerLine,
 };
 use ph_recorder::Level;
 use serde_json::Value;
@@ -86,6 +86,20 @@ fn calls(given: &Given) {
     listen.delivered = false;
     listen.http_status = 0;
     given.observe(listen);
+
+    let mut limited = call(
+        &server,
+        Method::ToolsCall,
+        Some("echo"),
+        Ending::Refused(RefusedReason::RateLimited),
+    );
+    limited.http_status = 429;
+    let label = |name| given.servers.limits.intern(name);
+    limited.limited = Some(Box::new(Limited {
+        by: Some(label("search")),
+        dry_run: vec![label("daily"), label("calls")],
+    }));
+    given.observe(limited);
 
     let mut unknown = call(
         &server,
@@ -225,7 +239,7 @@ fn lines_are_as_documented() {
     assert!(report.lines_settled);
     assert_eq!(
         (report.offered, report.written, report.dropped),
-        (21, 21, 0)
+        (22, 22, 0)
     );
     lines(dir.path(), "combined.log");
     golden("combined.log", &read(dir.path(), "combined.log"));
@@ -263,7 +277,7 @@ fn the_level_filters_lines_and_not_numbers() {
             .iter()
             .all(|l| l["level"] == "error")
     );
-    assert_eq!(given.metric("pilothouse_records_written_total"), "6");
+    assert_eq!(given.metric("pilothouse_records_written_total"), "7");
     assert_eq!(
         given.metric(r#"mcp_tool_calls_total{server="files",tool="echo",outcome="ok"}"#),
         "1"

@@ -4,8 +4,8 @@ use crate::given::{call, golden, ok, quiet, recorder};
 use ph_base::Method;
 use ph_record::catalogue::{self, Kind};
 use ph_record::{
-    Answer, Ending, EventKind, HealthResult, Observation, ProcSample, RecordSink, RefusedReason,
-    Replica, RestartReason, ServerEvent, ServerIdx, Transport,
+    Answer, Ending, EventKind, HealthResult, Limited, Observation, ProcSample, RecordSink,
+    RefusedReason, Replica, RestartReason, ServerEvent, ServerIdx, Transport,
 };
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -62,6 +62,18 @@ fn everything() -> crate::given::Given {
         None,
         Ending::Refused(RefusedReason::HeaderMismatch),
     ));
+    let mut limited = call(
+        &files,
+        Method::ToolsList,
+        None,
+        Ending::Refused(RefusedReason::RateLimited),
+    );
+    let label = |name| given.servers.limits.intern(name);
+    limited.limited = Some(Box::new(Limited {
+        by: Some(label("search")),
+        dry_run: vec![label("daily"), label("calls")],
+    }));
+    given.observe(limited);
     let mut listen = call(
         &files,
         Method::SubscriptionsListen,
