@@ -4,6 +4,7 @@ A step says what to do (`do` and its fields), what the answer must be (`want`), 
 record must say (`outcome`; one per JSON-RPC request, so two where the server asks back and is asked again).
 In `want`, `key` is equality, `key~` is "contains", `key^` is "starts with", `key>=` is a lower bound."""
 
+import json
 import os
 import subprocess
 from dataclasses import dataclass, field
@@ -288,6 +289,23 @@ CRASHER = [
     venv("sqlite-mcp2", "mcp-server-sqlite"),
     "--db-path",
     "/dev/null",
+]
+
+
+
+def limited(binary, status):
+    """The workbench with a limit that the second call of `echo` meets."""
+    limit = {"tools": ["echo"], "daily": 1, "refuse_with": status}
+    workbench = {"command": binary, "args": ["workbench"]}
+    return json.dumps({"limits": {"echo": limit}, "servers": {"workbench": workbench}})
+
+
+LIMITED = "too many requests: echo 1/day for client 127.0.0.1, retry after"
+# The second is refused; the third shows that the session lives.
+LIMITED_STEPS = [
+    {"do": "call", "name": "echo", "args": {"text": "one"}},
+    {"do": "call", "name": "echo", "args": {"text": "two"}, "may_fail": True},
+    {"do": "call", "name": "sleep", "args": {"ms": 1}},
 ]
 
 # Driver, client, mode. "default" is what a user gets who sets nothing.

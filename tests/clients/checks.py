@@ -106,3 +106,15 @@ def check_crash_loop(house):
     until("calls recorded", lambda: house.total("mcp_requests_total") == len(house.call_lines()) > 0, RECORDS_S)
     bad = [line for line in house.call_lines() if line["outcome"] not in ("unavailable", "refused")]
     assert not bad, f"the outcome of a call to a dead server: {bad[0]}"
+
+
+def check_limited(driver, plan, house):
+    """What a limit says reaches whoever called, at once, and the session goes on."""
+    started = time.monotonic()
+    _, first, refused, after, *_ = driver.run(plan)
+    took = time.monotonic() - started
+    assert first["ok"] and after["ok"], f"a call that no limit is for: {first} {after}"
+    assert not refused["ok"], f"no error: {refused}"
+    assert cases.LIMITED in json.dumps(refused), f"the user of this client does not learn why: {refused}"
+    assert took < 10, f"it took {took:.1f} s: it was tried again"
+    until("one refusal", lambda: house.total("mcp_rate_limited_total") == 1, RECORDS_S)

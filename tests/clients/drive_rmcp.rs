@@ -373,7 +373,9 @@ async fn drive(plan: &Value, say: impl Fn(Value)) {
                         say(
                             json!({ "do": step["do"], "ok": false, "error": format!("{error:?}") }),
                         );
-                        break;
+                        if step["may_fail"] != true {
+                            break;
+                        }
                     }
                 }
             }

@@ -14,6 +14,7 @@ mod gateway;
 mod hook;
 mod http1;
 mod keeping;
+mod limits;
 mod one_record;
 mod reading;
 mod reload;
