@@ -12,6 +12,7 @@
 
 mod http1;
 mod json;
+pub mod limits;
 pub mod load;
 pub mod mcp_server;
 pub mod otlp_sink;

@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use clap::Parser;
+use ph_bench::limits;
 use ph_bench::load;
 use ph_bench::mcp_server::Eras;
 use ph_bench::{otlp_sink, output, rules, store_logs, store_series, upstream_http, upstream_stdio};
@@ -33,6 +34,8 @@ enum Command {
     OtlpSink(Listen),
     /// Calls a server and prints a report as JSON; exit code 1 if a call failed.
     Load(Box<load::Options>),
+    /// Measures what a decision about limits on calls costs; prints a report as JSON.
+    Limits(limits::Options),
     /// Measures a store on disk; prints a report as JSON.
     #[command(subcommand)]
     Store(Store),
@@ -74,6 +77,7 @@ fn main() -> anyhow::Result<ExitCode> {
                 return Ok(ExitCode::from(1));
             }
         }
+        Command::Limits(options) => output::line(&format!("{:#}", limits::run(&options)?))?,
         Command::Store(Store::Logs(options)) => {
             output::line(&format!("{:#}", store_logs::run(&options)?))?;
         }

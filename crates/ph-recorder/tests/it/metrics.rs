@@ -237,6 +237,8 @@ fn families_come_in_the_order_of_the_catalogue_and_only_from_it() {
         "pilothouse_sink_",
         "pilothouse_rule_",
         "pilothouse_alert",
+        "pilothouse_heartbeat_",
+        "pilothouse_silences",
         "pilothouse_disk_",
     ];
     let of = |name: &&str| elsewhere.iter().any(|prefix| name.starts_with(prefix));
