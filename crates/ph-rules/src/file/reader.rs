@@ -14,6 +14,8 @@ const PROBLEMS_MAX: usize = 100;
 
 pub(crate) struct Reader<'t> {
     text: &'t str,
+    /// Where each line ends, so that a rule's line costs no walk through the text.
+    line_ends: Vec<usize>,
     path: Vec<String>,
     problems: Vec<Diagnostic>,
     hidden: usize,
@@ -23,6 +25,7 @@ impl<'t> Reader<'t> {
     pub(crate) fn new(text: &'t str) -> Self {
         Self {
             text,
+            line_ends: text.match_indices('\n').map(|(at, _)| at).collect(),
             path: Vec::new(),
             problems: Vec::new(),
             hidden: 0,
@@ -206,8 +209,7 @@ impl<'t> Reader<'t> {
     }
 
     pub(crate) fn line(&self, at: usize) -> usize {
-        let before = self.text.get(..at).unwrap_or_default();
-        before.bytes().filter(|byte| *byte == b'\n').count() + 1
+        self.line_ends.partition_point(|end| *end < at) + 1
     }
 
     pub(crate) fn wrong_type(&mut self, node: &Node, expected: &'static str) {

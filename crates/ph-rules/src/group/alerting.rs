@@ -218,9 +218,12 @@ impl State {
             AlertState::Pending if is_held => {
                 self.state = AlertState::Firing;
                 self.fired_at_ms = at_ms;
-                self.sent_at_ms = None;
             }
-            AlertState::Firing if !is_held => self.state = AlertState::Pending,
+            AlertState::Firing if !is_held => {
+                self.state = AlertState::Pending;
+                self.sent_at_ms = None;
+                self.keep_firing_since_ms = None;
+            }
             _ => {}
         }
     }
