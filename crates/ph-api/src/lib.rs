@@ -23,6 +23,6 @@ pub use alertmanager::{Alertmanager, Unavailable};
 pub use otlp::{Ingested, IngestedKind, SpanMetrics};
 pub use router::router;
 pub use sources::{
-    Asking, Elsewhere, Evaluation, Exemplar, Intake, Metadata, Numbers, NumbersStats, SinkStatus,
-    Sinks, Sources,
+    Asking, Elsewhere, Evaluation, Exemplar, Intake, Metadata, Numbers, NumbersStats, Objectives,
+    SinkStatus, Sinks, Sources,
 };

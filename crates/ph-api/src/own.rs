@@ -5,6 +5,7 @@
 mod follow;
 mod logs;
 mod request;
+mod slos;
 mod status;
 mod traces;
 
@@ -56,6 +57,20 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             traces::TRACE,
             Answer::json::<traces::OneTrace>(),
             get(traces::trace),
+        ),
+        read(
+            "/api/pilothouse/slos",
+            "How every service level stands: events, what of the budget is left, how fast it burns.",
+            slos::TABLE,
+            Answer::json::<slos::Slos>(),
+            get(slos::table),
+        ),
+        read(
+            "/api/pilothouse/slos/report",
+            "The service levels of a month, day by day; as JSON, Markdown or HTML.",
+            slos::REPORT,
+            Answer::json::<slos::ReportAnswer>(),
+            get(slos::report),
         ),
         read(
             "/api/pilothouse/store",

@@ -5,12 +5,14 @@ use crate::otlp::{Ingested, SpanMetrics};
 use crate::work::Gate;
 use bytes::Bytes;
 use http::StatusCode;
+use ph_plan::{Slo, SloName};
 use ph_policy::HeadRules;
 use ph_promql::{Labels, Matcher, SeriesSource, SourceError};
 use ph_rules::GroupStatus;
 use ph_store::logs::LogReader;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -26,6 +28,8 @@ pub struct Sources {
     pub sinks: Option<Arc<dyn Sinks>>,
     /// Holds alerts and silences; none where nobody does.
     pub alertmanager: Option<Arc<dyn Alertmanager>>,
+    /// The service level objectives.
+    pub objectives: Arc<dyn Objectives>,
     /// Takes what comes in by OTLP; none while the store is switched off.
     pub intake: Option<Arc<dyn Intake>>,
     /// Counts what comes in by OTLP. The recorder shows it: [`ph_record::SampleSource`].
@@ -169,6 +173,15 @@ pub trait Elsewhere: Send + Sync {
 
 /// An answer on its way.
 pub type Asking = Pin<Box<dyn Future<Output = Result<(StatusCode, Vec<u8>), String>> + Send>>;
+
+/// Knows the service level objectives.
+pub trait Objectives: Send + Sync {
+    /// Those that hold now, by name.
+    fn slos(&self) -> BTreeMap<SloName, Slo>;
+
+    /// The numbers that they are judged by, when these are not the own ones. Reading them blocks.
+    fn elsewhere(&self) -> Option<Box<dyn SeriesSource + Send>>;
+}
 
 /// Knows the sinks.
 pub trait Sinks: Send + Sync {

@@ -14,7 +14,7 @@ mod report;
 mod row;
 mod select;
 mod table;
-mod words;
+pub mod words;
 
 pub use calendar::Month;
 pub use compile::compile;

@@ -4,6 +4,7 @@ use crate::few::Few;
 use crate::front::Front;
 use crate::home::Home;
 use crate::notify::Desk;
+use crate::objectives::Held;
 use crate::rules::Running;
 use crate::sinks::Sinks;
 use crate::start_error::StartError;
@@ -24,6 +25,7 @@ pub(crate) struct Admin {
     pub(crate) readers: Option<Readers>,
     pub(crate) sinks: Option<Arc<Sinks>>,
     pub(crate) rules: Arc<Running>,
+    pub(crate) objectives: Arc<Held>,
     pub(crate) desk: Desk,
     pub(crate) keeper: Option<Keeper>,
     pub(crate) spans: Arc<SpanMetrics>,
@@ -65,6 +67,7 @@ impl Admin {
                 .map(|keeper| Arc::new(TakesIn(keeper)) as Arc<_>),
             spans: Arc::clone(&self.spans),
             alertmanager: Some(Arc::new(self.desk.clone())),
+            objectives: Arc::<Held>::clone(&self.objectives),
             evaluation: Some(Arc::<Running>::clone(&self.rules)),
             rules: HeadRules::loopback(),
             version: self.version.clone(),

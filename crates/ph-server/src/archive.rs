@@ -1,5 +1,6 @@
 //! A data directory without its daemon: the same API, over files that nobody writes.
 
+use crate::objectives::Held;
 use axum::Router;
 use axum::body::Body;
 use http::header::HOST;
@@ -8,6 +9,8 @@ use http_body_util::{BodyExt, Limited};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use ph_api::{Sources, SpanMetrics};
+use ph_jobs::{Remote, TargetError};
+use ph_plan::Plan;
 use ph_policy::HeadRules;
 use ph_store::RealDisk;
 use ph_store::logs::{LogReader, StoreError};
@@ -33,6 +36,9 @@ pub enum ArchiveError {
     /// The records cannot be read.
     #[error(transparent)]
     Records(#[from] StoreError),
+    /// The Prometheus of `metrics.query` cannot be asked.
+    #[error(transparent)]
+    Remote(#[from] TargetError),
     /// The samples of metrics cannot be read.
     #[error(transparent)]
     Samples(#[from] SeriesError),
@@ -45,10 +51,11 @@ impl Archive {
     /// Opens the records in a data directory.
     ///
     /// - `version`: of the binary.
+    /// - `plan`: says which service level objectives there are, and who is asked about them instead.
     ///
     /// # Errors
     /// [`ArchiveError`].
-    pub fn open(data_dir: &Path, version: &str) -> Result<Self, ArchiveError> {
+    pub fn open(data_dir: &Path, version: &str, plan: &Plan) -> Result<Self, ArchiveError> {
         let store = data_dir.join("store");
         if !store.is_dir() {
             return Err(ArchiveError::Missing {
@@ -65,6 +72,8 @@ impl Archive {
             .is_dir()
             .then(|| SeriesReader::open_read_only(&RealDisk, &series))
             .transpose()?;
+        let url = plan.metrics.query.as_ref();
+        let remote = url.map(|url| Remote::new(url.as_str())).transpose()?;
         let sources = Sources {
             numbers: series.map(|(series, _)| Arc::new(series) as Arc<_>),
             logs: logs.map(|(logs, _)| logs),
@@ -72,6 +81,7 @@ impl Archive {
             sinks: None,
             intake: None,
             spans: Arc::new(SpanMetrics::default()),
+            objectives: Arc::new(Held::new(plan, remote)),
             evaluation: None,
             rules: HeadRules::loopback(),
             version: version.to_owned(),

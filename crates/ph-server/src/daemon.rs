@@ -6,6 +6,7 @@ use crate::disk::Disk;
 use crate::front::Front;
 use crate::home::Home;
 use crate::notify::{self, Desk};
+use crate::objectives::Held;
 use crate::rules::{Parts, RuleSet, Running};
 use crate::scrapes::Scrapes;
 use crate::settings::{self, Environment};
@@ -190,7 +191,9 @@ impl Daemon {
         let desk = Desk::start(&plan, &home, &recorder, admin_address, &version, &complain).await?;
         let rules = start_rules(&recorder, readers.as_ref(), &desk, tell)?;
         let remote = Running::remote_of(&plan)?;
+        let asked = remote.as_ref().map(|asked| asked.0.clone());
         let admin = Admin {
+            objectives: Arc::new(Held::new(&plan, asked)),
             rules: Arc::clone(&rules),
             desk: desk.clone(),
             front: front.clone(),
@@ -328,6 +331,8 @@ impl Daemon {
         // Before the rules, so that what fires anew has its receiver.
         self.desk.apply(told).await;
         let (rules, admin) = (&self.rules, self.admin_address());
+        let asked = remote.as_ref().map(|asked| asked.0.clone());
+        self.admin.objectives.apply(&self.plan, asked);
         rules.apply(&self.plan, &self.rule_set, remote, admin).await;
         if let Some(listener) = listener {
             let accept = CancellationToken::new();

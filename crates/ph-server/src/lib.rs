@@ -12,6 +12,7 @@ mod few;
 mod front;
 mod home;
 mod notify;
+mod objectives;
 mod rules;
 mod scrapes;
 mod settings;

@@ -16,6 +16,7 @@ use crate::secrets;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use daemon::Daemon;
+use ph_plan::Plan;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tokio::runtime::{Builder, Runtime};
@@ -62,6 +63,11 @@ pub(crate) struct CouldNotAsk;
 impl Api {
     /// The daemon of `--address`; else the one that owns the data directory; else the directory.
     pub(crate) fn find(args: &WhereArgs) -> Result<Self> {
+        Self::find_with(args, &Plan::default())
+    }
+
+    /// The same; a directory answers as `plan` says.
+    pub(crate) fn find_with(args: &WhereArgs, plan: &Plan) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let answerer = match &args.address {
             Some(address) => Answerer::Daemon(Daemon::at(address)?),
@@ -70,7 +76,7 @@ impl Api {
                 match running(&runtime, &dir) {
                     Some(daemon) => Answerer::Daemon(daemon),
                     None => Answerer::Directory(
-                        ph_server::Archive::open(&dir, env!("CARGO_PKG_VERSION"))
+                        ph_server::Archive::open(&dir, env!("CARGO_PKG_VERSION"), plan)
                             .with_context(|| {
                                 format!("no daemon runs in `{}`, and its records", dir.display())
                             })

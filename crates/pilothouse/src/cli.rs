@@ -4,6 +4,7 @@ use crate::generate::GenerateArgs;
 use crate::logs::LogsArgs;
 use crate::query::QueryArgs;
 use crate::rules::RulesArgs;
+use crate::slo::SloArgs;
 use crate::store::StoreArgs;
 use crate::trace::TraceArgs;
 use clap::{Args, Parser, Subcommand};
@@ -47,6 +48,9 @@ pub(crate) enum Command {
     /// Check rule files of Prometheus and run their unit tests.
     #[command(after_help = crate::rules::EXAMPLES)]
     Rules(RulesArgs),
+    /// Show how service levels stand: what is promised, what is left of the error budget.
+    #[command(after_help = crate::slo::EXAMPLES)]
+    Slo(Box<SloArgs>),
     /// Look after what is kept on disk.
     Store(Box<StoreArgs>),
     /// Serve the built-in MCP server: files, SQLite and HTTP tools, each step traced.

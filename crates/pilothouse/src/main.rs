@@ -11,6 +11,7 @@ mod rule_files;
 mod rules;
 mod run;
 mod secrets;
+mod slo;
 mod sources;
 mod store;
 mod terminal;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         Command::Logs(args) => logs::logs(&args, &printer),
         Command::Trace(args) => trace::trace(&args, &printer),
         Command::Rules(args) => rules::rules(&args, &printer),
+        Command::Slo(args) => slo::slo(&args, &printer),
         Command::Store(args) => store::store(&args, &printer),
         Command::Workbench(args) => workbench::serve(args),
     };

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Looked for when nothing else is said.
-const DEFAULT_FILE: &str = "pilothouse.yaml";
+pub(crate) const DEFAULT_FILE: &str = "pilothouse.yaml";
 
 /// Where a plan comes from.
 pub(crate) enum Source {

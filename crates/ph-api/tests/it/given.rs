@@ -65,6 +65,7 @@ pub(crate) fn with(change: impl FnOnce(&mut Sources)) -> Given {
         logs: Some(store.reader()),
         alertmanager: None,
         evaluation: None,
+        objectives: Arc::new(crate::slos::Four),
         sinks: Some(Arc::new(TwoSinks)),
         intake: Some(intake.clone()),
         spans: spans.clone(),

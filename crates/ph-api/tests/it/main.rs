@@ -9,4 +9,5 @@ mod given;
 mod logs;
 mod otlp;
 mod prometheus;
+mod slos;
 mod surface;

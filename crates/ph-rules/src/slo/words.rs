@@ -1,7 +1,8 @@
 //! Spans of time and numbers, for rules and for people.
 
 /// A span as Prometheus writes it: `5m`, `5h36m`. What is less than a millisecond is not said.
-pub(crate) fn span(ms: i64) -> String {
+#[must_use]
+pub fn span(ms: i64) -> String {
     let units = [
         ("d", 86_400_000),
         ("h", 3_600_000),
@@ -25,7 +26,8 @@ pub(crate) fn span(ms: i64) -> String {
 }
 
 /// A span for people, to two digits or so: `7.2 days`, `3 hours`, `40 minutes`, `12 seconds`.
-pub(crate) fn rough(ms: i64) -> String {
+#[must_use]
+pub fn rough(ms: i64) -> String {
     let ms = ms.max(0) as f64;
     let units = [
         ("days", 86_400_000.0),
@@ -42,7 +44,8 @@ pub(crate) fn rough(ms: i64) -> String {
 }
 
 /// A percentage with as many digits as tell it from 100: `99.95 %`, never rounded up to `100 %`.
-pub(crate) fn percent(value: f64) -> String {
+#[must_use]
+pub fn percent(value: f64) -> String {
     let down = |digits: i32| {
         let scale = 10_f64.powi(digits);
         (value * scale).floor() / scale
@@ -61,7 +64,8 @@ pub(crate) fn percent(value: f64) -> String {
 }
 
 /// A count with its thousands apart: `1 234 567`.
-pub(crate) fn count(value: u64) -> String {
+#[must_use]
+pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (nth, digit) in digits.chars().enumerate() {
