@@ -151,7 +151,7 @@ pub(super) fn details(row: &SloRow, look: Look) -> String {
     );
     lines.push((
         "used up".into(),
-        if row.good_percent.is_some() {
+        if row.verdict != Verdict::InsufficientData {
             lasts
         } else {
             nothing()
