@@ -180,7 +180,7 @@ pub trait Objectives: Send + Sync {
     fn slos(&self) -> BTreeMap<SloName, Slo>;
 
     /// The numbers that they are judged by, when these are not the own ones. Reading them blocks.
-    fn elsewhere(&self) -> Option<Box<dyn SeriesSource + Send>>;
+    fn elsewhere(&self) -> Option<Arc<dyn SeriesSource + Send + Sync>>;
 }
 
 /// Knows the sinks.

@@ -1,6 +1,7 @@
 //! A data directory without its daemon: the same API, over files that nobody writes.
 
 use crate::objectives::Held;
+use crate::rules::Running;
 use axum::Router;
 use axum::body::Body;
 use http::header::HOST;
@@ -9,7 +10,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use ph_api::{Sources, SpanMetrics};
-use ph_jobs::{Remote, TargetError};
+use ph_jobs::TargetError;
 use ph_plan::Plan;
 use ph_policy::HeadRules;
 use ph_store::RealDisk;
@@ -48,7 +49,7 @@ pub enum ArchiveError {
 const ANSWER_BYTES_MAX: usize = 80 << 20;
 
 impl Archive {
-    /// Opens the records in a data directory.
+    /// Opens the records in a data directory; within a tokio runtime.
     ///
     /// - `version`: of the binary.
     /// - `plan`: says which service level objectives there are, and who is asked about them instead.
@@ -72,8 +73,7 @@ impl Archive {
             .is_dir()
             .then(|| SeriesReader::open_read_only(&RealDisk, &series))
             .transpose()?;
-        let url = plan.metrics.query.as_ref();
-        let remote = url.map(|url| Remote::new(url.as_str())).transpose()?;
+        let remote = Running::remote_of(plan)?;
         let sources = Sources {
             numbers: series.map(|(series, _)| Arc::new(series) as Arc<_>),
             logs: logs.map(|(logs, _)| logs),

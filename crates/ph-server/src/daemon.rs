@@ -191,9 +191,8 @@ impl Daemon {
         let desk = Desk::start(&plan, &home, &recorder, admin_address, &version, &complain).await?;
         let rules = start_rules(&recorder, readers.as_ref(), &desk, tell)?;
         let remote = Running::remote_of(&plan)?;
-        let asked = remote.as_ref().map(|asked| asked.0.clone());
         let admin = Admin {
-            objectives: Arc::new(Held::new(&plan, asked)),
+            objectives: Arc::new(Held::new(&plan, remote.clone())),
             rules: Arc::clone(&rules),
             desk: desk.clone(),
             front: front.clone(),
@@ -331,8 +330,7 @@ impl Daemon {
         // Before the rules, so that what fires anew has its receiver.
         self.desk.apply(told).await;
         let (rules, admin) = (&self.rules, self.admin_address());
-        let asked = remote.as_ref().map(|asked| asked.0.clone());
-        self.admin.objectives.apply(&self.plan, asked);
+        self.admin.objectives.apply(&self.plan, remote.clone());
         rules.apply(&self.plan, &self.rule_set, remote, admin).await;
         if let Some(listener) = listener {
             let accept = CancellationToken::new();

@@ -7,5 +7,6 @@ mod running;
 mod set;
 
 use news::News;
+pub(crate) use remote::Asked;
 pub(crate) use running::{Parts, Running};
 pub use set::{RuleProblems, RuleSet, RuleText};

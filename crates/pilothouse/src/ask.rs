@@ -69,6 +69,7 @@ impl Api {
     /// The same; a directory answers as `plan` says.
     pub(crate) fn find_with(args: &WhereArgs, plan: &Plan) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
         let answerer = match &args.address {
             Some(address) => Answerer::Daemon(Daemon::at(address)?),
             None => {
@@ -85,6 +86,7 @@ impl Api {
                 }
             }
         };
+        drop(entered);
         Ok(Self { runtime, answerer })
     }
 

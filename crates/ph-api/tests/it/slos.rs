@@ -16,7 +16,7 @@ impl Objectives for Four {
         Plan::default().slos_in_force()
     }
 
-    fn elsewhere(&self) -> Option<Box<dyn SeriesSource + Send>> {
+    fn elsewhere(&self) -> Option<Arc<dyn SeriesSource + Send + Sync>> {
         None
     }
 }
@@ -29,8 +29,8 @@ impl Objectives for Elsewhere {
         Four.slos()
     }
 
-    fn elsewhere(&self) -> Option<Box<dyn SeriesSource + Send>> {
-        Some(Box::new(Steady))
+    fn elsewhere(&self) -> Option<Arc<dyn SeriesSource + Send + Sync>> {
+        Some(Arc::new(Steady))
     }
 }
 
