@@ -60,8 +60,7 @@ impl From<SilenceError> for Wrong {
         let status = match &error {
             SilenceError::NotFound => StatusCode::NOT_FOUND,
             SilenceError::Invalid(_) | SilenceError::TooMany(_) => StatusCode::BAD_REQUEST,
-            // What Alertmanager answers, too.
-            SilenceError::Expired(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            SilenceError::Expired(_) => StatusCode::CONFLICT,
             SilenceError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self {

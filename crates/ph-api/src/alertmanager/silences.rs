@@ -57,13 +57,16 @@ pub(super) async fn set(State(shared): State<Shared>, request: Request) -> Resul
     Ok(value(&SilenceId { silence_id }))
 }
 
-/// `DELETE /api/v2/silence/{id}`
+/// `DELETE /api/v2/silence/{id}`: that it is over already is no failure.
 pub(super) async fn expire(
     State(shared): State<Shared>,
     Path(id): Path<String>,
 ) -> Result<Response, Wrong> {
     call(&shared, move |alertmanager| {
-        alertmanager.expire_silence(&id)
+        match alertmanager.expire_silence(&id) {
+            Err(SilenceError::Expired(_)) => Ok(()),
+            ended => ended,
+        }
     })
     .await?;
     Ok(StatusCode::OK.into_response())

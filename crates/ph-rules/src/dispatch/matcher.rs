@@ -8,7 +8,7 @@ const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// Most matchers of one route, silence or rule of inhibition.
 const MATCHERS_MAX: usize = 64;
 
-/// Conditions that all have to hold. Sorted by name, value and operator.
+/// Conditions that all have to hold. Those of routes are sorted by name, value and operator.
 #[derive(Clone, Debug, Default)]
 pub struct Matchers(Vec<Matcher>);
 
@@ -37,10 +37,15 @@ impl Matchers {
     /// # Errors
     /// When there are more than 64.
     pub fn new(mut all: Vec<Matcher>) -> Result<Self, SyntaxError> {
+        all.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
+        Self::as_given(all)
+    }
+
+    /// Matchers that stay in their order: a silence is shown as it was made.
+    pub(super) fn as_given(all: Vec<Matcher>) -> Result<Self, SyntaxError> {
         if all.len() > MATCHERS_MAX {
             return Err(SyntaxError::TooLong);
         }
-        all.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
         Ok(Self(all))
     }
 

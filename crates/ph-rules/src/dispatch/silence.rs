@@ -181,7 +181,7 @@ pub(super) fn matchers_of(rows: &[MatcherRow]) -> Result<Matchers, String> {
     if all.iter().all(|matcher| matcher.matches("")) {
         return Err("at least one matcher must not match the empty string".to_owned());
     }
-    Matchers::new(all).map_err(|error| error.to_string())
+    Matchers::as_given(all).map_err(|error| error.to_string())
 }
 
 impl MatcherRow {
