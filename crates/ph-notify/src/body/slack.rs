@@ -172,3 +172,88 @@ fn escaped(text: &str) -> String {
         .replace('<', "&lt;")
         .replace('>', "&gt;")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn pairs(all: &[(&str, &str)]) -> Pairs {
+        all.iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect()
+    }
+
+    fn alert(one: usize, ends_at_ms: Option<i64>) -> SavedAlert {
+        SavedAlert {
+            fingerprint: 1,
+            labels: pairs(&[
+                ("alertname", "HighErrorRate"),
+                ("one", &one.to_string()),
+                ("severity", "critical"),
+            ]),
+            annotations: pairs(&[
+                ("summary", "5 % of <calls> & more"),
+                (
+                    "runbook_url",
+                    "http://127.0.0.1:3001/runbooks/HighErrorRate",
+                ),
+            ]),
+            starts_at_ms: 0,
+            ends_at_ms,
+            generator_url: "http://h/graph?g0.expr=a&b".to_owned(),
+        }
+    }
+
+    fn message(alerts: Vec<SavedAlert>) -> Value {
+        let saved = Saved {
+            receiver: "chat".to_owned(),
+            group_key: "{}:{}".to_owned(),
+            group_labels: pairs(&[("alertname", "HighErrorRate"), ("server", "files")]),
+            alerts,
+            at_ms: 1_500,
+            dedupe_key: "k".to_owned(),
+        };
+        serde_json::from_str(&body(&saved, "http://127.0.0.1:3001", Some("#ops"), None)).unwrap()
+    }
+
+    #[test]
+    fn a_message_can_be_read_and_has_links() {
+        let message = message(vec![alert(1, Some(5)), alert(2, None)]);
+        assert_eq!(message["channel"], "#ops");
+        assert!(message.get("username").is_none());
+        let attachment = &message["attachments"][0];
+        assert_eq!(
+            attachment["title"],
+            "[FIRING:1] HighErrorRate (server=files)"
+        );
+        assert_eq!(attachment["color"], "danger");
+        assert_eq!(attachment["ts"], 1);
+        let want = "*5 % of &lt;calls&gt; &amp; more* (firing)\n\
+                    `one=2` `severity=critical`\n\
+                    <http://127.0.0.1:3001/runbooks/HighErrorRate|Runbook> · <http://h/graph?g0.expr=a&amp;b|Expression>";
+        let text = attachment["text"].as_str().unwrap();
+        assert!(text.starts_with(want), "what fires first: {text}");
+        assert!(text.contains("(resolved)\n`one=1`"), "{text}");
+    }
+
+    #[test]
+    fn what_is_over_is_green_and_what_is_much_is_counted() {
+        let over = message((0..40).map(|n| alert(n, Some(5))).collect());
+        let attachment = &over["attachments"][0];
+        assert_eq!(
+            attachment["title"],
+            "[RESOLVED] HighErrorRate (server=files)"
+        );
+        assert_eq!(attachment["color"], "good");
+        let text = attachment["text"].as_str().unwrap();
+        assert!(text.ends_with("… and 30 more"), "{text}");
+        let mut long = alert(1, None);
+        long.annotations = pairs(&[
+            ("summary", &"x".repeat(10_000)),
+            ("description", &"y".repeat(10_000)),
+        ]);
+        let text = message(vec![long])["attachments"][0]["text"].to_string();
+        assert!(text.len() < 2_000, "{}", text.len());
+    }
+}
