@@ -63,6 +63,7 @@ pub struct AlertRow {
     /// Where its expression can be looked at.
     pub generator_url: String,
     /// Groups that have told of its end, while others have not.
+    #[serde(default)]
     pub left: Vec<String>,
 }
 
