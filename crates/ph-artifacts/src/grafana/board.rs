@@ -386,7 +386,6 @@ fn data_source() -> Variable {
         regex: "",
         query: VariableQuery::Plugin("prometheus"),
         datasource: None,
-        definition: None,
         all_value: None,
         current: None,
         sort: 0,
@@ -406,11 +405,10 @@ fn labels(name: &'static str, label: &'static str, query: String) -> Variable {
         refresh: 2,
         regex: "",
         query: VariableQuery::Labels(LabelQuery {
-            query: query.clone(),
+            query,
             ref_id: "StandardVariableQuery",
         }),
         datasource: Some(CHOSEN),
-        definition: Some(query),
         all_value: Some(".+"),
         current: Some(Current {
             selected: true,

@@ -4,7 +4,7 @@ use ph_record::catalogue;
 
 use super::board::{Board, Chart};
 use super::model::Dashboard;
-use super::select::{quantile, sum_rate};
+use super::select::{of, quantile, share, sum_rate};
 
 const REQUESTS: &str = catalogue::REQUESTS.name;
 const SECONDS: &str = catalogue::RESPONSE_SECONDS.name;
@@ -148,7 +148,6 @@ fn tools(board: &mut Board) {
 }
 
 fn waiting(board: &mut Board) {
-    use super::select::of;
     board.row("In between");
     board.add(
         Chart::lines(
@@ -229,9 +228,4 @@ fn waiting(board: &mut Board) {
 
 fn failed(by: &str, matchers: &str) -> String {
     sum_rate(by, REQUESTS, &format!(r#"{matchers}, status=~"5..""#))
-}
-
-/// Where there was no failure yet the whole, less itself, stands for 0.
-fn share(part: &str, whole: &str) -> String {
-    format!("({part} or 0 * {whole}) / {whole}")
 }

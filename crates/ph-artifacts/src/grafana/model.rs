@@ -69,8 +69,6 @@ pub(super) struct Variable {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) datasource: Option<DataSource>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) definition: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) all_value: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) current: Option<Current>,

@@ -50,3 +50,8 @@ fn grouping(by: &str) -> String {
 pub(super) fn le(bound: u32) -> String {
     format!("le=~\"{bound}([.]0)?\"")
 }
+
+/// The share of a part that has no series before it happens for the first time: 0 until then.
+pub(super) fn share(part: &str, whole: &str) -> String {
+    format!("({part} or 0 * {whole}) / {whole}")
+}

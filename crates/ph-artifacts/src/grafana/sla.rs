@@ -5,7 +5,7 @@ use ph_record::catalogue;
 
 use super::board::{Board, Chart};
 use super::model::Dashboard;
-use super::select::{le, of, quantile, sum_of_month, sum_rate};
+use super::select::{le, of, quantile, share, sum_of_month, sum_rate};
 
 const REQUESTS: &str = catalogue::REQUESTS.name;
 const SECONDS: &str = catalogue::RESPONSE_SECONDS.name;
@@ -214,7 +214,7 @@ fn course(board: &mut Board) {
             "Share of calls that ended with a status of 5xx, by server.",
         )
         .query(
-            ratio(
+            share(
                 &sum_rate("server", REQUESTS, FAILED),
                 &sum_rate("server", REQUESTS, ""),
             ),

@@ -108,8 +108,7 @@ fn variables_are_asked_for_by_valid_selectors_when_the_time_changes() {
         let queries = list(&board["templating"]["list"]).iter();
         for found in queries.filter(|variable| variable["type"] == "query") {
             assert_eq!(found["refresh"], 2, "{found}");
-            assert_eq!(found["definition"], found["query"]["query"]);
-            let query = text(&found["definition"]);
+            let query = text(&found["query"]["query"]);
             let inner = query
                 .strip_prefix("label_values(")
                 .and_then(|rest| rest.strip_suffix(')'));
@@ -200,6 +199,23 @@ fn every_metric_exists() {
             assert!(is_known, "{place}: there is no `{metric}`");
         }
     }
+}
+
+#[test]
+fn what_is_asked_of_recording_rules_is_recorded() {
+    let rules = ph_artifacts::rules(&Plan::default(), &[]);
+    let recorded = |name: &str| {
+        let line = format!("record: {name}\n");
+        rules.iter().any(|file| file.text.contains(&line))
+    };
+    let mut seen = 0;
+    for (place, expr) in targets() {
+        for name in words(&expr).filter(|word| word.starts_with("slo:")) {
+            assert!(recorded(name), "{place}: no rule records `{name}`");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 3, "{seen}");
 }
 
 #[test]
