@@ -166,3 +166,98 @@ impl Gate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderMap;
+    use ph_plan::NoSecrets;
+    use ph_record::ServerTable;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::time::Duration;
+
+    /// A store that has to be waited for, as one in another process is.
+    struct Slow {
+        inner: LocalStore,
+        asked: AtomicUsize,
+    }
+
+    impl LimitStore for Slow {
+        fn take<'a>(&'a self, charges: &'a [Charge<'a>], now: Now) -> Taking<'a> {
+            Taking::Later(Box::pin(async move {
+                tokio::task::yield_now().await;
+                self.asked.fetch_add(1, Relaxed);
+                self.inner.decide(charges, now)
+            }))
+        }
+
+        fn give_back(&self, held: &Held) {
+            self.inner.give_back(held);
+        }
+    }
+
+    const CALL: &str =
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search"}}"#;
+
+    #[test]
+    fn a_store_may_take_its_time_and_each_trial_is_one_of_its_own() {
+        let text = "limits:\n  a: {concurrency: 2}\n  b: {daily: 9}\n  t1: {daily: 1, concurrency: 9, dry_run: true}\n  t2: {daily: 2, dry_run: true}\nservers: {s: {command: x}}\n";
+        let (plan, _) = Plan::from_yaml(text, &NoSecrets).unwrap();
+        let counts = Arc::new(ServerTable::default());
+        let slow = Arc::new(Slow {
+            inner: LocalStore::new(1, Arc::clone(&counts)),
+            asked: AtomicUsize::new(0),
+        });
+        let store: Arc<dyn LimitStore> = slow.clone();
+        let started = Instant::now();
+        let gate = Gate::new(&plan, &counts.limits, &store, started).unwrap();
+        let client = Client::new("192.0.2.1:1".parse().unwrap(), HeaderMap::new());
+        let envelope = Envelope::read(CALL).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.unwrap();
+        let admit = || runtime.block_on(gate.admit("s", &client, &envelope));
+
+        let first = admit().ok().flatten().unwrap();
+        assert_eq!(first.limited, None);
+        // One question for all that is enforced, one for each limit on trial.
+        assert_eq!(slow.asked.load(Relaxed), 3);
+        let second = admit().ok().flatten().unwrap();
+        let names = |admitted: &Admitted| {
+            let limited = admitted.limited.clone().unwrap();
+            let names = limited.dry_run.iter().map(|l| l.name.to_string());
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(names(&second), ["t1"]);
+        let refusal = admit().err().unwrap();
+        assert_eq!(refusal.limited.by.unwrap().name.as_ref(), "a");
+        assert_eq!(refusal.error.retry_after_s, Some(1));
+        drop(first);
+        let third = admit().ok().flatten().unwrap();
+        assert_eq!(names(&third), ["t1", "t2"]);
+    }
+
+    #[test]
+    fn without_limits_there_is_no_gate() {
+        let (plan, _) = Plan::from_yaml("servers: {s: {command: x}}\n", &NoSecrets).unwrap();
+        let counts = Arc::new(ServerTable::default());
+        let store: Arc<dyn LimitStore> = Arc::new(LocalStore::new(1, Arc::clone(&counts)));
+        assert!(Gate::new(&plan, &counts.limits, &store, Instant::now()).is_none());
+    }
+
+    /// Heads that were sent early and bodies that come late are calls of the moment at which they are whole.
+    #[test]
+    fn a_call_is_measured_when_its_body_has_come() {
+        let text = "limits: {a: {rate: 1/s}}\nservers: {s: {command: x}}\n";
+        let (plan, _) = Plan::from_yaml(text, &NoSecrets).unwrap();
+        let counts = Arc::new(ServerTable::default());
+        let store: Arc<dyn LimitStore> = Arc::new(LocalStore::new(1, Arc::clone(&counts)));
+        let started = Instant::now();
+        let gate = Gate::new(&plan, &counts.limits, &store, started).unwrap();
+        let mut client = Client::new("192.0.2.1:1".parse().unwrap(), HeaderMap::new());
+        client.received = started + Duration::from_secs(5);
+        client.received_unix_ns = 7_500_000_000;
+        client.waited_ns = 600_000_000;
+        let now = gate.now(&client);
+        assert_eq!((now.ns, now.unix_s), (5_600_000_000, 8));
+    }
+}
