@@ -7,6 +7,7 @@
 
 mod alert;
 mod ask;
+pub mod backtest;
 pub mod dispatch;
 mod duration;
 pub mod file;
