@@ -16,6 +16,7 @@ use crate::secrets;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use daemon::Daemon;
+use http::Method;
 use ph_plan::Plan;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -53,6 +54,8 @@ pub(crate) type Each<'a> = dyn FnMut(&[u8], &[u8]) -> Result<bool> + 'a;
 pub(crate) struct Answer {
     pub status: u16,
     pub body: Vec<u8>,
+    /// Who has answered, when the daemon has asked somebody else.
+    pub source: Option<String>,
 }
 
 /// Nobody could be asked, so nothing is known: exit code 3.
@@ -101,8 +104,40 @@ impl Api {
                 .context(CouldNotAsk),
             Answerer::Directory(archive) => {
                 let (status, body) = self.runtime.block_on(archive.get(&target));
-                Ok(Answer { status, body })
+                Ok(Answer {
+                    status,
+                    body,
+                    source: None,
+                })
             }
+        }
+    }
+
+    /// What runs and can be told something: where it is. Without one nothing is known, for only a daemon evaluates.
+    ///
+    /// - `what`: what is asked about.
+    pub(crate) fn daemon(&self, what: &str) -> Result<String> {
+        match &self.answerer {
+            Answerer::Daemon(daemon) => Ok(format!("http://{daemon}")),
+            Answerer::Directory(_) => Err(anyhow!(
+                "no daemon runs here, and only a daemon has {what}; give `--address URL` or `--data-dir DIR`"
+            )
+            .context(CouldNotAsk)),
+        }
+    }
+
+    /// Tells the daemon something.
+    ///
+    /// - `body`: JSON.
+    pub(crate) fn send(&self, method: &Method, path: &str, body: Option<String>) -> Result<Answer> {
+        self.daemon("it")?;
+        match &self.answerer {
+            Answerer::Daemon(daemon) => self
+                .runtime
+                .block_on(daemon.send(method, path, body))
+                .with_context(|| format!("the daemon at {daemon} does not answer"))
+                .context(CouldNotAsk),
+            Answerer::Directory(_) => bail!("no daemon runs here"),
         }
     }
 

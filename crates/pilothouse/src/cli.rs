@@ -1,9 +1,11 @@
 //! Flags, each with its help.
 
+use crate::alerts::AlertsArgs;
 use crate::generate::GenerateArgs;
 use crate::logs::LogsArgs;
 use crate::query::QueryArgs;
 use crate::rules::RulesArgs;
+use crate::silence::SilenceArgs;
 use crate::slo::SloArgs;
 use crate::store::StoreArgs;
 use crate::trace::TraceArgs;
@@ -29,8 +31,9 @@ pub(crate) enum Command {
     /// Stand in front of MCP servers and record every call.
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<RunArgs>),
-    /// Read a configuration and say everything that is wrong with it. Exits 1 when something is.
-    Check(CheckArgs),
+    /// Read a configuration with its rules and say everything that is wrong; try its alerts on what was recorded.
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(Box<CheckArgs>),
     /// Make files for Prometheus, Alertmanager and Grafana from a configuration.
     #[command(after_help = crate::generate::EXAMPLES)]
     Generate(Box<GenerateArgs>),
@@ -45,6 +48,12 @@ pub(crate) enum Command {
     /// Show one trace as a tree: where did the time go?
     #[command(after_help = crate::trace::EXAMPLES)]
     Trace(Box<TraceArgs>),
+    /// List the alerts that fire or are pending.
+    #[command(after_help = crate::alerts::EXAMPLES)]
+    Alerts(AlertsArgs),
+    /// Tell nobody of some alerts for a while.
+    #[command(after_help = crate::silence::EXAMPLES)]
+    Silence(SilenceArgs),
     /// Check rule files of Prometheus and run their unit tests.
     #[command(after_help = crate::rules::EXAMPLES)]
     Rules(RulesArgs),
@@ -94,11 +103,26 @@ pub(crate) struct RunArgs {
     pub server: Vec<String>,
 }
 
+const CHECK_EXAMPLES: &str = "\
+Exits 1 when something is wrong. What alerts would have done is told and changes nothing.
+
+Examples:
+  pilothouse check
+  pilothouse check pilothouse.yaml --since 30d
+  pilothouse check --since 0s --json";
+
 #[derive(Args)]
 pub(crate) struct CheckArgs {
     /// The file to read.
     #[arg(value_name = "FILE", default_value = "pilothouse.yaml")]
     pub file: PathBuf,
+    /// Try alerts on what was recorded from then on; 0s: do not.
+    #[arg(long, value_name = "AGO", default_value = "7d")]
+    pub since: String,
+    /// Data directory with what was recorded, also that of a daemon that runs
+    /// [default: that of the configuration, else $XDG_STATE_HOME/pilothouse].
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
     /// Print the result as one JSON object.
     #[arg(long)]
     pub json: bool,

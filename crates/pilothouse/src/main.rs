@@ -1,5 +1,6 @@
 //! The `pilothouse` binary: flags, output, exit codes. What it does is in the crates below.
 
+mod alerts;
 mod ask;
 mod check;
 mod cli;
@@ -11,6 +12,7 @@ mod rule_files;
 mod rules;
 mod run;
 mod secrets;
+mod silence;
 mod slo;
 mod sources;
 mod store;
@@ -53,6 +55,8 @@ fn main() -> ExitCode {
         Command::Query(args) => query::query(&args, &printer),
         Command::Logs(args) => logs::logs(&args, &printer),
         Command::Trace(args) => trace::trace(&args, &printer),
+        Command::Alerts(args) => alerts::alerts(&args, &printer),
+        Command::Silence(args) => silence::silence(&args, &printer),
         Command::Rules(args) => rules::rules(&args, &printer),
         Command::Slo(args) => slo::slo(&args, &printer),
         Command::Store(args) => store::store(&args, &printer),

@@ -2,9 +2,9 @@
 
 use super::{Answer, Each};
 use anyhow::{Context, Result, anyhow, bail};
-use http::header::HOST;
-use http::{HeaderValue, Request};
-use http_body_util::{BodyExt, Empty};
+use http::header::{CONTENT_TYPE, HOST};
+use http::{HeaderValue, Method, Request};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -53,14 +53,27 @@ impl Daemon {
     }
 
     pub(super) async fn get(&self, target: &str) -> Result<Answer> {
+        self.send(&Method::GET, target, None).await
+    }
+
+    /// - `body`: JSON.
+    pub(super) async fn send(
+        &self,
+        method: &Method,
+        target: &str,
+        body: Option<String>,
+    ) -> Result<Answer> {
         let whole = async {
-            let response = self.open(target).await?;
+            let response = self.open(method, target, body).await?;
             let status = response.status().as_u16();
+            let source = response.headers().get("pilothouse-source");
+            let source = source.and_then(|url| Some(url.to_str().ok()?.to_owned()));
             let body = http_body_util::Limited::new(response.into_body(), ANSWER_BYTES_MAX);
             let body = body.collect().await.map_err(|e| anyhow!(e))?;
             Ok(Answer {
                 status,
                 body: body.to_bytes().to_vec(),
+                source,
             })
         };
         timeout(ANSWER_MAX, whole)
@@ -69,12 +82,18 @@ impl Daemon {
     }
 
     pub(super) async fn follow(&self, target: &str, each: &mut Each<'_>) -> Result<()> {
-        let response = self.open(target).await?;
+        let response = self.open(&Method::GET, target, None).await?;
         let status = response.status().as_u16();
         let mut body = response.into_body();
         if status != 200 {
             let body = body.collect().await?.to_bytes().to_vec();
-            return Answer { status, body }.json().map(drop);
+            let source = None;
+            let answer = Answer {
+                status,
+                body,
+                source,
+            };
+            return answer.json().map(drop);
         }
         let mut parser = SseParser::new(EVENT_BYTES_MAX);
         while let Some(frame) = body.frame().await {
@@ -96,15 +115,23 @@ impl Daemon {
         Ok(())
     }
 
-    async fn open(&self, target: &str) -> Result<hyper::Response<Incoming>> {
+    async fn open(
+        &self,
+        method: &Method,
+        target: &str,
+        body: Option<String>,
+    ) -> Result<hyper::Response<Incoming>> {
         let stream = timeout(CONNECT_MAX, TcpStream::connect(&self.authority));
         let stream = stream.await.context("no connection in time")?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream?)).await?;
         // Ends with the answer; what goes wrong with it is seen there.
         tokio::spawn(connection);
-        let request = Request::get(target)
-            .header(HOST, HeaderValue::from_str(&self.authority)?)
-            .body(Empty::<Bytes>::new())?;
+        let mut request = Request::builder().method(method).uri(target);
+        request = request.header(HOST, HeaderValue::from_str(&self.authority)?);
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let request = request.body(Full::new(Bytes::from(body.unwrap_or_default())))?;
         Ok(sender.send_request(request).await?)
     }
 }

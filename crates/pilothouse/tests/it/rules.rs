@@ -8,6 +8,7 @@ use ph_sim::{Eras, FakeHttpUpstream};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -256,4 +257,129 @@ fn an_alert_goes_on_after_a_kill() {
     until("nothing of the process that was killed lingers", || {
         query(&again.gateway, "ALERTS").is_empty().then_some(())
     });
+}
+
+/// A command that reads, beside the gateway: exit code, standard output, standard error.
+fn run(given: &Given, args: &[&str]) -> (Option<i32>, String, String) {
+    let dir = given.gateway.dir();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pilothouse"));
+    command
+        .args(args)
+        .arg("--data-dir")
+        .arg(dir.path().join("data"));
+    command.env_remove("COLUMNS").stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn alerts_are_listed_silenced_and_found_in_what_was_recorded() {
+    let given = Given::start(ODD, "");
+    let (code, _, talk) = run(&given, &["alerts"]);
+    assert_eq!(code, Some(0), "{talk}");
+    given.call();
+    given.until_state(Some("firing"));
+    let (code, table, talk) = run(&given, &["alerts", "severity=page"]);
+    assert_eq!(code, Some(1), "{talk}");
+    assert!(
+        table.contains("firing") && table.contains("OddCalls"),
+        "{table}"
+    );
+    assert!(table.contains("1 calls of http"), "{table}");
+    let (code, ..) = run(&given, &["alerts", "severity=other"]);
+    assert_eq!(code, Some(0), "none of that severity");
+
+    let silence = [
+        "silence",
+        "add",
+        "alertname=OddCalls",
+        "--for",
+        "30m",
+        "--comment",
+        "odd",
+    ];
+    let (code, id, talk) = run(&given, &silence);
+    assert_eq!(code, Some(0), "{talk}");
+    assert!(talk.contains("silenced at http://127.0.0.1:"), "{talk}");
+    let id = id.trim();
+    let (_, list, _) = run(&given, &["silence", "list"]);
+    assert!(
+        list.starts_with(id) && list.contains("alertname=\"OddCalls\"") && list.contains(": odd"),
+        "{list}"
+    );
+    until("the alert is shown as silenced", || {
+        let (code, text, _) = run(&given, &["alerts", "--json"]);
+        assert_eq!(code, Some(1), "it fires all the same");
+        let body: Value = serde_json::from_str(&text).unwrap();
+        (body["alerts"][0]["silenced"] == true).then_some(())
+    });
+    let (code, ..) = run(&given, &["silence", "expire", id]);
+    assert_eq!(code, Some(0));
+    let (_, list, _) = run(&given, &["silence", "list"]);
+    assert_eq!(list, "");
+    let (code, _, talk) = run(&given, &["silence", "expire", id]);
+    assert_eq!(code, Some(2), "{talk}");
+
+    given.call();
+    given.until_state(None);
+    let config = given.gateway.dir().path().join("pilothouse.yaml");
+    let (code, told, talk) = run(&given, &["check", config.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{talk}");
+    assert!(
+        told.contains("OddCalls would have fired once in the last 7 days"),
+        "{told}"
+    );
+    assert!(
+        told.contains("UTC for ") && told.contains("{server=\"http\"}"),
+        "{told}"
+    );
+    given.write_rules(&ODD.replace("expr: test:calls", "expr: test:cals"));
+    let (code, _, talk) = run(&given, &["check", config.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "a warning: {talk}");
+    assert!(talk.contains("matches `test:cals`"), "{talk}");
+    given.write_rules(&ODD.replace("$value", "$valu"));
+    let (code, _, talk) = run(&given, &["check", config.to_str().unwrap()]);
+    assert_eq!(code, Some(1));
+    assert!(talk.contains("own.yml:11:"), "{talk}");
+}
+
+#[test]
+fn without_a_daemon_nothing_is_known_of_alerts() {
+    let mut given = Given::start(ODD, "");
+    given.gateway.stop();
+    let (code, _, talk) = run(&given, &["alerts"]);
+    assert_eq!(code, Some(3), "{talk}");
+    assert!(talk.contains("no daemon runs here"), "{talk}");
+}
+
+#[test]
+fn another_prometheus_answers_where_one_is_named() {
+    let other = Given::start(ODD, "");
+    other.call();
+    let theirs = other.until_state(Some("firing"));
+    let address = other.gateway.dir().path().join("data/admin.addr");
+    let url = format!(
+        "http://{}",
+        std::fs::read_to_string(address).unwrap().trim()
+    );
+    let given = Given::start(ODD, &format!("metrics: {{query: \"{url}\"}}"));
+    assert_eq!(given.alerts(), [theirs], "none is evaluated here");
+    let metrics = given.gateway.metrics();
+    assert_eq!(metrics.sum("pilothouse_rule_evaluations_total", &[]), 0);
+    until("numbers are theirs", || {
+        (query(&given.gateway, "test:calls") == ["1"]).then_some(())
+    });
+    let (code, table, talk) = run(&given, &["alerts"]);
+    assert_eq!(code, Some(1), "{talk}");
+    assert!(table.contains("OddCalls"), "{table}");
+    assert!(talk.contains(&format!("as {url} evaluates them")), "{talk}");
+    drop(other);
+    let gone = given.gateway.admin("/api/v1/query?query=up");
+    assert_eq!(gone.status(), 503);
+    assert!(gone.text().contains(&url), "{}", gone.text());
 }
