@@ -229,6 +229,27 @@ proptest! {
     }
 }
 
+/// A sender that is woken by its own question would ask for ever.
+#[test]
+fn only_what_is_new_wakes_senders() {
+    let mut world = World::new();
+    assert!(world.desk.take_news(), "what an earlier process has left");
+    world.say((0, 0), true);
+    world.round();
+    assert!(!world.desk.take_news());
+    world.now_ms += 1_500;
+    world.round();
+    assert!(world.desk.take_news());
+    assert!(world.send(Fate::IsLost));
+    world.round();
+    assert!(!world.send(Fate::Arrives), "not before its pause is over");
+    world.now_ms += 5_000;
+    assert!(world.send(Fate::Arrives));
+    world.round();
+    assert!(!world.send(Fate::Arrives));
+    assert!(!world.desk.take_news());
+}
+
 #[test]
 fn a_full_disk_holds_up_no_notification() {
     let mut world = World::new();

@@ -21,6 +21,8 @@ pub(crate) struct Desk {
     /// What is not in the file yet: the newest of each row.
     unsaved: BTreeMap<(&'static str, String), Option<String>>,
     is_failing: bool,
+    /// Something was put into the outbox.
+    has_news: bool,
     counts: Arc<Counts>,
 }
 
@@ -48,6 +50,7 @@ impl Desk {
             keep,
             unsaved: BTreeMap::new(),
             is_failing: false,
+            has_news: true,
             counts,
         };
         desk.outbox.set_lanes(&desk.settings.lanes());
@@ -122,6 +125,7 @@ impl Desk {
             let Some((id, displaced)) = self.outbox.push(&lane, Arc::clone(&saved)) else {
                 continue;
             };
+            self.has_news = true;
             let row = OutboxRow {
                 notification: (*saved).clone(),
                 lane,
@@ -134,6 +138,11 @@ impl Desk {
                 self.note(OUTBOX, key(displaced), None);
             }
         }
+    }
+
+    /// Whether something was put into the outbox since this was last asked.
+    pub(crate) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.has_news)
     }
 
     /// When [`Desk::tick`] has something to do next, in Unix milliseconds.

@@ -16,7 +16,7 @@ use ph_rules::dispatch::{
     AlertView, GroupView, Incoming, Posted, SilenceDraft, SilenceError, SilenceView, Status,
 };
 use ph_store::state::{self, State, StateError};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -76,7 +76,8 @@ struct Inner {
 #[derive(Default)]
 struct Tasks {
     thread: Option<JoinHandle<()>>,
-    lanes: BTreeSet<Lane>,
+    /// With what ends their tasks.
+    lanes: BTreeMap<Lane, CancellationToken>,
     forwards: Vec<Arc<Forward>>,
     running: JoinSet<()>,
 }
@@ -157,20 +158,31 @@ impl Notifier {
         let inner = &self.0;
         let settings = Arc::clone(&inner.settings.borrow());
         let mut tasks = self.tasks();
-        // A lane's task ends by itself when it sees that its lane is gone.
         let wanted = settings.lanes();
-        for lane in wanted.difference(&tasks.lanes.clone()) {
+        tasks.lanes.retain(|lane, gone| {
+            let stays = wanted.contains(lane);
+            if !stays {
+                gone.cancel();
+            }
+            stays
+        });
+        for lane in wanted {
+            if tasks.lanes.contains_key(&lane) {
+                continue;
+            }
+            let gone = CancellationToken::new();
             let sender = Sender {
                 lane: lane.clone(),
                 owner: inner.owner.clone(),
                 settings: inner.settings.subscribe(),
                 wake: Arc::clone(&inner.wake),
                 end: inner.end.clone(),
+                gone: gone.clone(),
                 complain: Arc::clone(&inner.complain),
             };
             tasks.running.spawn_on(sender.run(), &inner.runtime);
+            tasks.lanes.insert(lane, gone);
         }
-        tasks.lanes = wanted;
         let hooks = &settings.alertmanagers;
         tasks.forwards.retain(|forward| {
             let stays = hooks.values().any(|hook| forward.is_for(hook));

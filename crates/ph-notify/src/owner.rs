@@ -40,7 +40,7 @@ pub struct Gone;
 impl Owner {
     /// Starts the thread.
     ///
-    /// - `wake`: told when there may be something to send.
+    /// - `wake`: told when there is something new to send.
     pub(crate) fn start(
         desk: Desk,
         counts: Arc<Counts>,
@@ -137,7 +137,10 @@ fn run(
             shown_ms = now_ms();
             show(&desk, counts, shown_ms);
         }
-        wake.notify_waiters();
+        // Senders that only asked are not woken by their own question.
+        if desk.take_news() {
+            wake.notify_waiters();
+        }
         if let Some(after) = after {
             after();
         }

@@ -25,6 +25,8 @@ pub(crate) struct Sender {
     pub(crate) wake: Arc<Notify>,
     /// Nothing that is not due now is waited for.
     pub(crate) end: CancellationToken,
+    /// The lane is not wanted any more.
+    pub(crate) gone: CancellationToken,
     pub(crate) complain: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
@@ -38,6 +40,9 @@ impl Sender {
             let woken = self.wake.notified();
             tokio::pin!(woken);
             woken.as_mut().enable();
+            if self.gone.is_cancelled() {
+                return;
+            }
             let settings = Arc::clone(&self.settings.borrow());
             let Some(hook) = settings.hooks.get(&self.lane).cloned() else {
                 return;
@@ -68,6 +73,7 @@ impl Sender {
             };
             tokio::select! {
                 () = self.end.cancelled() => return,
+                () = self.gone.cancelled() => return,
                 () = woken => {}
                 () = tokio::time::sleep(sleep.clamp(Duration::from_millis(1), SLEEP_MAX)) => {}
             }

@@ -114,6 +114,32 @@ async fn what_was_not_taken_is_sent_by_the_next_process() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_that_goes_takes_its_messages_with_it_and_they_are_counted() {
+    let mut catcher = Catcher::start().await;
+    catcher.answer(&[503; 50]);
+    let given = start(&webhook(&catcher.url, "")).await;
+    given.notifier.offer(vec![firing("A", &[])]);
+    catcher.next().await;
+    let queued = || given.reads("pilothouse_alert_notifications_queued", &["ops"]);
+    assert_eq!(queued(), Some(1.0));
+    // The receiver keeps its name, so that what is dropped can be read under it, and has another way.
+    let both = format!(
+        "  receivers:\n    ops: {{slack: {{url: {0}/x}}}}\n  route: {{group_wait: 0s}}\n",
+        catcher.url
+    );
+    let new = settings(&both);
+    given
+        .with(move |notifier| notifier.reload(new).unwrap())
+        .await;
+    assert_eq!(
+        given.reads("pilothouse_alert_notifications_total", &["ops", "dropped"]),
+        Some(1.0)
+    );
+    given.notifier.stop(Duration::from_secs(5)).await;
+    assert_eq!(queued(), Some(0.0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reload_changes_receivers_and_keeps_what_was_told() {
     let mut one = Catcher::start().await;
     let mut two = Catcher::start().await;
