@@ -144,6 +144,12 @@ impl Relay {
         }));
         for upstream in retired {
             upstream.retire(plan.stop.drain);
+            // A server that is replaced is looked at by its successor; one that is gone is neither up
+            // nor down, and must not be told as down for ever.
+            if !plan.servers.contains_key(&upstream.server.name) {
+                upstream.server.live.up.store(-1, Relaxed);
+                upstream.server.live.queue_limit.store(0, Relaxed);
+            }
         }
         for upstream in fresh {
             upstream.start(&self.shared);

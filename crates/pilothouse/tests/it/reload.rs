@@ -168,3 +168,22 @@ fn a_broken_file_changes_nothing() {
     assert_eq!(gateway.get("/readyz", "localhost").text(), "ok\n");
     assert_eq!(call(&client, fresh_id(), "echo").status(), 200);
 }
+
+/// Else an alert on it would never end.
+#[test]
+fn a_server_that_is_taken_out_is_neither_up_nor_down() {
+    let kept = stdio("kept", &[], "");
+    // Nobody listens there.
+    let gone = "  gone:\n    url: http://127.0.0.1:1/mcp\n";
+    let gateway = Gateway::start(&format!("servers:\n{gone}{kept}"));
+    let says = |line: &str| gateway.get("/metrics", "localhost").text().contains(line);
+    until("it is told as down", || {
+        says("mcp_server_up{server=\"gone\"} 0").then_some(())
+    });
+    let count = taken(&gateway);
+    gateway.configure(&format!("servers:\n{kept}"));
+    gateway.signal(Signal::HUP);
+    loaded(&gateway, "ok", count + 1);
+    assert!(!says("mcp_server_up{server=\"gone\"}"));
+    assert!(says("mcp_server_up{server=\"kept\"}"));
+}
