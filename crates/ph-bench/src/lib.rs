@@ -18,6 +18,7 @@ pub mod mcp_server;
 pub mod otlp_sink;
 pub mod output;
 pub mod rules;
+pub mod slos;
 pub mod store_logs;
 pub mod store_series;
 pub mod upstream_http;

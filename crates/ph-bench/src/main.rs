@@ -5,7 +5,9 @@ use clap::Parser;
 use ph_bench::limits;
 use ph_bench::load;
 use ph_bench::mcp_server::Eras;
-use ph_bench::{otlp_sink, output, rules, store_logs, store_series, upstream_http, upstream_stdio};
+use ph_bench::{
+    otlp_sink, output, rules, slos, store_logs, store_series, upstream_http, upstream_stdio,
+};
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
@@ -41,6 +43,8 @@ enum Command {
     Store(Store),
     /// Measures rounds of alerting rules; prints a report as JSON.
     Rules(rules::Options),
+    /// Measures the table of service level objectives; prints a report as JSON.
+    Slos(slos::Options),
 }
 
 #[derive(clap::Subcommand)]
@@ -84,6 +88,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Store(Store::Series(options)) => {
             output::line(&format!("{:#}", store_series::run(&options)?))?;
         }
+        Command::Slos(options) => output::line(&format!("{:#}", slos::run(&options)?))?,
         Command::Rules(options) => {
             let report = rules::run(&options)?;
             output::line(&format!("{report:#}"))?;
