@@ -20,6 +20,7 @@ mod reading;
 mod reload;
 mod rule_files;
 mod rules;
+mod slos;
 mod stopping;
 mod streams;
 mod world;
