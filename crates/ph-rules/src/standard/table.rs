@@ -276,9 +276,12 @@ const ITSELF: &[StandardRule] = &[
             or
             label_replace(sum without (result) (
                 increase(pilothouse_alert_notifications_total{result=~"rejected|dropped"}[15m])) > 0,
+              "notifications", "lost", "", "")
+            or
+            label_replace(sum without (reason) (increase(pilothouse_alerts_dropped_total[15m])) > 0,
               "notifications", "lost", "", "")"#,
-        summary: "Notifications to {{ $labels.receiver }} fail",
-        description: r#"Notifications of {{ $labels.instance }} to {{ $labels.receiver }} are {{ $labels.notifications }}: {{ $value | printf "%.0f" }}; none is expected to be for 5 minutes."#,
+        summary: "Notifications{{ if $labels.receiver }} to {{ $labels.receiver }}{{ end }} fail",
+        description: r#"Notifications of {{ $labels.instance }}{{ if $labels.receiver }} to {{ $labels.receiver }}{{ end }} are {{ $labels.notifications }}: {{ $value | printf "%.0f" }}; none is expected to be for 5 minutes."#,
     },
     StandardRule {
         alert: StandardAlert::PilothouseMissing,
