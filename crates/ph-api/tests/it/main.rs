@@ -10,5 +10,6 @@ mod given;
 mod logs;
 mod otlp;
 mod prometheus;
+mod rules;
 mod slos;
 mod surface;

@@ -135,6 +135,12 @@ impl GroupJob {
             run.adopt(old);
         }
         self.said = old.said;
+        // The end of an alert whose rule is gone is told by nobody.
+        let is_known = |labels: &Labels| {
+            let name = labels.get("alertname").unwrap_or_default();
+            self.names.iter().any(|known| known == name)
+        };
+        self.said.retain(|labels, _| is_known(labels));
         self.is_restored = old.is_restored;
     }
 
