@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 pub(crate) const STEP_MS: i64 = 15_000;
 /// 2023-11-15, the beginning of a UTC day.
 pub(crate) const START_MS: i64 = 1_700_006_400_000;
-const DAY_MS: i64 = 86_400_000;
+pub(crate) const DAY_MS: i64 = 86_400_000;
 const BUCKETS: [&str; 14] = [
     "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30", "60",
     "+Inf",
@@ -313,7 +313,7 @@ pub(crate) fn cpu_time() -> Result<f64> {
 }
 
 /// A small generator, the same everywhere.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -323,7 +323,7 @@ impl Random {
         self.0
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         (self.next() >> 11) % end
     }
 }

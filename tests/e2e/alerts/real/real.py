@@ -108,7 +108,7 @@ def plan(folder, servers, catcher, alertmanager, listen, **more):
     config = {
         "admin": {"listen": listen},
         "servers": {
-            name: {"url": f"http://127.0.0.1:{server.port}/mcp", "health": {"interval": "1s", "timeout": "1s"}}
+            name: {"url": f"http://127.0.0.1:{server.port}/mcp", "health": {"interval": "1s", "timeout": "5s"}}
             for name, server in servers.items()
         },
         "store": {"sample_interval": "1s"},

@@ -39,6 +39,7 @@ SITE = {"site": "lab"}
 ROUTE = {"group_by": ["alertname", "team"], "group_wait": "1s", "group_interval": "2s", "repeat_interval": "4h"}
 PHASES = "{__name__=~'tick:.*|up'}[1m]"
 APART_MS_MIN = 40
+ATTEMPTS_MAX = 2
 INHIBIT = {"source_matchers": ['role="source"'], "target_matchers": ['role="target"'], "equal": ["scene"]}
 
 
@@ -80,6 +81,14 @@ class Exporter:
         """The time of the first scrape by one of the evaluators."""
         found = [t for t, by in self.scrapes["steady"] if t > since and agent in by]
         return min(found, default=None)
+
+    def missed(self, at):
+        """Pauses between the scrapes of either evaluator."""
+        count = 0
+        for agent in ("Prometheus", "ilothouse"):
+            times = [t for t, by in self.scrapes["steady"] if agent in by]
+            count += sum(late(one, other, at) for one, other in zip(times, times[1:]))
+        return count
 
     def close(self, name):
         self.servers[name].shutdown()
@@ -323,8 +332,25 @@ def main():
     needed(*DEBIAN)
     folder = Path(arguments.keep or tempfile.mkdtemp(prefix="ph-rules-live-"))
     folder.mkdir(exist_ok=True)
-    tally = Tally()
     made = scenes.make(arguments.seed)
+    try:
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            place = folder / str(attempt)
+            place.mkdir()
+            tally = Tally()
+            pauses = run(tally, place, made, arguments)
+            code = tally.end()
+            if code == 0 or not pauses or attempt == ATTEMPTS_MAX:
+                return code
+            # Evaluators that miss ticks cannot be compared tick by tick; that is the machine's fault and not theirs.
+            print(f"{pauses} ticks or scrapes were missed or late: the machine is too busy, once more")
+    finally:
+        if not arguments.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def run(tally, folder, made, arguments):
+    """One minute and what comes of it; how many ticks and scrapes were missed or late."""
     catcher, exporter, sides = Catcher(), Exporter(made), []
     try:
         theirs = Theirs(folder, exporter, catcher)
@@ -338,6 +364,7 @@ def main():
             side.rules(scenes.rule_file(made, False, groups))
         at = play(exporter, catcher, sides, made, groups)
         series = {side: raw(side.url(), "{__name__=~'ALERTS.*|tick:.*'}[3m]") for side in sides}
+        slow = [v for values in raw(theirs.url(), "scrape_duration_seconds[3m]").values() for _, v in values if v > APART_MS_MIN / 1000]
         (folder / "caught.json").write_text(json.dumps(catcher.caught))
         (folder / "at.json").write_text(json.dumps(at | {"groups": groups}))
         for name, side in (("theirs", theirs), ("ours", ours)):
@@ -350,13 +377,28 @@ def main():
             agree.webhooks(tally, catcher, exporter.began)
         files = [(exporter.began - 60, scenes.rule_file(made, False, groups)), (at["reload"], scenes.rule_file(made, True, groups))]
         replay.compare(tally, folder / "theirs", groups.values(), files, at)
-        return tally.end()
+        return missed(series.values(), at) + exporter.missed(at) + len(slow)
     finally:
         for side in sides:
             side.end()
         catcher.stop()
-        if not arguments.keep:
-            shutil.rmtree(folder, ignore_errors=True)
+        for server in exporter.servers.values():
+            server.shutdown()
+            server.server_close()
+
+
+def missed(sides, at):
+    """Pauses of a group's ticks, the restart left out."""
+    count = 0
+    for series in sides:
+        for labels, samples in series.items():
+            times = [t for t, _ in samples if '"tick:' in labels]
+            count += sum(late(one, other, at) for one, other in zip(times, times[1:]))
+    return count
+
+
+def late(one, other, at):
+    return other - one > 1.5 and other > at["began"] and not at["stop"] - 2 < other < at["start"] + 9
 
 
 if __name__ == "__main__":
