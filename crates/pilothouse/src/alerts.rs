@@ -1,6 +1,6 @@
 //! `pilothouse alerts`: what fires, and what is about to.
 
-use crate::ask::{Api, Params, WhereArgs, duration_text};
+use crate::ask::{Api, Params, WhereArgs};
 use crate::exit;
 use crate::printer::Printer;
 use crate::terminal::{Look, Paint, clean, cut, pad};
@@ -157,17 +157,28 @@ impl Alert {
     }
 }
 
+/// A span of time for people: its two largest units, `15m 22s`.
+pub(crate) fn lasting(ms: i64) -> String {
+    let seconds = ms.max(0) / 1_000;
+    let units = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
+    let largest = units.iter().position(|(_, unit)| seconds >= *unit);
+    let Some(at) = largest else {
+        return "0s".to_owned();
+    };
+    let (mut left, mut parts) = (seconds, Vec::new());
+    for (name, unit) in units.iter().skip(at).take(2) {
+        if left / unit > 0 {
+            parts.push(format!("{}{name}", left / unit));
+        }
+        left %= unit;
+    }
+    parts.join(" ")
+}
+
 fn table(alerts: &[Alert], look: Look) -> String {
     let now_ms = Timestamp::now().as_millisecond();
     let mut rows = vec![["STATE", "SINCE", "ALERT", "SEVERITY", "LABELS"].map(str::to_owned)];
     for alert in alerts {
-        // In whole seconds, and in whole minutes where those do not matter.
-        let age_s = (now_ms - alert.since_ms).max(0) / 1_000;
-        let age_s = if age_s > 3_600 {
-            age_s / 60 * 60
-        } else {
-            age_s
-        };
         let others = alert
             .labels
             .filtered(|name| !matches!(name, "alertname" | "severity"));
@@ -178,7 +189,7 @@ fn table(alerts: &[Alert], look: Look) -> String {
         };
         rows.push([
             alert.state().to_owned(),
-            duration_text(age_s * 1_000),
+            lasting(now_ms - alert.since_ms),
             clean(alert.of("alertname")),
             clean(alert.of("severity")),
             clean(&others),
@@ -222,4 +233,22 @@ fn table(alerts: &[Alert], look: Look) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_for_people() {
+        for (seconds, want) in [
+            (0, "0s"),
+            (59, "59s"),
+            (922, "15m 22s"),
+            (3_600, "1h"),
+            (603_840, "6d 23h"),
+        ] {
+            assert_eq!(lasting(seconds * 1_000), want);
+        }
+    }
 }

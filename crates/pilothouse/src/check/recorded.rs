@@ -1,5 +1,6 @@
 //! What alerts would have done with what was recorded.
 
+use crate::alerts::lasting;
 use crate::ask::{data_dir, duration_text, read_duration, time_of_day};
 use crate::cli::CheckArgs;
 use crate::printer::Printer;
@@ -7,7 +8,7 @@ use crate::terminal::clean;
 use anyhow::{Context, Result, anyhow};
 use jiff::Timestamp;
 use ph_plan::Plan;
-use ph_promql::{Interrupt, Labels, Limits, Matcher};
+use ph_promql::{Interrupt, Labels, Limits, MatchOp, Matcher, Select, SeriesSource};
 use ph_rules::backtest::{Episode, Span, episodes};
 use ph_rules::{Rule, RuleKind};
 use ph_server::RuleSet;
@@ -63,9 +64,12 @@ pub(super) fn try_out(args: &CheckArgs, plan: &Plan, rules: &RuleSet) -> Result<
     let (reader, _) = opened.with_context(|| format!("cannot read `{}`", dir.display()))?;
     let to_ms = Timestamp::now().as_millisecond();
     let since_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+    let from_ms = to_ms.saturating_sub(since_ms);
+    // Before anything was recorded everything would seem to be missing.
+    let from_ms = first_ms(&reader, from_ms, to_ms).unwrap_or(from_ms);
     let trying = Trying {
         reader,
-        from_ms: to_ms.saturating_sub(since_ms),
+        from_ms,
         to_ms,
         until: Instant::now() + TIME_MAX,
     };
@@ -88,6 +92,24 @@ pub(super) fn try_out(args: &CheckArgs, plan: &Plan, rules: &RuleSet) -> Result<
         span_text: span_text(since_ms),
         alerts,
     })
+}
+
+/// When the first target, we ourselves as a rule, was seen in that time.
+fn first_ms(reader: &SeriesReader, from_ms: i64, to_ms: i64) -> Option<i64> {
+    let up = Matcher::new("__name__", MatchOp::Eq, "up").ok()?;
+    let wish = Select {
+        matchers: &[up],
+        from_ms,
+        to_ms,
+        range_ms: None,
+        step_ms: None,
+        function: None,
+        samples_max: SAMPLES_MAX,
+        series_max: 100_000,
+    };
+    let found = reader.select(&wish).ok()?;
+    let firsts = found.iter().filter_map(|series| series.samples.first());
+    firsts.map(|sample| sample.t_ms).min()
 }
 
 /// Where samples are; none where nothing is.
@@ -146,7 +168,7 @@ impl Trying {
 fn text(selector: &[Matcher]) -> String {
     let (mut name, mut others) = (String::new(), Vec::new());
     for matcher in selector {
-        if matcher.name() == "__name__" && matcher.op() == ph_promql::MatchOp::Eq {
+        if matcher.name() == "__name__" && matcher.op() == MatchOp::Eq {
             name = matcher.value().to_owned();
         } else {
             others.push(matcher.to_string());
@@ -227,7 +249,7 @@ impl Tried {
             let begin = time_of_day(episode.begin_ms);
             let begin = begin.split('.').next().unwrap_or_default();
             let lasted = match episode.end_ms {
-                Some(end_ms) => format!("for {}", duration_text(end_ms - episode.begin_ms)),
+                Some(end_ms) => format!("for {}", lasting(end_ms - episode.begin_ms)),
                 None => "and still does".to_owned(),
             };
             let labels = if episode.labels.is_empty() {
