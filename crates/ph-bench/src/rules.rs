@@ -1,15 +1,13 @@
-//! Rules over the series store: what a round of many alerts costs, and how long the table of service level
-//! objectives takes.
+//! Rules over the series store: what a round of many alerts costs.
 //!
 //! The series are those of `store series`. Every tool has a rule about the share of its calls that fail and one
 //! about the 95th percentile of their duration, so all series but one in twenty are read in every round.
-//! The objectives have the four counters each that the recorder keeps, sampled every 15 s for a month.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use ph_promql::{Labels, Limits, Query, Value};
@@ -18,7 +16,7 @@ use ph_store::RealDisk;
 use ph_store::series::{NewSample, Scrape, SeriesOptions, SeriesReader, SeriesStore};
 use serde_json::json;
 
-use crate::store_series::{DAY_MS, Page, Random, SERIES_PER_TOOL, START_MS, STEP_MS, cpu_time};
+use crate::store_series::{Page, SERIES_PER_TOOL, START_MS, STEP_MS, cpu_time};
 
 /// What to measure with.
 #[derive(clap::Args)]
@@ -35,20 +33,10 @@ pub struct Options {
     /// Rounds that are measured, 15 s apart.
     #[arg(long, default_value_t = 20)]
     rounds: usize,
-    /// Service level objectives.
-    #[arg(long, default_value_t = 50)]
-    slos: usize,
-    /// Days of their window.
-    #[arg(long, default_value_t = 30)]
-    days: i64,
 }
 
 /// CPU seconds of a round at most.
 const ROUND_CPU_S_MAX: f64 = 1.0;
-/// Milliseconds of a table at most.
-const TABLE_MS_MAX: f64 = 500.0;
-/// A table is made so many times; the median counts.
-const TABLES: usize = 5;
 /// Scrapes before the first round: ten minutes.
 const WARM_UP: usize = 40;
 
@@ -59,10 +47,9 @@ const WARM_UP: usize = 40;
 pub fn run(options: &Options) -> Result<serde_json::Value> {
     fs::create_dir(&options.dir)
         .with_context(|| format!("cannot make `{}`", options.dir.display()))?;
-    let rounds = rounds(options, &options.dir.join("series"))?;
-    let table = objectives(options, &options.dir.join("month"))?;
+    let report = rounds(options, &options.dir.join("series"))?;
     fs::remove_dir_all(&options.dir)?;
-    Ok(json!({ "rules": rounds, "objectives": table }))
+    Ok(report)
 }
 
 fn rounds(options: &Options, dir: &Path) -> Result<serde_json::Value> {
@@ -123,89 +110,6 @@ fn rounds(options: &Options, dir: &Path) -> Result<serde_json::Value> {
         "round_wall_ms": { "median": median_ms, "first": first_ms },
         "promise": { "round_cpu_s_max": ROUND_CPU_S_MAX, "kept": cpu_s < ROUND_CPU_S_MAX },
     }))
-}
-
-/// A month of the events of many objectives, and the table of how they stand.
-fn objectives(options: &Options, dir: &Path) -> Result<serde_json::Value> {
-    let slos = plan(options)?.slos_in_force();
-    let bounds = SeriesOptions {
-        retention: Duration::from_secs(90 * 86_400),
-        // It would only make the filling slow.
-        syncs: false,
-        ..SeriesOptions::default()
-    };
-    let (mut store, _) = SeriesStore::open(Arc::new(RealDisk), dir, bounds)?;
-    let mut samples: Vec<NewSample> = Vec::new();
-    for slo in slos.keys() {
-        for source in ["demand", "probe"] {
-            for result in ["good", "bad"] {
-                let labels = [
-                    ("__name__", "mcp_slo_events_total"),
-                    ("job", "mcp-server"),
-                    ("instance", "127.0.0.1:3000"),
-                    ("slo", slo.as_str()),
-                    ("source", source),
-                    ("result", result),
-                ];
-                samples.push((Labels::from_pairs(labels), 0.0).into());
-            }
-        }
-    }
-    let mut random = Random(42);
-    let ticks = options.days * DAY_MS / STEP_MS;
-    for n in 0..ticks {
-        for (at, sample) in samples.iter_mut().enumerate() {
-            sample.v += match at % 4 {
-                0 => random.below(40) as f64,
-                2 => 1.0,
-                _ => f64::from(u8::from(random.below(50) == 0)),
-            };
-        }
-        let now_ms = START_MS + n * STEP_MS;
-        store.scrape(&Scrape {
-            t_ms: now_ms,
-            target: "pilothouse",
-            samples: &samples,
-            exemplars: &[],
-            metadata: &[],
-        })?;
-        store.tick(now_ms)?;
-    }
-    let reader = store.reader();
-    let (mut times, cpu) = (Vec::new(), cpu_time()?);
-    let now_ms = START_MS + ticks * STEP_MS;
-    for _ in 0..TABLES {
-        let begun = Instant::now();
-        let rows = ph_rules::slo::table(&slos, &reader, now_ms)?;
-        times.push(begun.elapsed().as_secs_f64() * 1e3);
-        ensure!(rows.len() == options.slos, "a row for each objective");
-    }
-    let cpu_ms = (cpu_time()? - cpu) * 1e3 / TABLES as f64;
-    let first_ms = times[0];
-    times.sort_by(f64::total_cmp);
-    drop(reader);
-    store.close()?;
-    let median_ms = times[TABLES / 2];
-    Ok(json!({
-        "objectives": options.slos,
-        "days": options.days,
-        "samples": ticks * i64::try_from(samples.len())?,
-        "table_ms": { "median": median_ms, "first": first_ms, "cpu": cpu_ms },
-        "promise": { "table_ms_max": TABLE_MS_MAX, "kept": median_ms < TABLE_MS_MAX },
-    }))
-}
-
-fn plan(options: &Options) -> Result<ph_plan::Plan> {
-    let mut text = String::from("servers: {one: {url: 'http://127.0.0.1:1/mcp'}}\nslos:\n");
-    for n in 0..options.slos {
-        let _ = writeln!(
-            text,
-            "  slo-{n:02}: {{objective: availability, server: one}}"
-        );
-    }
-    let (plan, _) = ph_plan::load("bench.yaml", &text, &ph_plan::NoSecrets)
-        .map_err(|wrong| anyhow::anyhow!("the configuration is refused: {wrong:?}"))?;
-    Ok(plan)
 }
 
 /// Groups of a hundred rules each.
