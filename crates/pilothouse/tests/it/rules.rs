@@ -322,7 +322,8 @@ fn alerts_are_listed_silenced_and_found_in_what_was_recorded() {
     assert_eq!(code, Some(0));
     let (_, list, _) = run(&given, &["silence", "list"]);
     assert_eq!(list, "");
-    let (code, _, talk) = run(&given, &["silence", "expire", id]);
+    let unknown = "00000000-0000-4000-8000-000000000000";
+    let (code, _, talk) = run(&given, &["silence", "expire", unknown]);
     assert_eq!(code, Some(2), "{talk}");
 
     given.call();
