@@ -10,7 +10,7 @@ use crate::reader::Reader;
 use crate::value::{STRING, Value, not_as_expected};
 
 /// What a label has to be for an alert to be meant. A label that is absent has the value `""`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AlertMatcher {
     /// The label.
     pub label: String,
@@ -18,6 +18,8 @@ pub struct AlertMatcher {
     pub op: MatchOp,
     /// With what: a value, or a regular expression that has to match the whole value.
     pub value: String,
+    /// As written, when there is a reference in it: what it resolves to is not shown.
+    reference: Option<String>,
 }
 
 /// How a label is compared.
@@ -80,7 +82,18 @@ impl AlertMatcher {
             label: label.to_owned(),
             op,
             value: value.clone(),
+            reference: None,
         })
+    }
+
+    fn shown(&self) -> String {
+        self.reference.clone().unwrap_or_else(|| self.to_string())
+    }
+}
+
+impl fmt::Debug for AlertMatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AlertMatcher").field(&self.shown()).finish()
     }
 }
 
@@ -141,7 +154,13 @@ impl Value for AlertMatcher {
 
     fn read(node: &Node, _limits: &(), reader: &mut Reader<'_>) -> Option<Self> {
         let resolved = reader.resolved(node, STRING)?;
-        Self::parse(resolved.text.as_str())
+        let text = &resolved.text;
+        let reference = text.is_reference().then(|| text.written().to_owned());
+        Self::parse(text.as_str())
+            .map(|matcher| Self {
+                reference,
+                ..matcher
+            })
             .or_else(|| not_as_expected(node, &resolved, EXPECTED, reader))
     }
 
@@ -150,7 +169,7 @@ impl Value for AlertMatcher {
     }
 
     fn show(&self) -> Json {
-        self.to_string().into()
+        self.shown().into()
     }
 }
 

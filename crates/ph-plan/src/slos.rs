@@ -143,27 +143,38 @@ impl Value for Window {
 const WINDOW: &str = "`1d` to `90d`, or `month`";
 
 /// A text in which `*` stands for any text.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Glob(String);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Glob {
+    value: String,
+    /// As written, when there is a reference in it: what it resolves to is not shown.
+    reference: Option<String>,
+}
 
 impl Glob {
     /// Reads a pattern: 1 to 128 bytes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=128).contains(&text.len()) && !text.chars().any(char::is_control);
-        fits.then(|| Self(text.to_owned()))
+        fits.then(|| Self {
+            value: text.to_owned(),
+            reference: None,
+        })
     }
 
     /// The pattern as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.value
+    }
+
+    fn shown(&self) -> &str {
+        self.reference.as_ref().unwrap_or(&self.value)
     }
 
     /// Whether the whole of `text` is as the pattern says. Linear in pattern × text at worst.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        let mut parts = self.0.split('*');
+        let mut parts = self.value.split('*');
         let first = parts.next().unwrap_or_default();
         let Some(mut rest) = text.strip_prefix(first) else {
             return false;
@@ -182,13 +193,22 @@ impl Glob {
     }
 }
 
+impl fmt::Debug for Glob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Glob").field(&self.shown()).finish()
+    }
+}
+
 impl Value for Glob {
     type Limits = ();
     const ANY: () = ();
 
     fn read(node: &Node, _limits: &(), reader: &mut Reader<'_>) -> Option<Self> {
         let resolved = reader.resolved(node, STRING)?;
-        Self::parse(resolved.text.as_str())
+        let text = &resolved.text;
+        let reference = text.is_reference().then(|| text.written().to_owned());
+        Self::parse(text.as_str())
+            .map(|glob| Self { reference, ..glob })
             .or_else(|| not_as_expected(node, &resolved, GLOB, reader))
     }
 
@@ -197,7 +217,7 @@ impl Value for Glob {
     }
 
     fn show(&self) -> Json {
-        self.0.as_str().into()
+        self.shown().into()
     }
 }
 

@@ -45,6 +45,10 @@ fn a_name_made_of_a_reference_is_shown_as_written() {
         "full.yaml",
         "allowed_hosts: [\"${TOKEN}\"]\nallowed_origins: [\"https://${TOKEN}.example.com\"]\nlog: {redact_keys: [\"${TOKEN}\"]}\nservers: {web: {url: http://127.0.0.1:1/mcp}}\n",
     );
+    check(
+        "full.yaml",
+        "slos: {read: {objective: latency, tool: \"${TOKEN}_*\"}}\nnotify: {inhibit: [{source_matchers: ['a=${TOKEN}'], target_matchers: ['b=~\"${TOKEN}\"']}]}\nservers: {web: {url: http://127.0.0.1:1/mcp}}\n",
+    );
 }
 
 #[test]
