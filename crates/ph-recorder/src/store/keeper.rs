@@ -58,6 +58,8 @@ impl Thread {
             next_tick: now,
             next_sample_ms: 0,
         };
+        // Before anything is counted: what is counted until the next sample is an increase, then.
+        thread.sample(now_unix_ms());
         thread.plan_sample();
         thread
     }

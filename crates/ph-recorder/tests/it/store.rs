@@ -404,9 +404,17 @@ fn our_own_numbers_are_kept_as_they_are_shown_and_end_with_us() {
     for series in &found {
         assert_eq!(series.labels.get("job"), Some("mcp-server"));
         assert_eq!(series.labels.get("instance"), Some("127.0.0.1:3000"));
-        let [value, end] = &series.samples[..] else {
+        // What there is from the start has a sample of the start, too.
+        let [.., value, end] = &series.samples[..] else {
             panic!("{} has {} samples", series.labels, series.samples.len());
         };
+        let from_the_start = series.labels.get("server").is_none();
+        assert_eq!(
+            series.samples.len(),
+            if from_the_start { 3 } else { 2 },
+            "{}",
+            series.labels
+        );
         assert!(is_stale(end.v) && !is_stale(value.v), "{}", series.labels);
     }
     let names: Vec<_> = found
