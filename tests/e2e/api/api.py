@@ -87,8 +87,16 @@ class Bench:
         harbour.mkdir()
         for name in ("north.chart", "south.chart", "crew.txt"):
             (harbour / name).write_text(name)
+        # The same rules for both: one that is never active, and one that always gives a value.
+        self.rules = scratch / "same.rules.yml"
+        self.rules.write_text(json.dumps({"groups": [{"name": "same", "interval": SAMPLE, "rules": [
+            {"alert": "Never", "expr": "up == 2", "for": "1m", "labels": {"severity": "info"}, "annotations": {"summary": "never"}},
+            {"record": "job:up:sum", "expr": "sum by (job) (up)"},
+        ]}]}))
         config = scratch / "pilothouse.yaml"
         config.write_text(json.dumps({
+            "rules": {"standard": False, "files": [self.rules.name]},
+            "slos": {},
             "servers": {"bench": {"command": BINARY, "args": ["workbench"], "cwd": str(harbour), "otel": True}},
             "store": {"sample_interval": SAMPLE},
         }))
@@ -110,6 +118,7 @@ class Bench:
         config = scratch / "prometheus.yml"
         config.write_text(json.dumps({
             "global": {"scrape_interval": SAMPLE, "scrape_timeout": SAMPLE},
+            "rule_files": [str(self.rules)],
             "scrape_configs": [{"job_name": "mcp-server", "static_configs": [{"targets": [address]}]}],
         }))
         command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={scratch / 'tsdb'}", f"--web.listen-address=127.0.0.1:{port}"]
