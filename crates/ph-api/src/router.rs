@@ -2,13 +2,14 @@
 
 use crate::endpoint::{Answer, Endpoint, Kind, Methods, Param};
 use crate::guard::guard;
+use crate::params::Params;
 use crate::reply::{self, ApiError};
 use crate::sources::{Inner, Shared, Sources};
 use crate::{alertmanager, openapi, otlp, own, prometheus, runbooks};
 use axum::Router;
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use http::{StatusCode, Uri};
 use std::sync::Arc;
@@ -49,6 +50,14 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         answer: Answer::Other("text/plain"),
         route: get(index),
     }];
+    all.push(Endpoint {
+        path: "/graph",
+        methods: Methods::Get,
+        summary: "Where alerts link to: leads to the value of their expression.",
+        params: const { &[Param::of("g0.expr", Kind::Text, "PromQL.")] },
+        answer: Answer::Prometheus,
+        route: get(graph),
+    });
     all.extend(of_prometheus());
     all.extend(alertmanager::endpoints());
     all.extend(of_otlp());
@@ -69,6 +78,13 @@ async fn index(State(shared): State<Shared>) -> Response {
         shared.sources.version
     );
     reply::typed(StatusCode::OK, "text/plain; charset=utf-8", text)
+}
+
+/// Prometheus's page of an expression has this address, and receivers of alerts know it.
+async fn graph(params: Params) -> Response {
+    let expression = params.get("g0.expr").unwrap_or_default();
+    let query: String = form_urlencoded::byte_serialize(expression.as_bytes()).collect();
+    Redirect::to(&format!("/api/v1/query?query={query}")).into_response()
 }
 
 async fn no_such_path(uri: Uri) -> ApiError {

@@ -7,7 +7,7 @@ use crate::front::Front;
 use crate::home::Home;
 use crate::notify::{self, Desk};
 use crate::objectives::Held;
-use crate::rules::{Parts, RuleSet, Running};
+use crate::rules::{self, Parts, RuleSet, Running};
 use crate::scrapes::Scrapes;
 use crate::settings::{self, Environment};
 use crate::sinks::{self, Sinks};
@@ -272,6 +272,11 @@ impl Daemon {
     /// The rules that run.
     pub fn rules(&self) -> &RuleSet {
         &self.rule_set
+    }
+
+    /// Whether rules are evaluated here: they may be left to the Prometheus of `metrics.query`.
+    pub fn evaluates_rules(&self) -> bool {
+        rules::evaluates(&self.plan)
     }
 
     /// Runs `plan` with its `rules` instead. Calls in flight keep what they began with, and alerts that are the same

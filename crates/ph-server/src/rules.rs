@@ -9,4 +9,5 @@ mod set;
 use news::News;
 pub(crate) use remote::Asked;
 pub(crate) use running::{Parts, Running};
+pub(crate) use set::evaluates;
 pub use set::{RuleProblems, RuleSet, RuleText};

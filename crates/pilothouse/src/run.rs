@@ -181,6 +181,7 @@ fn greeting(daemon: &Daemon) -> String {
         text.push_str(&format!("  {:<20} http://{admin}/\n", "admin"));
     }
     text.push_str(&format!("  {:<20} {}\n", "logs", daemon.logs().display()));
+    text.push_str(&format!("  {:<20} {}\n", "rules", rules(daemon)));
     let first = plan
         .servers
         .keys()
@@ -195,6 +196,25 @@ fn greeting(daemon: &Daemon) -> String {
         "try:\n  curl -sN http://{address}{path} -H 'content-type: application/json' \\\n    -H 'accept: application/json, text/event-stream' \\\n    -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{{}},\"clientInfo\":{{\"name\":\"curl\",\"version\":\"1\"}}}}}}'"
     ));
     text
+}
+
+/// How many rules are evaluated, and who is told of their alerts.
+fn rules(daemon: &Daemon) -> String {
+    let (plan, set) = (daemon.plan(), daemon.rules());
+    if !daemon.evaluates_rules() {
+        return match &plan.metrics.query {
+            Some(other) => format!("evaluated by {}", other.as_str()),
+            None => "not evaluated".into(),
+        };
+    }
+    let count: usize = set.groups().iter().map(|new| new.group.rules.len()).sum();
+    let receivers = plan.notify.receivers.keys().map(|name| name.as_str());
+    let others = plan.notify.alertmanagers.iter().map(|url| url.as_str());
+    let told: Vec<_> = receivers.chain(others).collect();
+    if told.is_empty() {
+        return format!("{count}; alerts are shown here, `notify` says who else is told");
+    }
+    format!("{count}; alerts go to {}", told.join(", "))
 }
 
 /// SIGTERM and SIGINT.

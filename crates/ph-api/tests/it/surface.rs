@@ -43,6 +43,18 @@ async fn only_loopback_names_and_origins_are_served() {
 }
 
 #[tokio::test]
+async fn a_link_of_an_alert_leads_to_the_value_of_its_expression() {
+    let request = http::Request::get("/graph?g0.expr=up+%3D%3D+0&g0.tab=1")
+        .header("host", "localhost")
+        .body(Body::empty())
+        .unwrap();
+    let answer = given().send(request).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    let to = answer.headers[http::header::LOCATION].to_str().unwrap();
+    assert_eq!(to, "/api/v1/query?query=up+%3D%3D+0");
+}
+
+#[tokio::test]
 async fn what_is_served_beside_is_guarded_too() {
     let beside = Router::new().route("/metrics", get(|| async { "numbers" }));
     let given = with(|_| {});
