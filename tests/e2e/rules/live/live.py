@@ -271,6 +271,7 @@ def play(exporter, catcher, sides, made, groups):
         until("nothing fires", lambda: not api(side.url(), "query", query="ALERTS")["result"], 60)
     time.sleep(2 * seconds(ROUTE["group_interval"]))
     catcher.caught.clear()
+    halfway_between_ticks(sides[0], groups["scenes-reload"])
     exporter.began = time.time()
     at = {"began": exporter.began}
     wait_until(exporter, scenes.FRAGILE_DOWN[0])
@@ -302,6 +303,13 @@ def ticked(side):
     """Ticks of the group that has had the fewest."""
     found = raw(side.url(), "{__name__=~'tick:.*'}[1m]")
     return min(map(len, found.values())) if len(found) == len(scenes.GROUPS) else 0
+
+
+def halfway_between_ticks(side, group):
+    """Waits until then. The reload is whole seconds after it, so there is no doubt which ticks come after it."""
+    series = raw(side.url(), f"tick:{group.replace('-', '_')}[5s]")
+    last = max(t for samples in series.values() for t, _ in samples)
+    time.sleep((last + 0.5 - time.time()) % 1)
 
 
 def both(sides, act):
