@@ -1,70 +1,27 @@
 //! Names of sinks, of jobs, and of labels of scraped metrics.
 
-use crate::mapping::Key;
-
-/// The name of a job: the `job` label of what is scraped.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobName(String);
-
-impl JobName {
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+use crate::mapping::{Key, name};
 
 /// The job of Pilothouse's own metrics.
 const OWN_JOB: &str = "mcp-server";
 
-impl Key for JobName {
-    const MAPPING: &'static str = "a mapping of scraped jobs by name";
-    const EXPECTED: &'static str =
-        "a job name: 1 to 64 letters, digits, `.`, `_` or `-`, and not `mcp-server`";
-    const PATTERN: &'static str = r"[A-Za-z0-9._-]{1,64}";
+name!(
+    /// The name of a job: the `job` label of what is scraped.
+    JobName,
+    "a mapping of scraped jobs by name",
+    "a job name: 1 to 64 letters, digits, `.`, `_` or `-`, and not `mcp-server`",
+    r"[A-Za-z0-9._-]{1,64}",
+    '.' | '_' | '-', except OWN_JOB
+);
 
-    fn parse(text: &str) -> Option<Self> {
-        let fits = (1..=64).contains(&text.len())
-            && text
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
-        (fits && text != OWN_JOB).then(|| Self(text.to_owned()))
-    }
-
-    fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The name of a sink; also the name of the file that remembers how far it is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SinkName(String);
-
-impl SinkName {
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Key for SinkName {
-    const MAPPING: &'static str = "a mapping of sinks by name";
-    const EXPECTED: &'static str = "a sink name: 1 to 64 letters, digits, `_` or `-`";
-    const PATTERN: &'static str = r"[A-Za-z0-9_-]{1,64}";
-
-    fn parse(text: &str) -> Option<Self> {
-        let fits = (1..=64).contains(&text.len())
-            && text
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-        fits.then(|| Self(text.to_owned()))
-    }
-
-    fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+name!(
+    /// The name of a sink; also the name of the file that remembers how far it is.
+    SinkName,
+    "a mapping of sinks by name",
+    "a sink name: 1 to 64 letters, digits, `_` or `-`",
+    r"[A-Za-z0-9_-]{1,64}",
+    '_' | '-'
+);
 
 /// The name of a label that a configuration may add.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

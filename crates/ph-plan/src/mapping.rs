@@ -129,6 +129,42 @@ macro_rules! key_as_value {
 
 pub(crate) use key_as_value;
 
+/// Declares a name of 1 to 64 letters, digits and the signs that are given, which is the key of a mapping.
+macro_rules! name {
+    ($(#[doc = $about:literal])+ $name:ident, $mapping:literal, $expected:literal, $pattern:literal, $signs:pat $(, except $taken:expr)?) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl $crate::mapping::Key for $name {
+            const MAPPING: &'static str = $mapping;
+            const EXPECTED: &'static str = $expected;
+            const PATTERN: &'static str = $pattern;
+
+            fn parse(text: &str) -> Option<Self> {
+                let fits = (1..=64).contains(&text.len())
+                    && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, $signs));
+                $( let fits = fits && text != $taken; )?
+                fits.then(|| Self(text.to_owned()))
+            }
+
+            fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+pub(crate) use name;
+
 /// A value of a mapping with free keys.
 pub(crate) trait MapItem {
     /// The text that the key's rules apply to, if there is one.

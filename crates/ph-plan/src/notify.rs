@@ -6,7 +6,7 @@ use std::time::Duration;
 use ph_base::diagnostic::{Problem, nearest};
 
 use crate::checked::{FilePath, GroupLabel, HeaderKey};
-use crate::mapping::{Key, MapItem};
+use crate::mapping::{MapItem, name};
 use crate::matcher::AlertMatcher;
 use crate::node::{Entry, Node};
 use crate::plan::{Plan, hours, minutes, ms, secs};
@@ -142,35 +142,14 @@ section! {
     }
 }
 
-/// The name of a receiver.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReceiverName(String);
-
-impl ReceiverName {
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Key for ReceiverName {
-    const MAPPING: &'static str = "a mapping of receivers by name";
-    const EXPECTED: &'static str = "a receiver name: 1 to 64 letters, digits, `.`, `_` or `-`";
-    const PATTERN: &'static str = r"[A-Za-z0-9._-]{1,64}";
-
-    fn parse(text: &str) -> Option<Self> {
-        let fits = (1..=64).contains(&text.len())
-            && text
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
-        fits.then(|| Self(text.to_owned()))
-    }
-
-    fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+name!(
+    /// The name of a receiver.
+    ReceiverName,
+    "a mapping of receivers by name",
+    "a receiver name: 1 to 64 letters, digits, `.`, `_` or `-`",
+    r"[A-Za-z0-9._-]{1,64}",
+    '.' | '_' | '-'
+);
 
 crate::mapping::key_as_value!(ReceiverName);
 

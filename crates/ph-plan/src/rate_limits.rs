@@ -7,7 +7,7 @@ use ph_base::diagnostic::Problem;
 use serde_json::{Value as Json, json};
 
 use crate::choices::{LimitKey, RefuseWith};
-use crate::mapping::{Key, MapItem};
+use crate::mapping::{MapItem, name};
 use crate::node::Node;
 use crate::plan::Plan;
 use crate::reader::Reader;
@@ -91,35 +91,14 @@ impl RateLimit {
     }
 }
 
-/// The name of a limit: a metric label, and what a refused client is told.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LimitName(String);
-
-impl LimitName {
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Key for LimitName {
-    const MAPPING: &'static str = "a mapping of limits by name";
-    const EXPECTED: &'static str = "a limit's name: 1 to 64 letters, digits, `_` or `-`";
-    const PATTERN: &'static str = r"[A-Za-z0-9_-]{1,64}";
-
-    fn parse(text: &str) -> Option<Self> {
-        let fits = (1..=64).contains(&text.len())
-            && text
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-        fits.then(|| Self(text.to_owned()))
-    }
-
-    fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+name!(
+    /// The name of a limit: a metric label, and what a refused client is told.
+    LimitName,
+    "a mapping of limits by name",
+    "a limit's name: 1 to 64 letters, digits, `_` or `-`",
+    r"[A-Za-z0-9_-]{1,64}",
+    '_' | '-'
+);
 
 /// Calls in a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use ph_base::diagnostic::{Problem, nearest};
 use serde_json::{Value as Json, json};
 
 use crate::choices::choice;
-use crate::mapping::{Key, MapItem, key_as_value};
+use crate::mapping::{MapItem, key_as_value, name};
 use crate::node::{Entry, Node};
 use crate::plan::{Plan, hours, ms, secs};
 use crate::reader::Reader;
@@ -223,40 +223,18 @@ impl Value for Glob {
 
 const GLOB: &str = "a name, in which `*` stands for any text, of 1 to 128 bytes";
 
-/// The name of a service level objective; also a label of its metrics.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SloName(String);
-
-impl SloName {
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+name!(
+    /// The name of a service level objective; also a label of its metrics.
+    SloName,
+    "a mapping of service level objectives by name",
+    "a name of an objective: 1 to 64 letters, digits, `.`, `_` or `-`",
+    r"[A-Za-z0-9._-]{1,64}",
+    '.' | '_' | '-'
+);
 
 impl fmt::Display for SloName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-impl Key for SloName {
-    const MAPPING: &'static str = "a mapping of service level objectives by name";
-    const EXPECTED: &'static str =
-        "a name of an objective: 1 to 64 letters, digits, `.`, `_` or `-`";
-    const PATTERN: &'static str = r"[A-Za-z0-9._-]{1,64}";
-
-    fn parse(text: &str) -> Option<Self> {
-        let fits = (1..=64).contains(&text.len())
-            && text
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
-        fits.then(|| Self(text.to_owned()))
-    }
-
-    fn as_str(&self) -> &str {
-        &self.0
     }
 }
 
