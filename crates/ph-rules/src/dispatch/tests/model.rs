@@ -8,7 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone)]
 struct Known {
     labels: Labels,
+    starts_at_ms: i64,
     ends_at_ms: i64,
+}
+
+impl Known {
+    fn overlaps(&self, newer: &Alert) -> bool {
+        let within = |t: i64| self.starts_at_ms < t && t < self.ends_at_ms;
+        within(newer.starts_at_ms) || within(newer.ends_at_ms)
+    }
 }
 
 struct Pool {
@@ -59,7 +67,14 @@ impl Model {
         let name = alert.labels.to_string();
         let known = Known {
             labels: alert.labels.clone(),
+            starts_at_ms: alert.starts_at_ms,
             ends_at_ms: alert.ends_at_ms,
+        };
+        // One that is still held and overlaps goes on with its beginning, as in Alertmanager.
+        let is_held = self.pools.values().any(|p| p.members.contains_key(&name));
+        let starts_at_ms = match self.known.get(&name) {
+            Some(old) if is_held && old.overlaps(alert) => old.starts_at_ms.min(alert.starts_at_ms),
+            _ => alert.starts_at_ms,
         };
         // The end that lies farther counts while both fire.
         let ends_at_ms = match self.known.get(&name) {
@@ -69,6 +84,7 @@ impl Model {
             _ => alert.ends_at_ms,
         };
         let known = Known {
+            starts_at_ms,
             ends_at_ms,
             ..known
         };
@@ -92,7 +108,7 @@ impl Model {
                 has_told: false,
             });
             pool.members.insert(name.clone(), known.clone());
-            if !pool.has_told && alert.starts_at_ms + pool.wait_ms < now_ms {
+            if !pool.has_told && starts_at_ms + pool.wait_ms < now_ms {
                 pool.next_ms = pool.next_ms.min(now_ms);
             }
         }
