@@ -18,6 +18,8 @@ pub(crate) use message::Record;
 pub(crate) use receive::{logs, metrics, traces};
 pub use span_metrics::SpanMetrics;
 
+use ph_record::Redactor;
+
 /// What a request carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
@@ -63,13 +65,15 @@ pub fn read_lines(
     take: &mut dyn FnMut(&[u8]),
 ) -> Result<(u64, u64), DecodeError> {
     let (mut all, mut refused) = (0, 0);
-    read(signal, encoding, body, now_unix_ns, &mut |_, record| {
+    let redactor = Redactor::default();
+    let mut take = |_: &Record<'_>, record: Result<Ingested, Invalid>| {
         all += 1;
         match record {
             Ok(rendered) => take(&rendered.json),
             Err(_) => refused += 1,
         }
-    })?;
+    };
+    read(signal, encoding, body, &redactor, now_unix_ns, &mut take)?;
     Ok((all, refused))
 }
 
@@ -78,11 +82,12 @@ pub(crate) fn read(
     signal: Signal,
     encoding: Encoding,
     body: &[u8],
+    redactor: &Redactor,
     now_unix_ns: u64,
     take: &mut dyn FnMut(&Record<'_>, Result<Ingested, Invalid>),
 ) -> Result<(), DecodeError> {
     let mut each = |origin: &message::Origin<'_>, record: Record<'_>| {
-        let rendered = entry::render(origin, &record, now_unix_ns);
+        let rendered = entry::render(redactor, origin, &record, now_unix_ns);
         take(&record, rendered);
     };
     match encoding {

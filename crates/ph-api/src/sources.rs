@@ -8,6 +8,7 @@ use http::StatusCode;
 use ph_plan::{Slo, SloName};
 use ph_policy::HeadRules;
 use ph_promql::{Labels, Matcher, SeriesSource, SourceError};
+use ph_record::Redactor;
 use ph_rules::GroupStatus;
 use ph_store::logs::LogReader;
 use schemars::JsonSchema;
@@ -36,6 +37,8 @@ pub struct Sources {
     pub spans: Arc<SpanMetrics>,
     /// The rules that are evaluated here, and who is asked instead; none while nothing is kept.
     pub evaluation: Option<Arc<dyn Evaluation>>,
+    /// Takes secrets out of what comes in by OTLP.
+    pub redactor: Redactor,
     /// Which `Host` and `Origin` are accepted.
     pub rules: HeadRules,
     /// Version of the binary.

@@ -141,6 +141,18 @@ pub enum Problem {
         /// What would happen.
         what: &'static str,
     },
+    /// What works and is risky. A warning.
+    #[error("{what}")]
+    Risky {
+        /// What may happen.
+        what: &'static str,
+    },
+    /// A secret that stands in the text. A warning; the place itself is not quoted.
+    #[error("{what}")]
+    Exposed {
+        /// What stands there.
+        what: &'static str,
+    },
     /// More problems than are worth printing. A warning: among what is shown is an error if there
     /// is one.
     #[error("{hidden} more problems are not shown")]
@@ -209,6 +221,8 @@ impl Problem {
             Self::IgnoredField { .. }
             | Self::LeftOut { .. }
             | Self::Renamed { .. }
+            | Self::Risky { .. }
+            | Self::Exposed { .. }
             | Self::More { .. } => Severity::Warning,
             Self::UnknownField { .. }
             | Self::MissingField { .. }
@@ -246,6 +260,8 @@ impl Problem {
             | Self::TooLarge { .. }
             | Self::Secret(_)
             | Self::Unsafe { .. }
+            | Self::Risky { .. }
+            | Self::Exposed { .. }
             | Self::More { .. } => String::new(),
         }
     }
@@ -289,6 +305,8 @@ impl Diagnostic {
             | Problem::TooLarge { .. }
             | Problem::Secret(_)
             | Problem::Unsafe { .. }
+            | Problem::Risky { .. }
+            | Problem::Exposed { .. }
             | Problem::More { .. } => format!("`{path}`: {problem}"),
         }
     }
@@ -310,6 +328,13 @@ impl Diagnostic {
     ///   replaced, so that it can be written to a terminal.
     #[must_use]
     pub fn render(&self, file_name: &str, text: &str) -> String {
+        let hidden;
+        let text = if let Problem::Exposed { .. } = self.problem {
+            hidden = hide(text, &self.at);
+            &hidden
+        } else {
+            text
+        };
         let place = Place::of(&self.at, text);
         let number = place.line.to_string();
         let gutter = " ".repeat(number.len());
@@ -334,6 +359,16 @@ impl Diagnostic {
             .map(|line| format!("{}\n", line.trim_end()))
             .collect()
     }
+}
+
+/// `text` with `*` in the place of every character of the range, line ends excepted.
+fn hide(text: &str, at: &Range<usize>) -> String {
+    let hide = |(n, c): (usize, char)| match c {
+        '\n' | '\r' => c,
+        _ if at.contains(&n) => '*',
+        _ => c,
+    };
+    text.char_indices().map(hide).collect()
 }
 
 fn printable(text: &str) -> String {

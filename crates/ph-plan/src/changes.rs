@@ -87,7 +87,10 @@ impl Plan {
                 old.sessions != new.sessions || old.children != new.children,
                 Change::BoundsChanged,
             ),
-            (old.log != new.log, Change::LogChanged),
+            (
+                old.log != new.log || old.redaction != new.redaction,
+                Change::LogChanged,
+            ),
             (old.metrics != new.metrics, Change::MetricsChanged),
             (old.otlp != new.otlp, Change::OtlpChanged),
             (

@@ -17,7 +17,7 @@ use crate::text::{Endpoint, Text};
 use crate::tree::{Step, Tree};
 use crate::units::show_duration;
 use crate::value::Value;
-use crate::{json, notify, slos, yaml};
+use crate::{json, lint, notify, slos, yaml};
 
 /// A plan with its warnings, or everything that is wrong; in the order of the text.
 pub type Loaded = Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>>;
@@ -239,6 +239,7 @@ fn check(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
     }
     check_admin(plan, root, reader);
     check_scrape(plan, root, reader);
+    check_redaction(root, reader);
     check_sinks(plan, root, reader);
     notify::check(plan, root, reader);
     slos::check(plan, root, reader);
@@ -259,6 +260,10 @@ fn check(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
         }
         None | Some(_) => {}
     }
+    // What has to be mended is looked at first.
+    if !reader.has_error() {
+        lint::check(root, reader);
+    }
 }
 
 fn check_admin(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
@@ -274,6 +279,21 @@ fn check_admin(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
             reader.within(entry, |reader| {
                 reader.report_with(&entry.value.at, problem, hint);
             });
+        });
+    }
+}
+
+/// Keys in two places.
+fn check_redaction(root: &Node, reader: &mut Reader<'_>) {
+    let both = root.entry("log").zip(root.entry("redaction"));
+    let both = both.and_then(|(log, new)| {
+        new.value.entry("keys")?;
+        Some((log, log.value.entry("redact_keys")?))
+    });
+    if let Some((log, old)) = both {
+        let (got, with) = ("redact_keys", "redaction.keys");
+        reader.within(log, |reader| {
+            reader.report(&old.key_at, Problem::Conflict { got, with });
         });
     }
 }

@@ -13,6 +13,7 @@ use crate::keeping::{Admin, Scrape, Sink, Store};
 use crate::labels::{JobName, SinkName};
 use crate::notify::Notify;
 use crate::rate_limits::{LimitName, RateLimit};
+use crate::redaction::Redaction;
 use crate::rules::Rules;
 use crate::section::section;
 use crate::server::Server;
@@ -50,6 +51,8 @@ section! {
         http: Http = Http::default();
         /// Log lines: one JSON object per call.
         log: Log = Log::default();
+        /// What is taken out of everything that is logged, kept, exported or shown.
+        redaction: Redaction = Redaction::default();
         /// What `/metrics` says beside what it always says, and who is asked about the past.
         metrics: Metrics = Metrics::default();
         /// The admin listener.
@@ -145,9 +148,8 @@ section! {
         params: bool = false;
         /// Bytes of parameters that are logged per call.
         params_bytes_max: ByteSize = ByteSize::kib(4), in ByteSize::new(16)..=ByteSize::mib(1);
-        /// Keys whose values are replaced in logged parameters: a key is meant when it contains
-        /// one of these, in upper or lower case.
-        redact_keys: Vec<KeyPart> = redact_keys();
+        /// Older name of `redaction.keys`, taken instead of it where it is set.
+        redact_keys: Option<Vec<KeyPart>> = None;
     }
 }
 
@@ -230,29 +232,6 @@ impl Plan {
         let mut servers = self.servers.iter();
         servers.next().filter(|_| servers.next().is_none())
     }
-}
-
-/// Names of values that must not be logged, as parts of a key in lower case.
-fn redact_keys() -> Vec<KeyPart> {
-    [
-        "password",
-        "passwd",
-        "passphrase",
-        "secret",
-        "token",
-        "api_key",
-        "apikey",
-        "api-key",
-        "access_key",
-        "private_key",
-        "authorization",
-        "cookie",
-        "credential",
-        "session_id",
-    ]
-    .into_iter()
-    .filter_map(KeyPart::parse)
-    .collect()
 }
 
 pub(crate) const fn ms(count: u64) -> Duration {

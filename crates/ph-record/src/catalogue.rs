@@ -256,6 +256,8 @@ metrics! {
         "Times that the state of alerts could not be saved; notifications are sent all the same.";
     HEARTBEATS = "pilothouse_heartbeat_total", Counter, ["result"], &[],
         "Heartbeats by result (sent, failed, withheld because no rules were evaluated); absent without one.";
+    REDACTIONS = "pilothouse_redactions_total", Counter, ["kind"], &[],
+        "Secrets that were replaced in texts, by what they are.";
     DISK_FREE = "pilothouse_disk_free_bytes", Gauge, [], &[],
         "Bytes of the disk under the data directory that Pilothouse may still use.";
     DISK_SIZE = "pilothouse_disk_size_bytes", Gauge, [], &[],

@@ -6,6 +6,7 @@ use crate::{
     Transport,
 };
 use ph_base::{Era, Method};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -88,19 +89,29 @@ impl Draft {
 
     /// Names the tool, prompt or resource that the call is for.
     pub fn set_target(&mut self, method: Method, target: &str) {
-        let (tool, known) = match method {
-            Method::ToolsCall => self.server.tools.find(target),
+        let find = |name: &str| match method {
+            Method::ToolsCall => self.server.tools.find(name),
             _ => (ToolIdx::NONE, None),
         };
+        let (mut tool, mut known) = find(target);
+        // Before it is cut, since half a secret is not known as one. A listed tool is none.
+        let mut shown = Cow::Borrowed(target);
+        if known.is_none() {
+            shown = self.sink.redact(target);
+            if let Cow::Owned(shown) = &shown {
+                (tool, known) = find(shown);
+            }
+        }
         let record = self.record();
         record.tool = tool;
         record.target =
-            Some(known.unwrap_or_else(|| cap(target, CallRecord::TEXT_BYTES_MAX).into()));
+            Some(known.unwrap_or_else(|| cap(&shown, CallRecord::TEXT_BYTES_MAX).into()));
     }
 
     /// Says what went wrong, for operators.
     pub fn set_error(&mut self, text: &str) {
-        self.record().error = Some(cap(text, CallRecord::ERROR_BYTES_MAX).into());
+        let text = self.sink.redact(text);
+        self.record().error = Some(cap(&text, CallRecord::ERROR_BYTES_MAX).into());
     }
 
     /// Ends the call; the one place where a record leaves.

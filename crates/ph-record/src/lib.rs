@@ -9,8 +9,8 @@ pub mod catalogue;
 mod draft;
 mod ending;
 mod limits;
-mod mask;
 mod observation;
+pub mod redact;
 mod servers;
 mod source;
 
@@ -18,10 +18,10 @@ pub use call::{CallRecord, CallTrace, Direction, Replica, SessionTag, Transport}
 pub use draft::Draft;
 pub use ending::{Answer, Ending, Outcome, RefusedReason, Verdict};
 pub use limits::{LimitIdx, LimitLabel, LimitTable, Limited};
-pub use mask::mask;
 pub use observation::{
     EventKind, HealthResult, Observation, ProcSample, RecordSink, RestartReason, ServerEvent,
     ServerLine,
 };
+pub use redact::{KeyLines, RedactSettings, Redactor, SecretKind, mask};
 pub use servers::{Live, Server, ServerIdx, ServerTable, ToolIdx, ToolTable};
 pub use source::{Reading, SampleSource};

@@ -2,6 +2,7 @@
 
 use crate::{CallRecord, Replica, ServerIdx};
 use ph_base::trace::{SpanId, TraceId};
+use std::borrow::Cow;
 
 /// One thing seen.
 #[derive(Clone, Debug)]
@@ -22,6 +23,11 @@ pub enum Observation {
 pub trait RecordSink: Send + Sync + 'static {
     /// Takes one observation.
     fn observe(&self, observation: Observation);
+
+    /// `text` as it may be shown to a client or kept: without secrets, as far as this sink knows them.
+    fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        crate::mask(text).map_or(Cow::Borrowed(text), Cow::Owned)
+    }
 }
 
 /// A line that a child wrote to stderr.

@@ -38,6 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let recorder = Recorder::start(Start {
         settings: Settings {
+            redaction: ph_record::RedactSettings::default(),
             log: log(&dir),
             spans: None,
             kept: None,
@@ -209,6 +210,5 @@ fn log(dir: &std::path::Path) -> LogSettings {
         compress: false,
         params: false,
         params_bytes_max: 0,
-        redact_keys: Vec::new(),
     }
 }

@@ -15,6 +15,7 @@ mod process;
 mod registry;
 
 mod intake;
+mod redaction;
 mod worker;
 
 mod complaints;

@@ -1,28 +1,25 @@
 //! An observation as one line of JSON.
 //!
 //! Fields and their order are documented in `docs/logs.md` and held by the golden lines of the
-//! tests. Everything that a peer sent is escaped and bounded; error texts, stderr lines and targets
-//! that are no tools also lose what looks like a credential.
+//! tests. Everything that a peer sent is escaped and bounded here; it lost its secrets when it was
+//! observed (`redaction`).
 
 mod file;
 mod json;
 mod level;
-mod params;
+pub(crate) mod params;
 mod time;
 
 pub(crate) use file::{FileLine, FileLines};
 pub use level::Level;
 
 use json::Object;
-pub(crate) use params::Redaction;
 use ph_base::Method;
 use ph_base::trace::{SpanId, TraceId};
-use ph_record::mask;
 use ph_record::{
     CallRecord, Direction, EventKind, Limited, Observation, Replica, Server, ServerEvent,
     ServerIdx, ServerLine, SessionTag, Transport,
 };
-use std::borrow::Cow;
 use std::sync::Arc;
 pub(crate) use time::Stamp;
 
@@ -30,15 +27,15 @@ pub(crate) use time::Stamp;
 #[derive(Debug)]
 pub(crate) struct Encoder {
     level_min: Level,
-    /// `None` while parameters are not logged.
-    params: Option<Redaction>,
+    /// Whether parameters are logged.
+    params: bool,
     stamp: Stamp,
 }
 
 impl Encoder {
     /// - `level_min`: least level that is written.
-    /// - `params`: how parameters are logged, if they are.
-    pub(crate) fn new(level_min: Level, params: Option<Redaction>) -> Self {
+    /// - `params`: whether parameters are logged.
+    pub(crate) fn new(level_min: Level, params: bool) -> Self {
         Self {
             level_min,
             params,
@@ -96,11 +93,12 @@ impl Encoder {
         }
         place(&mut o, servers, Some(r.server), r.replica);
         o.text("method", method);
-        if r.method == Method::ToolsCall {
-            o.some_text("tool", r.target.as_deref());
+        let key = if r.method == Method::ToolsCall {
+            "tool"
         } else {
-            masked(&mut o, "target", r.target.as_deref());
-        }
+            "target"
+        };
+        o.some_text(key, r.target.as_deref());
         o.some_text("client", r.client.as_deref());
         if let Some(session) = r.session {
             o.plain("session", &session_hex(session));
@@ -110,8 +108,8 @@ impl Encoder {
         o.some_text("protocol_version", r.revision.map(|r| r.as_str()));
         o.text("transport", transport(r.transport));
         o.some_text("request_id", r.request_id.as_deref());
-        if let (Some(redaction), Some(raw)) = (&self.params, &r.params) {
-            o.some_text("params", redaction.apply(raw).as_deref());
+        if self.params {
+            o.some_text("params", r.params.as_deref());
         }
         o.number("status", r.verdict.status.into());
         if r.http_status != 0 {
@@ -134,7 +132,7 @@ impl Encoder {
         if let Some(code) = r.rpc_code {
             o.signed("rpc_code", code);
         }
-        masked(&mut o, "error", r.error.as_deref());
+        o.some_text("error", r.error.as_deref());
         if let Some(limited) = &r.limited {
             limits(&mut o, limited);
         }
@@ -143,7 +141,7 @@ impl Encoder {
 
     fn stderr(&mut self, out: &mut Vec<u8>, servers: &[Arc<Server>], line: &ServerLine) {
         let mut o = self.open(out, line.at_unix_ns, Level::Info, "stderr");
-        o.text("message", &masked_text(&line.text));
+        o.text("message", &line.text);
         if let Some((trace_id, span)) = line.trace {
             trace(&mut o, trace_id, span);
         }
@@ -160,7 +158,7 @@ impl Encoder {
     ) {
         let mut o = self.open(out, event.at_unix_ns, level, "event");
         match &event.kind {
-            EventKind::Note { text, .. } => masked(&mut o, "message", Some(text)),
+            EventKind::Note { text, .. } => o.some_text("message", Some(text)),
             kind => o.text("message", message(kind)),
         }
         o.text("event", name(&event.kind));
@@ -219,17 +217,6 @@ fn place(o: &mut Object<'_>, servers: &[Arc<Server>], server: Option<ServerIdx>,
         Replica::None => {}
         Replica::Session => o.text("replica", "session"),
         Replica::Slot(n) => o.text("replica", &n.to_string()),
-    }
-}
-
-/// `text` without what looks like a credential.
-pub(crate) fn masked_text(text: &str) -> Cow<'_, str> {
-    mask(text).map_or(Cow::Borrowed(text), Cow::Owned)
-}
-
-fn masked(o: &mut Object<'_>, key: &'static str, text: Option<&str>) {
-    if let Some(text) = text {
-        o.some_text(key, Some(&masked_text(text)));
     }
 }
 
@@ -319,7 +306,7 @@ fn details(o: &mut Object<'_>, kind: &EventKind) {
             o.number("pid", (*pid).into());
             o.text("exit", how);
             o.bool("expected", *expected);
-            masked(o, "stderr_tail", Some(stderr_tail));
+            o.some_text("stderr_tail", Some(stderr_tail));
         }
         EventKind::Restart { reason, backoff_ms } => {
             o.text("reason", reason.as_label());
@@ -339,7 +326,7 @@ fn details(o: &mut Object<'_>, kind: &EventKind) {
         } => {
             o.text("result", result.as_label());
             o.ms("duration", *duration_ns);
-            masked(o, "error", error.as_deref());
+            o.some_text("error", error.as_deref());
         }
         EventKind::Refused { reason, peer } => {
             o.text("reason", reason.as_label());
@@ -349,7 +336,7 @@ fn details(o: &mut Object<'_>, kind: &EventKind) {
             }
         }
         EventKind::PlanLoaded { hash } => o.text("hash", hash),
-        EventKind::PlanRejected { reasons } => masked(o, "error", Some(reasons)),
+        EventKind::PlanRejected { reasons } => o.some_text("error", Some(reasons)),
         EventKind::Alert {
             name,
             severity,
@@ -360,7 +347,7 @@ fn details(o: &mut Object<'_>, kind: &EventKind) {
             o.text("alert", name);
             o.text("severity", severity);
             o.text("labels", labels);
-            masked(o, "summary", Some(summary));
+            o.some_text("summary", Some(summary));
         }
         EventKind::StoreFailing { error } => o.text("error", error),
         EventKind::StoreRecovered { dropped } => o.number("dropped", *dropped),

@@ -4,13 +4,15 @@ use crate::complaints::Complain;
 use crate::exposition::{Format, Passing, RecordTotals, Scrape, give, render};
 use crate::intake::Intake;
 use crate::process::ProcessUse;
+use crate::redaction::Redaction;
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::store::{Item, Keep, Keeper, Queue, Thread};
 use crate::tracer::Tracer;
 use crate::worker::{Command, Worker};
 use ph_record::catalogue::Metric;
-use ph_record::{Observation, Reading, RecordSink, SampleSource, ServerTable};
+use ph_record::{Observation, Reading, RecordSink, Redactor, SampleSource, ServerTable};
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -26,6 +28,7 @@ pub struct Recorder(Arc<Shared>);
 
 /// What the handle and the recorder's thread share.
 pub(crate) struct Shared {
+    pub(crate) redaction: Redaction,
     pub(crate) registry: Registry,
     pub(crate) intake: Intake,
     pub(crate) tracer: Tracer,
@@ -104,14 +107,17 @@ impl Recorder {
         } = start;
         let complain: Complain = complain.into();
         let tracer = Tracer::new(runtime, &version);
-        tracer.apply(settings.spans.as_ref(), &settings.log)?;
+        tracer.apply(settings.spans.as_ref())?;
         let registry = Registry::new(servers);
         registry.set_otel(settings.otel_operation_metric);
         registry.set_slos(&settings.slos);
         let since_epoch = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
+        let redaction = Redaction::new(settings.redaction, settings.log.params_bytes_max);
+        let shown = Arc::new(redaction.redactor.clone()) as Arc<dyn SampleSource>;
         let shared = Arc::new(Shared {
+            redaction,
             registry,
             intake: Intake::new(QUEUE_RECORDS),
             tracer,
@@ -119,7 +125,7 @@ impl Recorder {
             store: keep
                 .as_ref()
                 .map(|keep| Queue::new(keep.settings.queue_bytes)),
-            sources: Mutex::default(),
+            sources: Mutex::new(vec![shown]),
             version,
             started_unix_s: since_epoch.as_secs_f64(),
         });
@@ -165,6 +171,11 @@ impl Recorder {
         }
     }
 
+    /// What takes secrets out of texts, for those that do not come from the relay.
+    pub fn redactor(&self) -> Redactor {
+        self.0.redaction.redactor.clone()
+    }
+
     /// The way into the store for what does not come from the relay; `None` while nothing is kept.
     pub fn keeper(&self) -> Option<Keeper> {
         self.0.store.clone().map(Keeper)
@@ -176,9 +187,10 @@ impl Recorder {
     /// # Errors
     /// When the new exporter of spans cannot start; nothing is changed then.
     pub fn apply(&self, settings: Settings) -> Result<(), RecorderError> {
+        self.0.tracer.apply(settings.spans.as_ref())?;
         self.0
-            .tracer
-            .apply(settings.spans.as_ref(), &settings.log)?;
+            .redaction
+            .apply(settings.redaction, settings.log.params_bytes_max);
         self.0.registry.set_otel(settings.otel_operation_metric);
         self.0.registry.set_slos(&settings.slos);
         if let (Some(store), Some(kept)) = (&self.0.store, &settings.kept) {
@@ -310,6 +322,10 @@ impl RecordSink for Recorder {
     fn observe(&self, observation: Observation) {
         self.0.observe(observation);
     }
+
+    fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.0.redaction.redactor.text(text)
+    }
 }
 
 impl Shared {
@@ -332,8 +348,9 @@ impl Shared {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts at once, and queues what needs a line.
-    pub(crate) fn observe(&self, observation: Observation) {
+    /// Takes out secrets first of all, counts at once, and queues what needs a line.
+    pub(crate) fn observe(&self, mut observation: Observation) {
+        self.redaction.clean(&mut observation);
         let Self {
             registry, intake, ..
         } = self;

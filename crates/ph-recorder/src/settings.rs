@@ -2,6 +2,7 @@
 
 use crate::line::Level;
 use ph_plan::{Slo, SloName};
+use ph_record::RedactSettings;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,6 +10,8 @@ use std::time::Duration;
 /// Everything that a reload can change.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What is taken out of everything that is observed.
+    pub redaction: RedactSettings,
     /// Log lines.
     pub log: LogSettings,
     /// Spans; `None`: none are made.
@@ -44,8 +47,6 @@ pub struct LogSettings {
     pub params: bool,
     /// Longest text of parameters, in bytes.
     pub params_bytes_max: usize,
-    /// Parts of keys whose values are left out of parameters, whatever the case.
-    pub redact_keys: Vec<String>,
 }
 
 /// Where spans go and which are kept.
@@ -77,11 +78,6 @@ impl LogSettings {
             compress: log.compress,
             params: log.params,
             params_bytes_max: log.params_bytes_max.as_usize(),
-            redact_keys: log
-                .redact_keys
-                .iter()
-                .map(|k| k.as_str().to_owned())
-                .collect(),
         }
     }
 }
@@ -126,7 +122,6 @@ mod tests {
             (100 << 20, 2 << 30),
             "the plan's defaults, in bytes"
         );
-        assert!(log.redact_keys.iter().any(|k| k == "authorization"));
         plan.files = false;
         plan.level = ph_plan::LogLevel::Error;
         let log = LogSettings::from_plan(&plan, dir);

@@ -2,7 +2,6 @@
 //!
 //! Source: semantic-conventions-genai, `docs/gen-ai/mcp.md` (status: development).
 
-use crate::line::Redaction;
 use ph_base::Method;
 use ph_base::trace::SpanId;
 use ph_otlp::{AttributeOf, EventOf, Kind, Link, SpanOf, StatusOf, ValueOf, flags};
@@ -11,11 +10,11 @@ use std::borrow::Cow;
 
 /// The SERVER span of a call, and the CLIENT span when it was passed on.
 ///
-/// - `arguments`: how parameters are shown, if they are.
+/// - `arguments`: whether parameters are shown.
 pub(crate) fn spans<'a>(
     record: &'a CallRecord,
     server: Option<&'a Server>,
-    arguments: Option<&Redaction>,
+    arguments: bool,
 ) -> (SpanOf<'a>, Option<SpanOf<'a>>) {
     let common = Common {
         record,
@@ -35,7 +34,7 @@ struct Common<'a> {
 
 impl<'a> Common<'a> {
     /// From whoever asked, to Pilothouse.
-    fn received(&self, arguments: Option<&Redaction>) -> SpanOf<'a> {
+    fn received(&self, arguments: bool) -> SpanOf<'a> {
         let r = self.record;
         let mut span = self.span(
             Kind::Server,
@@ -59,10 +58,8 @@ impl<'a> Common<'a> {
             add(&mut span, "client.address", peer.ip().to_string());
             add(&mut span, "client.port", i64::from(peer.port()));
         }
-        if let (Some(redaction), Some(raw), Method::ToolsCall) = (arguments, &r.params, r.method)
-            && let Some(text) = redaction.apply(raw)
-        {
-            add(&mut span, "gen_ai.tool.call.arguments", text);
+        if let (true, Some(params), Method::ToolsCall) = (arguments, &r.params, r.method) {
+            add(&mut span, "gen_ai.tool.call.arguments", &**params);
         }
         span
     }
@@ -154,11 +151,7 @@ impl<'a> Common<'a> {
                 Method::ResourcesRead | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe,
                 Some(uri),
             ) => {
-                add(
-                    span,
-                    "mcp.resource.uri",
-                    ValueOf::Str(crate::line::masked_text(uri)),
-                );
+                add(span, "mcp.resource.uri", uri);
             }
             _ => {}
         }
@@ -199,7 +192,7 @@ impl<'a> Common<'a> {
                     self.record.verdict.outcome.as_label()
                 )
             },
-            |e| crate::line::masked_text(e).into_owned(),
+            str::to_owned,
         );
         add(span, "error.type", ValueOf::Str(error_type.clone()));
         span.events.push(EventOf {
@@ -293,7 +286,7 @@ mod tests {
         r.request_id = Some("\"a b\"".into());
         r.peer = Some("127.0.0.1:4711".parse().unwrap());
         r.transport = Transport::Stdio;
-        let (received, sent) = spans(&r, Some(&server), None);
+        let (received, sent) = spans(&r, Some(&server), false);
         let sent = sent.unwrap();
         assert_eq!((received.kind, sent.kind), (Kind::Server, Kind::Client));
         assert_eq!(
@@ -345,11 +338,11 @@ mod tests {
     #[track_caller]
     fn check_error(ending: Ending, want: Option<&str>) {
         let mut r = record(&server(), ending);
-        r.error = Some("it broke: password=hunter2".into());
+        r.error = Some("it broke".into());
         if let Ending::Answered(Answer::Error(code)) = ending {
             r.rpc_code = Some(code);
         }
-        let (span, _) = spans(&r, None, None);
+        let (span, _) = spans(&r, None, false);
         let want = want.map(|w| Value::from(w.to_owned()));
         assert_eq!(
             get(&span.attributes, "error.type"),
@@ -367,7 +360,7 @@ mod tests {
             .map(|e| get(&e.attributes, "exception.message").cloned());
         assert_eq!(
             exception,
-            want.map(|_| Some(Value::from("it broke: password=***"))),
+            want.map(|_| Some(Value::from("it broke"))),
             "{ending:?}"
         );
     }
@@ -387,7 +380,7 @@ mod tests {
     fn what_never_left_has_no_client_span() {
         let mut r = record(&server(), Ending::Overload);
         r.upstream_start_ns = None;
-        assert_eq!(spans(&r, None, None).1, None);
+        assert_eq!(spans(&r, None, false).1, None);
     }
 
     #[test]
@@ -395,12 +388,12 @@ mod tests {
         let mut r = record(&server(), Ending::Answered(Answer::Error(-32602)));
         r.tool = ToolIdx::OTHER;
         r.target = Some("made up".into());
-        let (span, _) = spans(&r, None, None);
+        let (span, _) = spans(&r, None, false);
         assert_eq!(span.name, "tools/call");
         check(&span, "gen_ai.tool.name", "made up");
         r.method = Method::Other;
         r.method_text = Some("made/up".into());
-        let (span, _) = spans(&r, None, None);
+        let (span, _) = spans(&r, None, false);
         assert_eq!(span.name, "_OTHER");
         check(&span, "mcp.method.name", "made/up");
     }
@@ -414,7 +407,7 @@ mod tests {
             Transport::Stdio,
         );
         r.peer = Some("127.0.0.1:1".parse().unwrap());
-        let (received, sent) = spans(&r, None, None);
+        let (received, sent) = spans(&r, None, false);
         assert_eq!(
             (received.kind, sent.as_ref().unwrap().kind),
             (Kind::Server, Kind::Client)
@@ -425,19 +418,14 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_shown_redacted_and_by_choice() {
+    fn arguments_are_shown_by_choice() {
         let mut r = record(&server(), Ending::Answered(Answer::Complete));
-        r.params = Some(r#"{"password":"p","n":1}"#.into());
-        let redaction = Redaction::new(&["password".to_owned()], 100);
+        r.params = Some(r#"{"n":1}"#.into());
         let shown = |arguments| spans(&r, None, arguments).0;
         assert_eq!(
-            get(&shown(None).attributes, "gen_ai.tool.call.arguments"),
+            get(&shown(false).attributes, "gen_ai.tool.call.arguments"),
             None
         );
-        check(
-            &shown(Some(&redaction)),
-            "gen_ai.tool.call.arguments",
-            r#"{"n":1,"password":"***"}"#,
-        );
+        check(&shown(true), "gen_ai.tool.call.arguments", r#"{"n":1}"#);
     }
 }

@@ -12,7 +12,7 @@ mod trace_id;
 use crate::line::{FileLine, FileLines};
 use crate::store::Keeper;
 use follow::{Follow, Piece};
-use ph_record::{Reading, SampleSource, catalogue};
+use ph_record::{KeyLines, Reading, Redactor, SampleSource, catalogue};
 use positions::Positions;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -70,6 +70,7 @@ impl Tails {
     pub fn start(
         positions: PathBuf,
         keeper: Keeper,
+        redactor: Redactor,
         files: Vec<TailFile>,
         complain: Arc<dyn Fn(&str) + Send + Sync>,
     ) -> std::io::Result<Self> {
@@ -83,6 +84,7 @@ impl Tails {
         let worker = Worker {
             shared: Arc::clone(&shared),
             keeper,
+            redactor,
             positions: Positions::read(positions),
             files: Vec::new(),
             lines: FileLines::default(),
@@ -166,8 +168,9 @@ impl SampleSource for Shared {
 struct Worker {
     shared: Arc<Shared>,
     keeper: Keeper,
+    redactor: Redactor,
     positions: Positions,
-    files: Vec<(TailFile, Follow)>,
+    files: Vec<(TailFile, Follow, KeyLines)>,
     lines: FileLines,
     json: Vec<u8>,
     complain: Arc<dyn Fn(&str) + Send + Sync>,
@@ -211,12 +214,14 @@ impl Worker {
         self.remember();
         let mut before = std::mem::take(&mut self.files);
         for file in files {
-            let at = before.iter().position(|(known, _)| *known == file);
-            let follow = match at {
-                Some(at) => before.swap_remove(at).1,
-                None => Follow::new(&file.path, self.positions.get(&file.path)),
-            };
-            self.files.push((file, follow));
+            let at = before.iter().position(|(known, ..)| *known == file);
+            self.files.push(match at {
+                Some(at) => before.swap_remove(at),
+                None => {
+                    let follow = Follow::new(&file.path, self.positions.get(&file.path));
+                    (file, follow, KeyLines::default())
+                }
+            });
         }
     }
 
@@ -238,7 +243,7 @@ impl Worker {
 
     /// Reads on in a file; `None` at its end, or when it cannot be read.
     fn read(&mut self, at: usize) -> Option<usize> {
-        let (file, follow) = self.files.get_mut(at)?;
+        let (file, follow, _) = self.files.get_mut(at)?;
         match follow.read(&file.path) {
             Ok(read) => read,
             Err(error) => {
@@ -255,7 +260,7 @@ impl Worker {
 
     /// Gives the store the lines that were read; `false` when it has no room.
     fn give(&mut self, at: usize) -> bool {
-        let Some((file, follow)) = self.files.get_mut(at) else {
+        let Some((file, follow, key_lines)) = self.files.get_mut(at) else {
             return false;
         };
         let at_unix_ns = SystemTime::now()
@@ -267,9 +272,15 @@ impl Worker {
             if !self.keeper.is_roomy() {
                 return false;
             }
+            let clean = key_lines.redact(text);
+            let clean = if is_cut {
+                self.redactor.cut(clean)
+            } else {
+                self.redactor.text(clean)
+            };
             let line = FileLine {
                 at_unix_ns,
-                text,
+                text: &clean,
                 server: &file.server,
                 path: &path,
                 trace_id: trace_id::find(text),
@@ -294,7 +305,7 @@ impl Worker {
         let now = self
             .files
             .iter()
-            .filter_map(|(file, follow)| Some((file.path.clone(), follow.place()?)));
+            .filter_map(|(file, follow, _)| Some((file.path.clone(), follow.place()?)));
         if let Err(error) = self.positions.write(now.collect()) {
             (self.complain)(&format!(
                 "how far log files were read cannot be remembered: {error}"

@@ -1,10 +1,9 @@
 //! The exporter of spans and what a reload does to it.
 
 use crate::exposition::SpanTotals;
-use crate::line::Redaction;
 use crate::registry::{Exemplar, Registry};
 use crate::sampling::Sampling;
-use crate::settings::{LogSettings, SpanSettings};
+use crate::settings::SpanSettings;
 use crate::spans::spans;
 use arc_swap::ArcSwapOption;
 use ph_otlp::{Exporter, SourceName, Tuning};
@@ -26,7 +25,7 @@ pub(crate) struct Tracer {
 struct Active {
     exporter: Arc<Exporter>,
     sampling: Sampling,
-    arguments: Option<Redaction>,
+    arguments: bool,
     /// Spans lost to the collector when that was last asked.
     lost_seen: AtomicU64,
 }
@@ -55,15 +54,8 @@ impl Tracer {
     ///
     /// # Errors
     /// When the new exporter cannot start; the one before goes on.
-    pub(crate) fn apply(
-        &self,
-        settings: Option<&SpanSettings>,
-        log: &LogSettings,
-    ) -> Result<(), ph_otlp::StartError> {
-        let next = settings
-            .map(|s| self.start(s, log))
-            .transpose()?
-            .map(Arc::new);
+    pub(crate) fn apply(&self, settings: Option<&SpanSettings>) -> Result<(), ph_otlp::StartError> {
+        let next = settings.map(|s| self.start(s)).transpose()?.map(Arc::new);
         if let Some(before) = self.active.swap(next) {
             let exporter = Arc::clone(&before.exporter);
             let mut former = self.former();
@@ -76,11 +68,7 @@ impl Tracer {
         Ok(())
     }
 
-    fn start(
-        &self,
-        settings: &SpanSettings,
-        log: &LogSettings,
-    ) -> Result<Active, ph_otlp::StartError> {
+    fn start(&self, settings: &SpanSettings) -> Result<Active, ph_otlp::StartError> {
         let source = SourceName {
             service: "pilothouse",
             version: &self.version,
@@ -99,9 +87,7 @@ impl Tracer {
             )?),
             lost_seen: AtomicU64::new(0),
             sampling: Sampling::new(settings.sample_ratio, settings.slow),
-            arguments: settings
-                .arguments
-                .then(|| Redaction::new(&log.redact_keys, log.params_bytes_max)),
+            arguments: settings.arguments,
         })
     }
 
@@ -111,7 +97,7 @@ impl Tracer {
         let Some(active) = active.as_deref().filter(|a| a.sampling.keeps(record)) else {
             return;
         };
-        let (received, sent) = spans(record, server, active.arguments.as_ref());
+        let (received, sent) = spans(record, server, active.arguments);
         let kept = active.exporter.offer(&received);
         if let Some(sent) = sent {
             active.exporter.offer(&sent);

@@ -2,7 +2,7 @@
 
 use crate::complaints::{Complain, Complaints};
 use crate::files::{Directory, LogDir, Retention, Rotation};
-use crate::line::{Encoder, Level, Redaction};
+use crate::line::{Encoder, Level};
 use crate::recorder::Shared;
 use crate::registry::{Exemplar, Rates, Slots};
 use crate::settings::LogSettings;
@@ -256,11 +256,8 @@ impl Worker {
 
 /// Writes whatever anybody takes.
 fn encoder(settings: &LogSettings, kept_level: Option<Level>) -> Encoder {
-    let params = settings
-        .params
-        .then(|| Redaction::new(&settings.redact_keys, settings.params_bytes_max));
     let level_min = kept_level.map_or(settings.level, |kept| kept.min(settings.level));
-    Encoder::new(level_min, params)
+    Encoder::new(level_min, settings.params)
 }
 
 fn rotation(settings: &LogSettings) -> Rotation {

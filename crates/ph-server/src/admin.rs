@@ -69,6 +69,7 @@ impl Admin {
             alertmanager: Some(Arc::new(self.desk.clone())),
             objectives: Arc::<Held>::clone(&self.objectives),
             evaluation: Some(Arc::<Running>::clone(&self.rules)),
+            redactor: self.front.recorder.redactor(),
             rules: HeadRules::loopback(),
             version: self.version.clone(),
             end: end.clone(),

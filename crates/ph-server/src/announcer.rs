@@ -1,8 +1,9 @@
 //! Says on the terminal what an operator must not have to look for in a log file:
 //! that a server has died, and its last words.
 
-use ph_record::{EventKind, Observation, RecordSink, ServerEvent, ServerTable, mask};
+use ph_record::{EventKind, Observation, RecordSink, ServerEvent, ServerTable};
 use ph_recorder::Recorder;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -24,11 +25,15 @@ impl RecordSink for Announcer {
         }
         self.recorder.observe(observation);
     }
+
+    fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.recorder.redact(text)
+    }
 }
 
 impl Announcer {
     fn announce(&self, event: &ServerEvent) {
-        let Some(text) = words(&event.kind) else {
+        let Some(text) = words(&event.kind, &self.recorder) else {
             return;
         };
         let last = self.last_unix_ns.load(Relaxed);
@@ -44,7 +49,7 @@ impl Announcer {
     }
 }
 
-fn words(kind: &EventKind) -> Option<String> {
+fn words(kind: &EventKind, sink: &dyn RecordSink) -> Option<String> {
     match kind {
         EventKind::ChildExited {
             how,
@@ -52,7 +57,7 @@ fn words(kind: &EventKind) -> Option<String> {
             expected: false,
             ..
         } => {
-            let tail = mask(stderr_tail).unwrap_or_else(|| stderr_tail.to_string());
+            let tail = sink.redact(stderr_tail);
             Some(match tail.trim() {
                 "" => format!("its process ended ({how})"),
                 tail => format!("its process ended ({how}); its last words:\n{tail}"),
@@ -81,11 +86,15 @@ mod tests {
             stderr_tail: "api_key=sk-live-abcdefghijklmnop\n".into(),
             expected,
         };
-        let said = words(&kind(false)).unwrap();
+        struct Nowhere;
+        impl RecordSink for Nowhere {
+            fn observe(&self, _: Observation) {}
+        }
+        let said = words(&kind(false), &Nowhere).unwrap();
         assert!(
             said.contains("exit code 3") && !said.contains("abcdefgh"),
             "{said}"
         );
-        assert_eq!(words(&kind(true)), None);
+        assert_eq!(words(&kind(true), &Nowhere), None);
     }
 }

@@ -83,6 +83,7 @@ impl Archive {
             spans: Arc::new(SpanMetrics::default()),
             objectives: Arc::new(Held::new(plan, remote)),
             evaluation: None,
+            redactor: ph_record::Redactor::default(),
             rules: HeadRules::loopback(),
             version: version.to_owned(),
             end: CancellationToken::new(),

@@ -525,7 +525,13 @@ fn start_tails(
         return Ok(None);
     };
     let files = settings::tail_files(plan);
-    let tails = Tails::start(home.tails(), keeper, files, Arc::clone(complain));
+    let tails = Tails::start(
+        home.tails(),
+        keeper,
+        recorder.redactor(),
+        files,
+        Arc::clone(complain),
+    );
     let tails = tails.map_err(|error| StartError::Recorder(RecorderError::Thread(error)))?;
     recorder.add_source(tails.source());
     Ok(Some(tails))

@@ -30,6 +30,7 @@ pub(crate) fn recorder(
     }
     let spans = collector(plan, environment)?.map(|c| SpanSettings::from_plan(&plan.otlp, c));
     Ok(Settings {
+        redaction: plan.redact_settings(),
         log,
         spans,
         otel_operation_metric: plan.metrics.otel_operation,

@@ -370,7 +370,7 @@ def sdk_sends(bench):
     for wanted in [ours, ours + ("fs.readdir",), ours + ("fs.readdir", "fs.stat"), ours + ("fs.readdir", "filter.match")]:
         assert wanted in paths, f"{wanted} is not in {paths}"
     (note,) = [note for note in found["trace"]["notes"] if note["kind"] == "log"]
-    assert note["message"] == "slow disk, password=***" and spans[note["span_id"]]["name"] == "fs.readdir", note
+    assert note["message"] == "slow disk, password=[redacted:key]" and spans[note["span_id"]]["name"] == "fs.readdir", note
     (failed,) = bench.store("logs", query="kind=span level=error server=outpost")["records"]
     assert failed["name"] == "filter.match" and failed["error"] == "bad pattern", failed
 

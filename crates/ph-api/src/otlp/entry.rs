@@ -6,10 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use ph_base::trace::TraceId;
-use ph_record::mask;
+use ph_record::{Redactor, SecretKind, mask};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::borrow::Cow;
 
 /// Longest text that is kept, in characters; a longer one ends in `…`.
 pub(crate) const TEXT_CHARS_MAX: usize = 1024;
@@ -70,13 +69,14 @@ const AHEAD_NS_MAX: u64 = 3_600_000_000_000;
 
 /// `record` as an entry; `now_unix_ns` stands for the time of a log record that has none.
 pub(crate) fn render(
+    r: &Redactor,
     origin: &Origin<'_>,
     record: &Record<'_>,
     now_unix_ns: u64,
 ) -> Result<Ingested, Invalid> {
     match record {
-        Record::Span(span) => self::span(origin, span, now_unix_ns),
-        Record::Log(log) => self::log(origin, log, now_unix_ns),
+        Record::Span(span) => self::span(r, origin, span, now_unix_ns),
+        Record::Log(log) => self::log(r, origin, log, now_unix_ns),
     }
 }
 
@@ -157,13 +157,18 @@ fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-fn span(origin: &Origin<'_>, span: &Span<'_>, now_unix_ns: u64) -> Result<Ingested, Invalid> {
+fn span(
+    r: &Redactor,
+    origin: &Origin<'_>,
+    span: &Span<'_>,
+    now_unix_ns: u64,
+) -> Result<Ingested, Invalid> {
     let (trace, id, parent) = span.ids().ok_or(Invalid::Ids)?;
     let end = span.end_unix_ns.max(span.start_unix_ns);
     let is_error = span.status == SpanStatus::Error;
     let level = if is_error { "error" } else { "info" };
-    let service = name(origin.service());
-    let title = name(&span.name);
+    let service = name(r, origin.service());
+    let title = name(r, &span.name);
     let line = SpanLine {
         timestamp: rfc3339(end, now_unix_ns)?,
         level,
@@ -178,15 +183,15 @@ fn span(origin: &Origin<'_>, span: &Span<'_>, now_unix_ns: u64) -> Result<Ingest
         start: rfc3339(span.start_unix_ns, now_unix_ns)?,
         duration: ms(span.duration_ns()),
         outcome: span.status.as_label(),
-        error: some_text(&span.status_message),
-        common: common(origin, &span.attributes),
+        error: some_text(r, &span.status_message),
+        common: common(r, origin, &span.attributes),
         events: span
             .events
             .iter()
             .map(|event| EventLine {
-                name: name(&event.name),
+                name: name(r, &event.name),
                 at_ms: ms(event.unix_ns.saturating_sub(span.start_unix_ns)),
-                attributes: attributes(&event.attributes).0,
+                attributes: attributes(r, &event.attributes).0,
             })
             .collect(),
         links: span
@@ -213,28 +218,33 @@ fn span(origin: &Origin<'_>, span: &Span<'_>, now_unix_ns: u64) -> Result<Ingest
     })
 }
 
-fn log(origin: &Origin<'_>, log: &Log<'_>, now_unix_ns: u64) -> Result<Ingested, Invalid> {
+fn log(
+    r: &Redactor,
+    origin: &Origin<'_>,
+    log: &Log<'_>,
+    now_unix_ns: u64,
+) -> Result<Ingested, Invalid> {
     let unix_ns = if log.unix_ns == 0 {
         now_unix_ns
     } else {
         log.unix_ns
     };
     let level = level(log.severity);
-    let service = name(origin.service());
+    let service = name(r, origin.service());
     let trace = trace_id(&log.trace_id);
     let line = LogLine {
         timestamp: rfc3339(unix_ns, now_unix_ns)?,
         level,
         kind: "log",
-        message: message(log),
+        message: message(r, log),
         trace_id: trace.map(|id| id.to_string()),
         span_id: trace
             .and_then(|_| span_id(&log.span_id))
             .map(|id| id.to_string()),
         service: &service,
-        event: some_text(&log.event_name),
-        severity: some_text(&log.severity_text),
-        common: common(origin, &log.attributes),
+        event: some_text(r, &log.event_name),
+        severity: some_text(r, &log.severity_text),
+        common: common(r, origin, &log.attributes),
     };
     let json = serde_json::to_vec(&line).map_err(|_| Invalid::Time)?;
     Ok(Ingested {
@@ -249,21 +259,21 @@ fn log(origin: &Origin<'_>, log: &Log<'_>, now_unix_ns: u64) -> Result<Ingested,
     })
 }
 
-fn message(log: &Log<'_>) -> String {
+fn message(r: &Redactor, log: &Log<'_>) -> String {
     match &log.body {
-        None | Some(AnyValue::Null) => name(&log.event_name),
-        Some(AnyValue::Text(body)) => text(body),
-        Some(other) => text(&plain(other).to_string()),
+        None | Some(AnyValue::Null) => name(r, &log.event_name),
+        Some(AnyValue::Text(body)) => text(r, body),
+        Some(other) => text(r, &plain(r, other).to_string()),
     }
 }
 
-fn common(origin: &Origin<'_>, own: &Attributes<'_>) -> Common {
-    let (mut resource, dropped_of_resource) = attributes(&origin.resource);
-    let (attributes, dropped) = attributes(own);
+fn common(r: &Redactor, origin: &Origin<'_>, own: &Attributes<'_>) -> Common {
+    let (mut resource, dropped_of_resource) = attributes(r, &origin.resource);
+    let (attributes, dropped) = attributes(r, own);
     // It stands in `service`.
     resource.remove("service.name");
     Common {
-        scope: some_text(&origin.scope),
+        scope: some_text(r, &origin.scope),
         attributes,
         resource,
         attributes_dropped: dropped + dropped_of_resource,
@@ -271,12 +281,12 @@ fn common(origin: &Origin<'_>, own: &Attributes<'_>) -> Common {
 }
 
 /// Attributes as an object within [`ATTRIBUTES_BYTES_MAX`], and how many are not in it.
-fn attributes(from: &Attributes<'_>) -> (Map<String, Value>, u64) {
+fn attributes(r: &Redactor, from: &Attributes<'_>) -> (Map<String, Value>, u64) {
     let mut out = Map::new();
     let (mut bytes, mut dropped) = (0, from.dropped);
     for (key, value) in &from.kept {
-        let key = name(key);
-        let value = keyed(&key, value);
+        let key = name(r, key);
+        let value = keyed(r, &key, value);
         bytes += key.len()
             + value
                 .as_str()
@@ -292,18 +302,26 @@ fn attributes(from: &Attributes<'_>) -> (Map<String, Value>, u64) {
 }
 
 /// The value of `key`: hidden when the key announces a secret.
-fn keyed(key: &str, value: &AnyValue<'_>) -> Value {
-    if mask(&format!("{key}=x")).is_some() {
-        return "***".into();
+fn keyed(r: &Redactor, key: &str, value: &AnyValue<'_>) -> Value {
+    // Numbers are counts more often than secrets: `gen_ai.usage.input_tokens`.
+    let is_text = !matches!(
+        value,
+        AnyValue::Null | AnyValue::Bool(_) | AnyValue::Int(_) | AnyValue::Double(_)
+    );
+    if is_text && let Some(mark) = r.keyed(key) {
+        return mark.into();
     }
-    plain(value)
+    if mask(&format!("{key}=1")).is_some() {
+        return SecretKind::Key.mark().into();
+    }
+    plain(r, value)
 }
 
 /// A value as plain JSON; numbers that JSON does not have as text.
-fn plain(value: &AnyValue<'_>) -> Value {
+fn plain(r: &Redactor, value: &AnyValue<'_>) -> Value {
     match value {
         AnyValue::Null => Value::Null,
-        AnyValue::Text(value) => text(value).into(),
+        AnyValue::Text(value) => text(r, value).into(),
         AnyValue::Bool(yes) => (*yes).into(),
         AnyValue::Int(int) => (*int).into(),
         AnyValue::Double(double) => serde_json::Number::from_f64(*double)
@@ -312,12 +330,12 @@ fn plain(value: &AnyValue<'_>) -> Value {
             let firsts = &bytes[..bytes.len().min(TEXT_CHARS_MAX)];
             STANDARD.encode(firsts).into()
         }
-        AnyValue::List(list) => list.iter().map(plain).collect(),
+        AnyValue::List(list) => list.iter().map(|value| plain(r, value)).collect(),
         AnyValue::Map(map) => map
             .iter()
             .map(|(key, value)| {
-                let key = name(key);
-                let value = keyed(&key, value);
+                let key = name(r, key);
+                let value = keyed(r, &key, value);
                 (key, value)
             })
             .collect(),
@@ -325,23 +343,27 @@ fn plain(value: &AnyValue<'_>) -> Value {
 }
 
 /// A text without what looks like a credential, at most [`TEXT_CHARS_MAX`] long.
-fn text(text: &str) -> String {
-    masked(text, TEXT_CHARS_MAX)
+fn text(r: &Redactor, text: &str) -> String {
+    masked(r, text, TEXT_CHARS_MAX)
 }
 
 /// A name without what looks like a credential, at most [`NAME_CHARS_MAX`] long.
-pub(crate) fn name(text: &str) -> String {
-    masked(text, NAME_CHARS_MAX)
+pub(crate) fn name(r: &Redactor, text: &str) -> String {
+    masked(r, text, NAME_CHARS_MAX)
 }
 
-fn some_text(from: &str) -> Option<String> {
-    (!from.is_empty()).then(|| text(from))
+fn some_text(r: &Redactor, from: &str) -> Option<String> {
+    (!from.is_empty()).then(|| text(r, from))
 }
 
 /// Masked before it is cut: a secret that is cut in two is no longer known as one.
-fn masked(text: &str, chars_max: usize) -> String {
+fn masked(r: &Redactor, text: &str, chars_max: usize) -> String {
     let head = cut(text, chars_max * 4);
-    let clean = mask(head).map_or(Cow::Borrowed(head), Cow::Owned);
+    let clean = if head.len() < text.len() {
+        r.cut(head)
+    } else {
+        r.text(head)
+    };
     let kept = cut(&clean, chars_max);
     if kept.len() < clean.len() || head.len() < text.len() {
         format!("{kept}…")

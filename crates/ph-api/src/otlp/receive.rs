@@ -2,7 +2,7 @@
 
 use super::message::Record;
 use super::span_metrics::Fate;
-use super::{Encoding, Ingested, Signal, read};
+use super::{Encoding, Ingested, Signal, name, read};
 use crate::clock;
 use crate::sources::{Inner, Intake, Shared};
 use crate::work::NotDone;
@@ -14,6 +14,7 @@ use flate2::read::MultiGzDecoder;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, Limited};
+use ph_record::Redactor;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,11 +144,12 @@ fn take_all(
         signal,
         encoding,
         body,
+        &inner.sources.redactor,
         clock::unix_ns(),
         &mut |record, line| {
             let fate = match line {
                 Ok(line) => {
-                    observe(spans, record, &line);
+                    observe(spans, &inner.sources.redactor, record, &line);
                     if intake.offer(line) {
                         Fate::Kept
                     } else {
@@ -170,9 +172,9 @@ fn take_all(
     }
 }
 
-fn observe(spans: &super::SpanMetrics, record: &Record<'_>, line: &Ingested) {
+fn observe(spans: &super::SpanMetrics, redactor: &Redactor, record: &Record<'_>, line: &Ingested) {
     if let Record::Span(span) = record {
-        spans.observe(&line.service, span);
+        spans.observe(&line.service, &name(redactor, &span.name), span);
     }
 }
 

@@ -69,6 +69,7 @@ pub(crate) fn with(change: impl FnOnce(&mut Sources)) -> Given {
         sinks: Some(Arc::new(TwoSinks)),
         intake: Some(intake.clone()),
         spans: spans.clone(),
+        redactor: ph_record::Redactor::default(),
         rules: HeadRules::loopback(),
         version: "9.9.9".into(),
         end: end.clone(),

@@ -303,7 +303,7 @@ async fn a_log_record_becomes_one_line() {
         lines[0],
         json!({
             "timestamp": "2026-11-22T18:00:00.000000000Z", "level": "warn", "kind": "log",
-            "message": "disk nearly full, token=***", "trace_id": "4b".repeat(16), "span_id": "01".repeat(8),
+            "message": "disk nearly full, token=[redacted:key]", "trace_id": "4b".repeat(16), "span_id": "01".repeat(8),
             "service": "files", "severity": "WARNING", "scope": "files.tracing",
             "attributes": {"code.function": "check"}, "resource": {"host.name": "pier"}
         })
@@ -337,9 +337,15 @@ async fn secrets_and_excess_stay_out() {
     .await;
     let line = &lines(&given)[0];
     let attributes = &line["attributes"];
-    assert_eq!(attributes["http.request.header.authorization"], "***");
-    assert_eq!(attributes["db.password"], "***");
-    assert_eq!(attributes["url"], "postgres://***@db/x");
+    assert_eq!(
+        attributes["http.request.header.authorization"],
+        "[redacted:key]"
+    );
+    assert_eq!(attributes["db.password"], "[redacted:key]");
+    assert_eq!(
+        attributes["url"],
+        "postgres://[redacted:url_credentials]@db/x"
+    );
     assert_eq!(attributes["long"].as_str().unwrap().chars().count(), 1025);
     assert_eq!(line["name"].as_str().unwrap().chars().count(), 201);
     assert_eq!(line["attributes_dropped"], 104 - 64);

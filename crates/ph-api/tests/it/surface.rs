@@ -67,6 +67,7 @@ async fn what_is_served_beside_is_guarded_too() {
         sinks: None,
         intake: None,
         spans: given.spans.clone(),
+        redactor: ph_record::Redactor::default(),
         rules: ph_policy::HeadRules::loopback(),
         version: "1".into(),
         end: given.end.clone(),

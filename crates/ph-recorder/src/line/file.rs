@@ -1,7 +1,7 @@
 //! A line of a followed log file, as one of ours.
 
 use super::json::Object;
-use super::{Level, Stamp, masked_text, trace};
+use super::{Level, Stamp, trace};
 use ph_base::trace::TraceId;
 use ph_store::logs::{Entry, Kind};
 
@@ -9,7 +9,7 @@ use ph_store::logs::{Entry, Kind};
 pub(crate) struct FileLine<'a> {
     /// When it was read.
     pub(crate) at_unix_ns: u64,
-    /// The line without its end.
+    /// The line without its end and without secrets.
     pub(crate) text: &'a str,
     /// The server of the tool.
     pub(crate) server: &'a str,
@@ -33,7 +33,7 @@ impl FileLines {
         o.plain("timestamp", self.stamp.at(line.at_unix_ns));
         o.text("level", level.as_label());
         o.text("kind", Kind::File.as_label());
-        o.text("message", &masked_text(line.text));
+        o.text("message", line.text);
         if let Some(trace_id) = line.trace_id {
             trace(&mut o, trace_id, None);
         }

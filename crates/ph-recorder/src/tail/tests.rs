@@ -19,6 +19,7 @@ fn worker(dir: &Path, queue: &Queue, names: &[&str]) -> Worker {
             changed: Condvar::new(),
         }),
         keeper: Keeper(queue.clone()),
+        redactor: Redactor::default(),
         positions: Positions::read(dir.join("tails")),
         files: Vec::new(),
         lines: FileLines::default(),
@@ -203,7 +204,10 @@ fn a_line_has_its_trace_and_no_secret_and_is_valid_text() {
         (&lines[0]["kind"], &lines[0]["server"]),
         (&"file".into(), &"files".into())
     );
-    assert_eq!(lines[1]["message"], "password=*** \u{fffd}\u{1b}[0m");
+    assert_eq!(
+        lines[1]["message"],
+        "password=[redacted:key] \u{fffd}\u{1b}[0m"
+    );
     assert!(lines[1].get("trace_id").is_none());
     assert!(lines[1]["file"].as_str().unwrap().ends_with("/a.log"));
 }

@@ -3,8 +3,8 @@
 use ph_base::trace::{SpanId, TraceId};
 use ph_base::{Era, Method, Revision, ServerName};
 use ph_record::{
-    Answer, CallRecord, CallTrace, Direction, Ending, Observation, RecordSink, Replica, Server,
-    ServerTable, SessionTag, ToolIdx, Transport,
+    Answer, CallRecord, CallTrace, Direction, Ending, Observation, RecordSink, RedactSettings,
+    Replica, Server, ServerTable, SessionTag, ToolIdx, Transport,
 };
 use ph_recorder::{Keep, Level, LogSettings, Recorder, Settings, Start};
 use std::path::Path;
@@ -104,6 +104,7 @@ impl Given {
 /// No sink at all.
 pub(crate) fn quiet() -> Settings {
     Settings {
+        redaction: RedactSettings::default(),
         log: log(None),
         spans: None,
         kept: None,
@@ -132,7 +133,6 @@ fn log(dir: Option<&Path>) -> LogSettings {
         compress: true,
         params: false,
         params_bytes_max: 4096,
-        redact_keys: vec!["password".to_owned()],
     }
 }
 

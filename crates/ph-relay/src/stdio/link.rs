@@ -9,10 +9,9 @@ use bytes::Bytes;
 use ph_base::trace::{SpanId, TraceId};
 use ph_mcp::splice::{self, Edit};
 use ph_mcp::{AnswerScan, Kind, MessageId, ServerMessage};
-use ph_record::{EventKind, Observation, Replica, Server, ServerLine};
+use ph_record::{EventKind, KeyLines, Observation, Replica, Server, ServerLine};
 use ph_wire::child::{self, Child, ChildSpec, ChildWriter, End, SpawnError};
 use ph_wire::lines::Frame as Line;
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -133,7 +132,9 @@ impl Link {
             tools: ToolHeaders::default(),
         });
         let heard = Arc::downgrade(&link);
+        let key_lines = KeyLines::default();
         let on_stderr = Arc::new(move |line: &str| {
+            let line = key_lines.redact(line);
             if let Some(link) = Weak::upgrade(&heard) {
                 link.stderr(line);
             }
@@ -337,7 +338,9 @@ impl Link {
         };
         let tail = child.stderr_tail();
         let pid = self.pid.get().copied().unwrap_or(0);
-        self.fail_calls(&obituary(&how, &tail, expected));
+        // Programs print their settings when they cannot start; the client is not to have them.
+        let said = self.shared.parts.sink.redact(&tail);
+        self.fail_calls(&obituary(&how, &said, expected));
         let kind = EventKind::ChildExited {
             pid,
             how: how.into(),
@@ -568,8 +571,6 @@ fn obituary(how: &str, tail: &str, expected: bool) -> String {
     match tail.trim() {
         "" => format!("the server process ended ({how})"),
         tail => {
-            // Programs print their settings when they cannot start; the client is not to have them.
-            let tail = ph_record::mask(tail).map_or(Cow::Borrowed(tail), Cow::Owned);
             format!("the server process ended ({how}); its last words on stderr:\n{tail}")
         }
     }

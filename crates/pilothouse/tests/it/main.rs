@@ -20,6 +20,7 @@ mod reading;
 mod reload;
 mod rule_files;
 mod rules;
+mod secrets;
 mod slos;
 mod stopping;
 mod streams;
