@@ -1,5 +1,6 @@
 //! Who a request is from, as far as limits are concerned.
 
+use crate::Principal;
 use ph_plan::{ClientIdFrom, Clients, ForwardedBy, Plan};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -13,6 +14,8 @@ const HOPS_MAX: usize = 32;
 /// Who a request is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClientId<'a> {
+    /// The name of its principal: shown by a key or a token.
+    Shown(&'a str),
     /// Its `X-Client-Id`.
     Named(&'a str),
     /// Its address.
@@ -29,7 +32,7 @@ pub enum ClientId<'a> {
 impl fmt::Display for ClientId<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Named(name) => f.write_str(name),
+            Self::Shown(name) | Self::Named(name) => f.write_str(name),
             Self::V4(bits) => std::net::Ipv4Addr::from_bits(*bits).fmt(f),
             Self::V6 {
                 network,
@@ -58,12 +61,21 @@ impl ClientRules {
 
     /// Who a request is from.
     ///
+    /// - `principal`: who it was shown to be from; nothing else counts then.
     /// - `peer`: whoever has the other end of the connection.
     /// - `header`: all values of a header, by its name in lower case.
-    pub fn identify<'a, I>(&self, peer: SocketAddr, header: impl Fn(&str) -> I) -> ClientId<'a>
+    pub fn identify<'a, I>(
+        &self,
+        principal: Option<&'a Principal>,
+        peer: SocketAddr,
+        header: impl Fn(&str) -> I,
+    ) -> ClientId<'a>
     where
         I: DoubleEndedIterator<Item = &'a str>,
     {
+        if let Some(principal) = principal {
+            return ClientId::Shown(&principal.name);
+        }
         let peer = peer.ip().to_canonical();
         let by_proxy = self.is_proxy(peer);
         let is_believed = match self.clients.client_id {
@@ -185,7 +197,7 @@ mod tests {
             let all: Vec<_> = headers.iter().filter(|(n, _)| *n == name).collect();
             all.into_iter().map(|(_, value)| *value)
         };
-        let got = rules(clients).identify(peer, header).to_string();
+        let got = rules(clients).identify(None, peer, header).to_string();
         assert_eq!(got, want, "{clients} {peer} {headers:?}");
     }
 
@@ -269,7 +281,7 @@ mod tests {
         fn a_client_cannot_talk_itself_into_another(claimed in "[ -~]{0,60}") {
             let value = format!("{claimed}, 8.8.8.8");
             let header = |name: &str| (name == "x-forwarded-for").then_some(value.as_str()).into_iter();
-            let got = rules(PROXIES).identify("10.0.0.1:5".parse().unwrap(), header);
+            let got = rules(PROXIES).identify(None, "10.0.0.1:5".parse().unwrap(), header);
             prop_assert_eq!(got, ClientId::V4(0x0808_0808));
         }
     }

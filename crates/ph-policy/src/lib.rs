@@ -8,10 +8,12 @@ mod charge;
 mod client;
 mod limit;
 mod names;
+mod principal;
 mod route;
 
 pub use charge::{Allowance, Kind, Now, Spent};
 pub use client::{ClientId, ClientRules};
 pub use limit::{Asked, Charge, Charges, Limit, Limits, Subject, Told, told};
 pub use names::HeadRules;
+pub use principal::{Principal, Proof};
 pub use route::{Head, Refusal, Route, Routes, decide};

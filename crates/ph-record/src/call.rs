@@ -81,6 +81,8 @@ pub struct CallRecord {
     pub target: Option<Arc<str>>,
     /// `clientInfo` as `name/version`, self-reported; capped.
     pub client: Option<Arc<str>>,
+    /// Who it was shown to be from: the name of a key or of a token's subject.
+    pub principal: Option<Arc<str>>,
     /// Peer address.
     pub peer: Option<SocketAddr>,
     /// Session, for logs.

@@ -45,6 +45,7 @@ impl Draft {
             tool: ToolIdx::NONE,
             target: None,
             client: None,
+            principal: None,
             peer: None,
             session: None,
             request_id: None,

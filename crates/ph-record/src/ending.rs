@@ -107,11 +107,19 @@ pub enum RefusedReason {
     DuplicateId,
     /// A limit on calls.
     RateLimited,
+    /// It is not shown who asks.
+    Unauthenticated,
+    /// Who asks may not have this.
+    Forbidden,
+    /// Who asks behaved in a way that is configured to be blocked.
+    Blocked,
+    /// What the tool says of itself is not what was approved.
+    ToolChanged,
 }
 
 impl RefusedReason {
     /// Every value, in index order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::Host,
         Self::Origin,
         Self::Head,
@@ -128,6 +136,10 @@ impl RefusedReason {
         Self::NotAcceptable,
         Self::DuplicateId,
         Self::RateLimited,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::Blocked,
+        Self::ToolChanged,
     ];
 
     /// The value of the `reason` label.
@@ -149,13 +161,18 @@ impl RefusedReason {
             Self::NotAcceptable => "not_acceptable",
             Self::DuplicateId => "duplicate_id",
             Self::RateLimited => "rate_limited",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::Blocked => "blocked",
+            Self::ToolChanged => "tool_changed",
         }
     }
 
     /// The HTTP status of the refusal.
     pub fn http_status(self) -> u16 {
         match self {
-            Self::Host | Self::Origin => 403,
+            Self::Unauthenticated => 401,
+            Self::Host | Self::Origin | Self::Forbidden | Self::Blocked | Self::ToolChanged => 403,
             Self::NoSuchServer | Self::SessionUnknown => 404,
             Self::HttpMethod => 405,
             Self::NotAcceptable => 406,

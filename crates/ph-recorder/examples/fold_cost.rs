@@ -166,6 +166,7 @@ fn record(server: &Server, i: usize) -> Observation {
         tool,
         target: Some("echo".into()),
         client: Some("load/1".into()),
+        principal: None,
         peer: None,
         session: None,
         request_id: Some(i.to_string().into()),

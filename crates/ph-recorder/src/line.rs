@@ -100,6 +100,7 @@ impl Encoder {
         };
         o.some_text(key, r.target.as_deref());
         o.some_text("client", r.client.as_deref());
+        o.some_text("principal", r.principal.as_deref());
         if let Some(session) = r.session {
             o.plain("session", &session_hex(session));
         }

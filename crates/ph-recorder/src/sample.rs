@@ -30,6 +30,7 @@ pub(crate) fn record(server: &Server, ending: Ending) -> CallRecord {
         tool: server.tools.find("echo").0,
         target: Some("echo".into()),
         client: None,
+        principal: None,
         peer: None,
         session: None,
         request_id: None,

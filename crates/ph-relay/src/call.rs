@@ -115,6 +115,7 @@ impl Call {
         record.method_text = (envelope.method == Method::Other).then(|| cap(method_text).into());
         record.client = name;
         record.peer = Some(client.peer);
+        record.principal = client.principal.as_ref().map(|p| Arc::clone(&p.name));
         record.session = client.session_tag();
         record.request_id = id_text;
         record.request_bytes = text.len() as u64;
@@ -141,6 +142,7 @@ impl Call {
         call.waited_ns = Arc::new(client.waited_ns.into());
         let record = call.draft.record();
         record.peer = Some(client.peer);
+        record.principal = client.principal.as_ref().map(|p| Arc::clone(&p.name));
         record.session = client.session_tag();
         call
     }

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use ph_base::{Era, Revision};
 use ph_mcp::params::Field;
 use ph_mcp::{Envelope, MessageId, headers};
+use ph_policy::Principal;
 use ph_record::{CallRecord, SessionTag};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use std::time::{Duration, Instant};
 /// Who asks, and what its head said.
 pub(crate) struct Client {
     pub peer: SocketAddr,
+    /// Who it was shown to be.
+    pub principal: Option<Arc<Principal>>,
     pub headers: HeaderMap,
     /// When the head was read.
     pub received: Instant,
@@ -67,6 +70,7 @@ impl Client {
         Self {
             said: Said::by(&headers),
             peer,
+            principal: None,
             headers,
             received: Instant::now(),
             received_unix_ns: unix_ns(),

@@ -89,7 +89,11 @@ impl Gate {
         };
         let is_call_of_tool = envelope.method == Method::ToolsCall;
         let asked = Asked {
-            client: self.limits.clients().identify(client.peer, header),
+            client: self.limits.clients().identify(
+                client.principal.as_deref(),
+                client.peer,
+                header,
+            ),
             server,
             method: &envelope.method_text,
             // A call without a name is one of a tool, too.

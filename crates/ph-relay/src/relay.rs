@@ -17,6 +17,7 @@ use ph_base::ServerName;
 use ph_mcp::envelope;
 use ph_mcp::error::code;
 use ph_plan::Plan;
+use ph_policy::Principal;
 use ph_record::{Ending, EventKind, RefusedReason, Replica, Server};
 use ph_wire::body::Body;
 use ph_wire::tls::TlsError;
@@ -237,12 +238,13 @@ impl Relay {
         }
     }
 
-    /// Answers a request to the MCP endpoint of `name`.
+    /// Answers a request to the MCP endpoint of `name`, of whoever it was shown to be from.
     pub async fn answer(
         &self,
         name: &str,
         request: Request<Incoming>,
         peer: SocketAddr,
+        principal: Option<Arc<Principal>>,
     ) -> Response<Body> {
         let running = self.running.load_full();
         let found = running.servers.iter().find(|(n, _)| n.as_str() == name);
@@ -252,6 +254,7 @@ impl Relay {
         };
         let (head, body) = request.into_parts();
         let mut client = Client::new(peer, head.headers);
+        client.principal = principal;
         match head.method {
             HttpMethod::POST => match read_body(&client.headers, body, limits).await {
                 Ok(body) => {

@@ -37,7 +37,7 @@ impl Service for Front {
             origin: header(ORIGIN),
         };
         match decide(&head, &routes) {
-            Ok(Route::Server(name)) => self.relay.answer(name, request, peer).await,
+            Ok(Route::Server(name)) => self.relay.answer(name, request, peer, None).await,
             Ok(_) if !matches!(*request.method(), Method::GET | Method::HEAD) => {
                 method_not_allowed()
             }

@@ -159,6 +159,7 @@ pub(crate) fn call(
         tool,
         target: target.map(Into::into),
         client: None,
+        principal: None,
         peer: None,
         session: None,
         request_id: Some("1".into()),
