@@ -132,7 +132,7 @@ fn unpinned(program: &str, words: &[String]) -> Option<Finding> {
         Some(nth) => nth + 1,
         None => words
             .iter()
-            .position(|word| !word.starts_with('-') && !(program == "pipx" && word == "run"))?,
+            .position(|word| !(word.starts_with('-') || program == "pipx" && word == "run"))?,
     };
     let package = words.get(nth)?;
     if package.contains("${") || package.starts_with(['.', '/']) {

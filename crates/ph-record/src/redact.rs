@@ -217,7 +217,7 @@ impl Rules {
             values: settings.values,
             disabled,
             patterns: settings.patterns.into_iter().take(PATTERNS_MAX).collect(),
-            given: Given::new(settings.given),
+            given: Given::new(&settings.given),
         }
     }
 

@@ -21,9 +21,9 @@ const SECRET_BYTES_MAX: usize = 4096;
 const BEGINNING_MIN: usize = 4;
 
 impl Given {
-    pub(super) fn new(secrets: Vec<String>) -> Self {
+    pub(super) fn new(secrets: &[String]) -> Self {
         let mut all = BTreeSet::new();
-        for secret in &secrets {
+        for secret in secrets {
             for line in secret.lines() {
                 // A secret of several lines (a key) may come line by line.
                 all.extend(spellings(line.trim()));

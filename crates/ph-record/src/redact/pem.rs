@@ -82,7 +82,8 @@ impl KeyLines {
         self.0.store(left - 1, Relaxed);
         // Whatever a logger writes before it, the last word is the material.
         let word = line.rsplit([' ', '\t', '|']).next().unwrap_or(line);
-        let is_key = !word.is_empty() && word.bytes().all(is_material) && word.len() % 4 == 0;
+        let is_key =
+            !word.is_empty() && word.bytes().all(is_material) && word.len().is_multiple_of(4);
         let is_head = line.starts_with("Proc-Type:") || line.starts_with("DEK-Info:");
         if is_key || is_head {
             SecretKind::PrivateKey.mark()
