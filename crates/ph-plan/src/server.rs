@@ -140,8 +140,12 @@ section! {
 section! {
     /// What a child may use of the machine; absent means no limit.
     pub struct Resources {
-        /// Memory of a child with its descendants.
+        /// Memory of a child with its descendants. Beyond it the child is killed, and started
+        /// again as after any unasked end.
         memory_max: Option<ByteSize> = None, in ByteSize::mib(1)..=ByteSize::gib(64 * 1024);
+        /// CPUs of a child with its descendants, as in `0.5`. Enforced by control groups (version
+        /// 2) only.
+        cpu_max: Option<f64> = None, in 0.01..=1024.0;
         /// Open files of each process of the child.
         open_files_max: Option<u64> = None, in 16..=1_048_576;
     }

@@ -4,7 +4,7 @@ use ph_record::{
     EventKind, Observation, RecordSink, Replica, Server, ServerEvent, ServerIdx, ServerTable,
 };
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,8 @@ pub struct SharedParts {
     pub workers: Arc<ph_wire::workers::Workers>,
     /// Kills orphans when Pilothouse is killed.
     pub reaper: ph_wire::reaper::Reaper,
+    /// Where children with bounds on memory or CPU get a group of their own.
+    pub cgroups: Arc<ph_wire::cgroup::Cgroups>,
     /// Variables for children that are to export spans themselves.
     pub otel_env: Vec<(String, String)>,
 }
@@ -47,7 +49,48 @@ pub struct Shared {
     sessions: AtomicUsize,
     sessions_max: AtomicUsize,
     /// Running children by process group.
-    groups: Mutex<HashMap<u32, (ServerIdx, Replica)>>,
+    groups: Mutex<HashMap<u32, Running>>,
+}
+
+/// A running child, as whoever samples its resource use knows it.
+#[derive(Clone)]
+pub(crate) struct Running {
+    pub server: ServerIdx,
+    pub replica: Replica,
+    /// Set where we have to look after its memory, since the kernel does not.
+    pub memory: Option<Arc<MemoryWatch>>,
+}
+
+/// A bound on the memory of a process group that is looked at from time to time.
+pub(crate) struct MemoryWatch {
+    pub bytes_max: u64,
+    /// Bytes that were used when it was exceeded.
+    used: AtomicU64,
+    exceeded: CancellationToken,
+}
+
+impl MemoryWatch {
+    pub(crate) fn new(bytes_max: u64) -> Arc<Self> {
+        Arc::new(Self {
+            bytes_max,
+            used: AtomicU64::new(0),
+            exceeded: CancellationToken::new(),
+        })
+    }
+
+    /// The group uses this much now.
+    pub(crate) fn look(&self, resident_bytes: u64) {
+        if resident_bytes > self.bytes_max {
+            self.used.fetch_max(resident_bytes, Relaxed);
+            self.exceeded.cancel();
+        }
+    }
+
+    /// Waits until more is used than may be; says how much.
+    pub(crate) async fn exceeded(&self) -> u64 {
+        self.exceeded.cancelled().await;
+        self.used.load(Relaxed)
+    }
 }
 
 /// One of the `sessions.max`, until dropped.
@@ -101,11 +144,11 @@ impl Shared {
     }
 
     /// A child runs in this process group now.
-    pub(crate) fn child_runs(&self, group: u32, server: ServerIdx, replica: Replica) {
+    pub(crate) fn child_runs(&self, group: u32, running: Running) {
         self.groups
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(group, (server, replica));
+            .insert(group, running);
     }
 
     /// It does no longer.
@@ -116,7 +159,7 @@ impl Shared {
             .remove(&group);
     }
 
-    pub(crate) fn children_by_group(&self) -> HashMap<u32, (ServerIdx, Replica)> {
+    pub(crate) fn children_by_group(&self) -> HashMap<u32, Running> {
         self.groups
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -165,6 +165,7 @@ impl Daemon {
             end_children: end_children.clone(),
             workers: Arc::clone(&workers),
             reaper,
+            cgroups: Arc::default(),
             otel_env,
         });
         shared.configure(traced, params_bytes_max(&plan));

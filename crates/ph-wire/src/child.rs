@@ -22,12 +22,14 @@ pub use stderr::{OnStderr, STDERR_LINE_BYTES_MAX, STDERR_TAIL_BYTES_MAX};
 pub use strays::Adopted;
 pub use writer::{ChildGone, ChildWriter};
 
+use crate::cgroup::{Cage, Cgroups};
 use crate::lines::{Frame, LineSplitter};
 use crate::reaper::{MARKER_VARIABLE, Reaper};
 use process::Process;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::process::{ChildStdout, Command};
@@ -55,9 +57,14 @@ pub struct ChildSpec {
     pub env_inherit: bool,
     /// Working directory; ours by default. A relative `command` is taken from here.
     pub cwd: Option<PathBuf>,
-    /// Bound in bytes on the private writable memory of each of its processes (`RLIMIT_DATA`; the
-    /// address space would also count what runtimes like V8 reserve and never touch).
+    /// Bound in bytes on its memory: of all its processes together where [`Self::cgroups`] are
+    /// usable. Elsewhere on the private writable memory of each of them (`RLIMIT_DATA`; the address
+    /// space would also count what runtimes like V8 reserve and never touch).
     pub memory_bytes_max: Option<u64>,
+    /// Bound on the CPUs of all its processes together; without usable [`Self::cgroups`] none.
+    pub cpus_max: Option<f64>,
+    /// Where its group is made, if it needs one.
+    pub cgroups: Option<Arc<Cgroups>>,
     /// Bound on the open files of each of its processes.
     pub open_files_max: Option<u64>,
     /// Bound in bytes on one message from the child.
@@ -77,6 +84,8 @@ impl ChildSpec {
             env_inherit: true,
             cwd: None,
             memory_bytes_max: None,
+            cpus_max: None,
+            cgroups: None,
             open_files_max: None,
             line_bytes_max: 16 << 20,
         }
@@ -125,6 +134,8 @@ pub struct Child {
     stdout: Option<ChildStdout>,
     splitter: LineSplitter,
     process: Process,
+    /// Its control group, if it has one of its own.
+    cage: Option<Cage>,
     /// Until when a dead child's output is still read.
     drain_until: Option<Instant>,
 }
@@ -154,12 +165,13 @@ pub fn spawn(spec: &ChildSpec, reaper: &Reaper, on_stderr: OnStderr) -> Result<C
             source,
         }
     })?;
-    limits::apply(spec, process.leader())?;
+    let cage = limits::apply(spec, process.leader())?;
     Ok(Child {
         writer: ChildWriter::start(stdin),
         stdout: Some(stdout),
         splitter: LineSplitter::new(spec.line_bytes_max),
         process,
+        cage,
         drain_until: None,
     })
 }
@@ -181,6 +193,14 @@ impl Child {
     /// Complete once [`End::Exited`] has been returned.
     pub fn stderr_tail(&self) -> String {
         self.process.stderr_tail()
+    }
+
+    /// Whether the kernel has killed processes of it for wanting more memory than it may have. Only
+    /// known of children in a control group of their own.
+    pub fn was_out_of_memory(&self) -> bool {
+        self.cage
+            .as_ref()
+            .is_some_and(|cage| cage.memory_kills() > 0)
     }
 
     /// Waits for output and appends every frame of it to `out`.

@@ -4,6 +4,7 @@
 //! request goes to, what it means and when it is over is said in `ph-relay`.
 
 pub mod body;
+pub mod cgroup;
 pub mod child;
 pub mod lines;
 pub mod listener;

@@ -172,6 +172,16 @@ fn group_of(process: &Process, processes: &HashMap<u32, Process>, groups: &[u32]
         .find(|group| groups.contains(group))
 }
 
+/// Whether the process `pid` is `forebear`, or was started by what `forebear` has started.
+pub(crate) fn descends_from(pid: u32, forebear: u32) -> bool {
+    let parent = |pid: &u32| {
+        let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+        Process::parse(&stat).map(|process| process.parent)
+    };
+    let mut line = std::iter::successors(Some(pid), parent).take(FOREBEARS_MAX);
+    line.any(|pid| pid == forebear)
+}
+
 /// The ids of all processes that carry the marker of `run` in their environment.
 ///
 /// Processes whose environment we may not read (another user's) are not found.

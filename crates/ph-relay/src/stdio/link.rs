@@ -4,7 +4,7 @@
 use super::inbox::{Frame, Inbox, Item};
 use super::session::StdioSession;
 use super::tool_headers::ToolHeaders;
-use crate::shared::{ChildSlot, Shared, unix_ns};
+use crate::shared::{ChildSlot, MemoryWatch, Running, Shared, unix_ns};
 use bytes::Bytes;
 use ph_base::trace::{SpanId, TraceId};
 use ph_mcp::splice::{self, Edit};
@@ -39,6 +39,8 @@ pub(crate) struct Link {
     /// Why it is gone; with the last words of its stderr.
     obituary: OnceLock<Arc<str>>,
     next_id: AtomicU64,
+    /// Set where its memory is ours to look after.
+    memory: Option<Arc<MemoryWatch>>,
     /// What its tools want repeated in headers.
     pub(super) tools: ToolHeaders,
 }
@@ -96,6 +98,14 @@ pub(crate) enum NoWait {
     Duplicate,
 }
 
+/// Why a child is listened to no more.
+enum Finish {
+    Asked,
+    Unasked(End),
+    /// It used this many bytes.
+    TooMuch(u64),
+}
+
 /// How long each rung of the ladder takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ladder {
@@ -116,7 +126,11 @@ impl Link {
         ladder: Ladder,
         ended: impl FnOnce(&Arc<Link>, bool) + Send + 'static,
     ) -> Result<Arc<Self>, SpawnError> {
+        let watched = spec
+            .memory_bytes_max
+            .filter(|_| shared.parts.cgroups.usable().is_err());
         let link = Arc::new(Self {
+            memory: watched.map(MemoryWatch::new),
             shared: Arc::clone(shared),
             server: Arc::clone(server),
             writer: OnceLock::new(),
@@ -148,7 +162,7 @@ impl Link {
         // Set once, here: the link is new.
         let _ = (link.writer.set(child.writer().clone()), link.pid.set(pid));
         server.live.children.fetch_add(1, Relaxed);
-        shared.child_runs(pid, server.idx, replica);
+        shared.child_runs(pid, link.running(replica));
         shared.event(Some(server), replica, EventKind::ChildStarted { pid });
         let attended = Arc::clone(&link);
         handle.spawn(async move {
@@ -183,8 +197,15 @@ impl Link {
     pub(crate) fn become_spare(&self) {
         self.is_of_session.store(true, Relaxed);
         if let Some(pid) = self.pid.get() {
-            self.shared
-                .child_runs(*pid, self.server.idx, Replica::Session);
+            self.shared.child_runs(*pid, self.running(Replica::Session));
+        }
+    }
+
+    fn running(&self, replica: Replica) -> Running {
+        Running {
+            server: self.server.idx,
+            replica,
+            memory: self.memory.clone(),
         }
     }
 
@@ -309,23 +330,33 @@ impl Link {
                 read = child.next_frames(&mut lines) => {
                     lines.drain(..).for_each(|line| self.hear(line));
                     if let Err(end) = read {
-                        break Some(end);
+                        break Finish::Unasked(end);
                     }
                 }
-                () = self.close.cancelled() => break None,
+                () = self.close.cancelled() => break Finish::Asked,
+                used = self.uses_too_much() => break Finish::TooMuch(used),
             }
         };
-        let expected = end.is_none();
+        let expected = matches!(end, Finish::Asked);
         let how = match end {
-            Some(End::Exited(exit)) => exit.to_string(),
-            Some(End::OutputClosed | End::OutputBroken(_)) => {
+            Finish::Unasked(End::Exited(exit)) if child.was_out_of_memory() => {
+                format!("{exit}: it used more than `resources.memory_max`")
+            }
+            Finish::Unasked(End::Exited(exit)) => exit.to_string(),
+            Finish::TooMuch(used) => {
+                child.kill_group();
+                let exit = child.wait().await;
+                let mib = used.div_ceil(1 << 20);
+                format!("{exit}: it used {mib} MiB, more than `resources.memory_max`")
+            }
+            Finish::Unasked(End::OutputClosed | End::OutputBroken(_)) => {
                 self.fail_calls("the server closed its standard output");
                 child
                     .stop_and_hear(Duration::ZERO, ladder.term_grace, &mut |_| {})
                     .await;
                 "standard output closed".into()
             }
-            None => {
+            Finish::Asked => {
                 let stopped = child
                     .stop_and_hear(ladder.stdin_grace, ladder.term_grace, &mut |line| {
                         self.hear(line);
@@ -350,6 +381,14 @@ impl Link {
         self.shared.event(Some(&self.server), self.replica(), kind);
         self.gone.cancel();
         expected
+    }
+
+    /// Waits until it uses more memory than it may; for ever where that is the kernel's to see.
+    async fn uses_too_much(&self) -> u64 {
+        match &self.memory {
+            Some(memory) => memory.exceeded().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Every call that waits learns that nothing more will come.

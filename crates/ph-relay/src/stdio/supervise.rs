@@ -54,6 +54,8 @@ pub(super) fn spec(
     );
     spec.cwd = stdio.cwd.as_ref().map(|d| d.as_path().to_owned());
     spec.memory_bytes_max = stdio.resources.memory_max.map(ph_plan::ByteSize::bytes);
+    spec.cpus_max = stdio.resources.cpu_max;
+    spec.cgroups = Some(Arc::clone(&shared.parts.cgroups));
     spec.open_files_max = stdio.resources.open_files_max;
     spec.line_bytes_max = plan.limits.line_bytes_max.as_usize();
     spec
@@ -62,6 +64,7 @@ pub(super) fn spec(
 impl StdioServer {
     /// Starts supervision.
     pub(crate) fn start(self: &Arc<Self>) {
+        self.say_what_is_not_enforced();
         let this = Arc::clone(self);
         self.tasks.spawn(async move {
             let retired = this.retired.clone();
@@ -72,6 +75,28 @@ impl StdioServer {
             let retired = this.retired.clone();
             retired.run_until_cancelled(this.tend_spares()).await;
         });
+    }
+
+    /// An operator who relies on a bound must know where there is none.
+    fn say_what_is_not_enforced(&self) {
+        let wanted = &self.plan.resources;
+        if wanted.memory_max.is_none() && wanted.cpu_max.is_none() {
+            return;
+        }
+        let Err(why) = self.shared.parts.cgroups.usable() else {
+            return;
+        };
+        let memory = wanted.memory_max.map(|_| {
+            "`resources.memory_max` is kept by looking at its processes every second, and per process"
+        });
+        let cpu = wanted
+            .cpu_max
+            .map(|_| "`resources.cpu_max` is not enforced");
+        let said: Vec<&str> = memory.into_iter().chain(cpu).collect();
+        let text = format!("{}: {why}", said.join("; ")).into();
+        let warning = true;
+        let kind = EventKind::Note { warning, text };
+        self.shared.event(Some(&self.server), Replica::None, kind);
     }
 
     /// Starts one child.

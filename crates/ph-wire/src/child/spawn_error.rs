@@ -42,6 +42,12 @@ pub enum SpawnError {
         /// What the system says.
         source: io::Error,
     },
+    /// It cannot be put into a control group.
+    #[error("a control group for its limits cannot be made")]
+    Confine {
+        /// What the system says.
+        source: io::Error,
+    },
     /// A resource limit was refused.
     #[error("the limit of {wanted} on {name} was refused")]
     Limit {
@@ -100,6 +106,9 @@ impl SpawnError {
                 "it must be a file with the execute permission (`chmod +x`), or be run by its interpreter",
             ),
             Self::Limit { .. } => Some("lower the limit, or raise the hard limit of the service"),
+            Self::Confine { .. } => {
+                Some("look at `cgroup.max.descendants` and the rights of our control group")
+            }
             Self::Start { .. } => None,
         }
     }

@@ -18,6 +18,7 @@ mod limits;
 mod one_record;
 mod reading;
 mod reload;
+mod resources;
 mod rule_files;
 mod rules;
 mod secrets;
