@@ -16,6 +16,7 @@ mod modern;
 mod session;
 mod supervise;
 mod tool_headers;
+mod waiter;
 
 use crate::call::Call;
 use crate::health::Finding;

@@ -6,8 +6,9 @@
 
 use super::events::Events;
 use super::inbox::{Frame, Inbox, Item};
-use super::link::{Link, NoWait, Restore, Waiter};
+use super::link::{Link, NoWait};
 use super::session::StdioSession;
+use super::waiter::{Restore, Waiter};
 use crate::call::Call;
 use crate::cancel::{CancelCause, on_cancel};
 use crate::drive::Carried;

@@ -4,10 +4,10 @@
 use super::inbox::{Frame, Inbox, Item};
 use super::session::StdioSession;
 use super::tool_headers::ToolHeaders;
+use super::waiter::Waiter;
 use crate::shared::{ChildSlot, MemoryWatch, Running, Shared, unix_ns};
 use bytes::Bytes;
 use ph_base::trace::{SpanId, TraceId};
-use ph_mcp::splice::{self, Edit};
 use ph_mcp::{AnswerScan, Kind, MessageId, ServerMessage};
 use ph_record::{EventKind, KeyLines, Observation, Replica, Server, ServerLine};
 use ph_wire::child::{self, Child, ChildSpec, ChildWriter, End, SpawnError};
@@ -50,43 +50,6 @@ struct Table {
     calls: HashMap<MessageId, Waiter>,
     order: u64,
     closed: bool,
-}
-
-/// A call that waits for what the child says.
-pub(crate) struct Waiter {
-    pub inbox: Arc<Inbox>,
-    /// Ids were replaced on the way in; this is how they go back.
-    pub restore: Option<Restore>,
-    /// Progress tokens as the child knows them.
-    pub token: Option<MessageId>,
-    /// It asked for log messages (modern).
-    pub wants_log: bool,
-    pub trace: Option<(TraceId, SpanId)>,
-    /// Nanoseconds it waits for its client.
-    pub waited_ns: Arc<AtomicU64>,
-    /// When it came, in order.
-    pub(super) order: u64,
-}
-
-/// JSON texts as the client wrote them.
-#[derive(Clone, Debug)]
-pub(crate) struct Restore {
-    pub id: Box<str>,
-    pub token: Option<Box<str>>,
-}
-
-impl Waiter {
-    pub(crate) fn new(inbox: &Arc<Inbox>) -> Self {
-        Self {
-            inbox: Arc::clone(inbox),
-            restore: None,
-            token: None,
-            wants_log: false,
-            trace: None,
-            waited_ns: Arc::default(),
-            order: 0,
-        }
-    }
 }
 
 /// Why a call cannot wait on a link.
@@ -559,46 +522,6 @@ impl Table {
     fn only_logger(&self) -> Option<&Waiter> {
         let mut loggers = self.calls.values().filter(|w| w.wants_log);
         loggers.next().filter(|_| loggers.next().is_none())
-    }
-}
-
-impl Waiter {
-    /// Puts a message of the child in the call's box, with the client's own ids in it.
-    fn give(&self, bytes: &Bytes, message: ServerMessage, is_answer: bool) -> bool {
-        let bytes = match &self.restore {
-            None => bytes.clone(),
-            Some(restore) => restore.apply(bytes, &message, is_answer),
-        };
-        self.inbox.put(Item::Frame(Box::new(Frame {
-            bytes,
-            message,
-            is_answer,
-        })))
-    }
-}
-
-impl Restore {
-    fn apply(&self, bytes: &Bytes, message: &ServerMessage, is_answer: bool) -> Bytes {
-        let mut edits = Vec::with_capacity(2);
-        if let (true, Some(id)) = (is_answer, &message.id) {
-            edits.push(Edit {
-                range: id.range.clone(),
-                text: self.id.as_ref().into(),
-            });
-        }
-        if let Some(subscription) = &message.subscription_id {
-            edits.push(Edit {
-                range: subscription.range.clone(),
-                text: self.id.as_ref().into(),
-            });
-        }
-        if let (Some(token), Some(own)) = (&message.progress_token, &self.token) {
-            edits.push(Edit {
-                range: token.range.clone(),
-                text: own.as_ref().into(),
-            });
-        }
-        splice::apply(bytes, &mut edits).into()
     }
 }
 

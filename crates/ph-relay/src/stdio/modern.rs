@@ -3,7 +3,8 @@
 
 use super::exchange::Exchange;
 use super::held::Held;
-use super::link::{Link, Restore};
+use super::link::Link;
+use super::waiter::Restore;
 use super::{StdioServer, accepts};
 use crate::call::{Call, Context};
 use crate::drive::drive;
