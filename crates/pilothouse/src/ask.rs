@@ -13,6 +13,7 @@ pub(crate) use when::{
 };
 
 use crate::secrets;
+use crate::sources::DEFAULT_FILE;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use daemon::Daemon;
@@ -25,7 +26,7 @@ use tokio::runtime::{Builder, Runtime};
 /// Where to ask.
 #[derive(Args)]
 pub(crate) struct WhereArgs {
-    /// Data directory of the daemon, or of one that ran [default: $XDG_STATE_HOME/pilothouse].
+    /// Data directory of the daemon, or of one that ran [default: that of `pilothouse.yaml` here, else $XDG_STATE_HOME/pilothouse].
     #[arg(long, value_name = "DIR", conflicts_with = "address")]
     pub data_dir: Option<PathBuf>,
     /// Admin address of a daemon, instead of the one that owns the data directory.
@@ -200,11 +201,23 @@ fn running(runtime: &Runtime, dir: &Path) -> Option<Daemon> {
     runtime.block_on(daemon.is_there()).then_some(daemon)
 }
 
-/// The flag, else the place that XDG gives to state.
+/// The flag, else what `pilothouse.yaml` here says, since `run` goes by that too, else the place that XDG gives to
+/// state.
 pub(crate) fn data_dir(flag: Option<&Path>) -> Result<PathBuf> {
-    if let Some(dir) = flag {
-        return Ok(dir.to_owned());
-    }
+    let given = flag.map(Path::to_owned);
+    given.or_else(configured_here).map_or_else(state_dir, Ok)
+}
+
+/// What a configuration in this directory says. One that is wrong says nothing: `check` and `run` complain of it.
+fn configured_here() -> Option<PathBuf> {
+    let (plan, _) = crate::sources::read_file(Path::new(DEFAULT_FILE))
+        .ok()?
+        .ok()?;
+    plan.data_dir.map(|dir| dir.as_path().to_owned())
+}
+
+/// The place that XDG gives to state.
+pub(crate) fn state_dir() -> Result<PathBuf> {
     let absolute = |name: &str| {
         secrets::variable(name)
             .map(PathBuf::from)

@@ -73,7 +73,7 @@ fn data_dir(args: &RunArgs, plan: &Plan) -> Result<PathBuf> {
     {
         return Ok(dir);
     }
-    crate::ask::data_dir(None)
+    crate::ask::state_dir()
 }
 
 fn log_level() -> Result<Option<ph_server::Level>> {

@@ -1,7 +1,7 @@
 //! What alerts would have done with what was recorded.
 
 use crate::alerts::lasting;
-use crate::ask::{data_dir, duration_text, read_duration, time_of_day};
+use crate::ask::{duration_text, read_duration, state_dir, time_of_day};
 use crate::cli::CheckArgs;
 use crate::printer::Printer;
 use crate::terminal::clean;
@@ -116,7 +116,7 @@ fn first_ms(reader: &SeriesReader, from_ms: i64, to_ms: i64) -> Option<i64> {
 fn directory(args: &CheckArgs, plan: &Plan) -> Option<PathBuf> {
     let configured = plan.data_dir.as_ref().map(|dir| dir.as_path().to_owned());
     let dir = args.data_dir.clone().or(configured);
-    let dir = dir.or_else(|| data_dir(None).ok())?;
+    let dir = dir.or_else(|| state_dir().ok())?;
     Some(dir.join("store/series")).filter(|dir: &PathBuf| Path::is_dir(dir))
 }
 

@@ -422,6 +422,25 @@ fn how_much_is_kept() {
     );
 }
 
+/// As for `run`: in a directory with a configuration no flag is needed.
+#[test]
+fn what_the_configuration_here_says_is_where_it_is_looked_for() {
+    let kept = kept();
+    let here = tempfile::tempdir().unwrap();
+    let yaml = format!(
+        "data_dir: {}\nservers: {{a: {{command: x}}}}\n",
+        kept.path().display()
+    );
+    std::fs::write(here.path().join("pilothouse.yaml"), yaml).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_pilothouse"))
+        .args(["store", "stats"])
+        .current_dir(here.path())
+        .output()
+        .unwrap();
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(table.contains(" 121\n"), "{output:?}");
+}
+
 #[test]
 fn a_flipped_bit_is_named_and_the_rest_stays_readable() {
     let dir = kept();
