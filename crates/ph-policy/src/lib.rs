@@ -8,6 +8,7 @@ mod charge;
 mod client;
 mod limit;
 mod names;
+pub mod pins;
 mod principal;
 mod route;
 
