@@ -1,7 +1,7 @@
 //! One call on its way: its draft, and where its time went.
 
+use crate::guard::Passed;
 use crate::inbound::Client;
-use crate::limits::Admitted;
 use crate::shared::{Shared, unix_ns};
 use ph_base::trace::{RemoteParent, SpanId, TraceId, traceparent};
 use ph_base::{Era, Method, ids};
@@ -28,8 +28,8 @@ pub(crate) struct Call {
     /// Nanoseconds spent waiting for the client, also added to by the tasks that
     /// carry the server's questions to it.
     pub waited_ns: Arc<AtomicU64>,
-    /// What limits gave it, until it is over.
-    admitted: Option<Arc<Admitted>>,
+    /// What the guard remembers of it, until it is over.
+    passed: Option<Arc<Passed>>,
 }
 
 /// What a call's trace context is, and what is to be passed on.
@@ -97,8 +97,9 @@ impl Call {
         call.id = envelope.message_id(text);
         call.id_raw = envelope.id.clone().map(|r| text[r].into());
         call.waited_ns = Arc::new(client.waited_ns.into());
-        call.admitted = client.admitted(call.id.as_ref());
-        let limited = call.admitted.as_ref().and_then(|a| a.limited.clone());
+        call.passed = client.passed(call.id.as_ref());
+        let admitted = call.passed.as_ref().and_then(|p| p.admitted.as_ref());
+        let limited = admitted.and_then(|a| a.limited.clone());
         let method_text = &*envelope.method_text;
         let name = client.name(envelope, text);
         let params = envelope
@@ -203,7 +204,7 @@ impl Call {
             sent: None,
             answered: None,
             waited_ns: Arc::default(),
-            admitted: None,
+            passed: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! A client's request as it is read: head, then body, bounded in bytes and time.
 
-use crate::limits::Admitted;
+use crate::guard::Passed;
 use crate::session::Session;
 use crate::shared::unix_ns;
 use bytes::{Bytes, BytesMut};
@@ -29,8 +29,8 @@ pub(crate) struct Client {
     pub waited_ns: u64,
     /// The session it named, when it is one we know.
     pub session: Option<Arc<Session>>,
-    /// Calls of it that limits have something to say about, by id.
-    pub admitted: Vec<(Option<MessageId>, Arc<Admitted>)>,
+    /// Calls of it that the guard has something to remember of, by id.
+    pub passed: Vec<(Option<MessageId>, Arc<Passed>)>,
     /// What its head said that every call asks for.
     said: Said,
 }
@@ -76,7 +76,7 @@ impl Client {
             received_unix_ns: unix_ns(),
             waited_ns: 0,
             session: None,
-            admitted: Vec::new(),
+            passed: Vec::new(),
         }
     }
 
@@ -95,11 +95,11 @@ impl Client {
         }
     }
 
-    /// What limits have to say about the call with this id.
-    pub(crate) fn admitted(&self, id: Option<&MessageId>) -> Option<Arc<Admitted>> {
-        let mut all = self.admitted.iter();
+    /// What the guard remembers of the call with this id.
+    pub(crate) fn passed(&self, id: Option<&MessageId>) -> Option<Arc<Passed>> {
+        let mut all = self.passed.iter();
         let found = all.find(|(of, _)| of.as_ref() == id);
-        found.map(|(_, admitted)| Arc::clone(admitted))
+        found.map(|(_, passed)| Arc::clone(passed))
     }
 
     pub(crate) fn session_id(&self) -> Option<&str> {

@@ -10,6 +10,7 @@ mod shared;
 mod call;
 mod cancel;
 mod drive;
+mod guard;
 mod heard;
 mod inbound;
 mod limits;

@@ -1,8 +1,6 @@
 //! Limits on calls: what is to be taken is `ph-policy`'s word, here it is taken, before a server hears of
 //! the call.
 
-mod batch;
-mod entry;
 mod local;
 mod store;
 mod table;
@@ -10,6 +8,7 @@ mod table;
 pub use local::LocalStore;
 pub use store::{Held, LimitStore, Taking, Verdict};
 
+use crate::guard::Refusal;
 use crate::inbound::Client;
 use crate::reply::OwnError;
 use ph_base::Method;
@@ -17,7 +16,7 @@ use ph_mcp::Envelope;
 use ph_mcp::error::{code, quote};
 use ph_plan::Plan;
 use ph_policy::{Asked, Charge, Limits, Now, Told, told};
-use ph_record::{LimitLabel, LimitTable, Limited};
+use ph_record::{LimitLabel, LimitTable, Limited, RefusedReason};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -50,12 +49,6 @@ impl Drop for Slots {
     }
 }
 
-/// A call that a limit has refused.
-pub(crate) struct Refusal {
-    pub(crate) error: OwnError,
-    pub(crate) limited: Box<Limited>,
-}
-
 impl Gate {
     /// The limits of `plan`; `None` when there are none.
     pub(crate) fn new(
@@ -82,7 +75,7 @@ impl Gate {
         server: &str,
         client: &Client,
         envelope: &Envelope<'_>,
-    ) -> Result<Option<Admitted>, Refusal> {
+    ) -> Result<Option<Admitted>, Box<Refusal>> {
         let header = |name: &str| {
             let values = client.headers.get_all(name).iter();
             values.filter_map(|value| value.to_str().ok())
@@ -136,7 +129,7 @@ impl Gate {
         would_refuse
     }
 
-    fn refusal(&self, charge: &Charge<'_>, told: &Told) -> Refusal {
+    fn refusal(&self, charge: &Charge<'_>, told: &Told) -> Box<Refusal> {
         let mut data = String::from("{\"limit\":");
         quote(&told.limit, &mut data);
         data.push_str(&format!(",\"retryAfter\":{}}}", told.retry_after_s));
@@ -148,10 +141,12 @@ impl Gate {
         };
         let by = self.label(charge);
         let dry_run = Vec::new();
-        Refusal {
+        Box::new(Refusal {
             error,
-            limited: Box::new(Limited { by, dry_run }),
-        }
+            reason: RefusedReason::RateLimited,
+            why: None,
+            limited: Some(Box::new(Limited { by, dry_run })),
+        })
     }
 
     fn label(&self, charge: &Charge<'_>) -> Option<LimitLabel> {
@@ -233,7 +228,7 @@ mod tests {
         };
         assert_eq!(names(&second), ["t1"]);
         let refusal = admit().err().unwrap();
-        assert_eq!(refusal.limited.by.unwrap().name.as_ref(), "a");
+        assert_eq!(refusal.limited.unwrap().by.unwrap().name.as_ref(), "a");
         assert_eq!(refusal.error.retry_after_s, Some(1));
         drop(first);
         let third = admit().ok().flatten().unwrap();

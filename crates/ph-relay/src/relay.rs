@@ -1,9 +1,10 @@
 //! The servers of a plan, and the way of a request to one of them.
 
 use crate::call::Call;
+use crate::guard::Guard;
 use crate::http::HttpServer;
 use crate::inbound::{BodyFault, BodyLimits, Client, read_body};
-use crate::limits::{Gate, LimitStore, LocalStore};
+use crate::limits::{LimitStore, LocalStore};
 use crate::reply::OwnError;
 use crate::shared::Shared;
 use crate::stdio::StdioServer;
@@ -42,8 +43,8 @@ pub struct Relay {
 struct Running {
     servers: BTreeMap<ServerName, Arc<Upstream>>,
     limits: Option<BodyLimits>,
-    /// `None` without limits on calls.
-    gate: Option<Gate>,
+    /// `None` when nothing of a message is to be looked at.
+    guard: Option<Arc<Guard>>,
 }
 
 /// One server, as it is reached.
@@ -136,12 +137,7 @@ impl Relay {
         self.running.store(Arc::new(Running {
             servers,
             limits: Some(limits),
-            gate: Gate::new(
-                plan,
-                &self.shared.parts.table.limits,
-                &self.limit_store,
-                self.started,
-            ),
+            guard: Guard::new(plan, &self.shared, &self.limit_store, self.started),
         }));
         for upstream in retired {
             upstream.retire(plan.stop.drain);
@@ -260,7 +256,7 @@ impl Relay {
                 Ok(body) => {
                     client.waited_ns =
                         u64::try_from(client.received.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                    self.post(upstream, running.gate.as_ref(), client, body)
+                    self.post(upstream, running.guard.as_ref(), client, body)
                         .await
                 }
                 Err(fault) => self.unread(upstream, &client, fault),
@@ -293,16 +289,16 @@ impl Relay {
     async fn post(
         &self,
         upstream: &Upstream,
-        gate: Option<&Gate>,
+        guard: Option<&Arc<Guard>>,
         client: Client,
         body: Bytes,
     ) -> Response<Body> {
         // The message borrows the body, and the body moves on: both are cheap handles.
         let text = body.clone();
         match envelope::read_body(&text) {
-            Ok(read) => match gate {
+            Ok(read) => match guard {
                 None => upstream.way.post(client, body, read).await,
-                Some(gate) => self.post_limited(upstream, gate, client, body, read).await,
+                Some(guard) => self.post_guarded(upstream, guard, client, body, read).await,
             },
             Err(fault) => {
                 let mut call = Call::of_nobody(&self.shared, &upstream.server, &client);

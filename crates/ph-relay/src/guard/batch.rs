@@ -1,6 +1,6 @@
-//! A batch of which a limit has refused some: what the server answers, with the refusals before it.
+//! A batch of which some was refused: what the server answers, with the refusals before it.
 
-use crate::limits::Refusal;
+use super::Refusal;
 use crate::reply::json_headers;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -10,7 +10,7 @@ use ph_wire::body::{Body, Piece};
 use tokio::sync::mpsc;
 
 /// A refused member of a batch: its id as it was written, and why.
-pub(crate) type RefusedMember = (Option<Box<str>>, Refusal);
+pub(crate) type RefusedMember = (Option<Box<str>>, Box<Refusal>);
 
 /// The answer to a batch whose calls were all refused: with the status and the fields of the one to wait
 /// longest for.
@@ -150,13 +150,20 @@ mod tests {
     use super::*;
     use crate::reply::OwnError;
     use http::HeaderValue;
+    use ph_record::RefusedReason;
     use serde_json::Value;
 
     fn refused(ids: &[&str]) -> Vec<RefusedMember> {
         let member = |id: &&str| {
             let error = OwnError::new(429, 42_900, "too many").retry_after(3);
-            let limited = Box::default();
-            (Some((*id).into()), Refusal { error, limited })
+            let (reason, why, limited) = (RefusedReason::RateLimited, None, None);
+            let refusal = Box::new(Refusal {
+                error,
+                reason,
+                why,
+                limited,
+            });
+            (Some((*id).into()), refusal)
         };
         ids.iter().map(member).collect()
     }

@@ -1,0 +1,206 @@
+//! The way of a posted body past the guard.
+
+use super::batch::{RefusedMember, merged, refused_only};
+use super::{Guard, Refusal};
+use crate::call::Call;
+use crate::inbound::Client;
+use crate::relay::{Relay, Upstream, Way};
+use bytes::Bytes;
+use http::Response;
+use ph_mcp::envelope::{self, Body as RpcBody};
+use ph_mcp::{Envelope, Kind};
+use ph_record::{Ending, Transport};
+use ph_wire::body::Body;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A message of a batch with its place in the body.
+type Member<'a> = (Range<usize>, Envelope<'a>);
+
+impl Relay {
+    /// Carries a body as far as the guard lets its messages pass.
+    pub(crate) async fn post_guarded(
+        &self,
+        upstream: &Upstream,
+        guard: &Arc<Guard>,
+        mut client: Client,
+        body: Bytes,
+        read: RpcBody<'_>,
+    ) -> Response<Body> {
+        // The text was checked to be UTF-8 when it was read; the handle is a cheap one.
+        let text = body.clone();
+        let text = std::str::from_utf8(&text).unwrap_or("");
+        let server = &upstream.server;
+        match &read {
+            RpcBody::One(envelope) => match guard.judge(server, &client, text, envelope).await {
+                Ok(passed) => {
+                    let id = envelope.message_id(text);
+                    client.passed.extend(passed.map(|p| (id, Arc::new(p))));
+                }
+                Err(refusal) => {
+                    let id = envelope.id.clone().map(|range| &text[range]);
+                    let id = id.filter(|_| envelope.kind == Kind::Request);
+                    let response = refusal.error.response(id);
+                    let status = response.status().as_u16();
+                    upstream.refuse(self, &mut client, text, envelope, &refusal, status);
+                    return response;
+                }
+            },
+            RpcBody::Batch(members) => {
+                let refused = guard.judge_each(upstream, &mut client, text, members).await;
+                if !refused.is_empty() {
+                    return self
+                        .post_rest(upstream, client, text, members, refused)
+                        .await;
+                }
+            }
+        }
+        upstream.way.post(client, body, read).await
+    }
+
+    /// Carries what is left of a batch, and answers the rest.
+    async fn post_rest(
+        &self,
+        upstream: &Upstream,
+        mut client: Client,
+        text: &str,
+        members: &[Member<'_>],
+        refused: Vec<(usize, Box<Refusal>)>,
+    ) -> Response<Body> {
+        let is_kept = |nth: &usize| refused.iter().all(|(at, _)| at != nth);
+        let kept: Vec<_> = (0..members.len()).filter(is_kept).collect();
+        let has_calls = kept.iter().any(|nth| members[*nth].1.kind == Kind::Request);
+        for (nth, refusal) in &refused {
+            let (range, _) = &members[*nth];
+            let status = if has_calls { 200 } else { refusal.error.status };
+            // Its places are those of the whole body; what is recorded is the message alone.
+            let Ok(alone) = Envelope::read(&text[range.clone()]) else {
+                continue;
+            };
+            let text = &text[range.clone()];
+            upstream.refuse(self, &mut client, text, &alone, refusal, status);
+        }
+        let refused = Refused::of(text, members, refused);
+        if kept.is_empty() {
+            return refused.alone();
+        }
+        let parts: Vec<_> = kept
+            .iter()
+            .map(|nth| &text[members[*nth].0.clone()])
+            .collect();
+        let body = Bytes::from(format!("[{}]", parts.join(",")));
+        let again = body.clone();
+        // Parts of a batch that was read are a batch.
+        let Ok(read) = envelope::read_body(&again) else {
+            return refused.alone();
+        };
+        let response = upstream.way.post(client, body, read).await;
+        if has_calls {
+            merged(response, &refused.calls).await
+        } else if response.status().is_success() && !refused.calls.is_empty() {
+            refused.alone()
+        } else {
+            response
+        }
+    }
+}
+
+/// What was refused of a batch.
+struct Refused {
+    calls: Vec<RefusedMember>,
+    /// The first of what nobody waits for an answer to.
+    other: Option<Box<Refusal>>,
+}
+
+impl Refused {
+    fn of(text: &str, members: &[Member<'_>], refused: Vec<(usize, Box<Refusal>)>) -> Self {
+        let mut all = Self {
+            calls: Vec::new(),
+            other: None,
+        };
+        for (nth, refusal) in refused {
+            let envelope = &members[nth].1;
+            if envelope.kind == Kind::Request {
+                let id = envelope.id.clone().map(|range| Box::from(&text[range]));
+                all.calls.push((id, refusal));
+            } else {
+                all.other.get_or_insert(refusal);
+            }
+        }
+        all
+    }
+
+    /// The answer when there is no other.
+    fn alone(&self) -> Response<Body> {
+        match &self.other {
+            Some(refusal) if self.calls.is_empty() => refusal.error.response(None),
+            _ => refused_only(&self.calls),
+        }
+    }
+}
+
+impl Guard {
+    /// Judges each message of a batch on its own; returns those that were refused, by their place.
+    async fn judge_each(
+        self: &Arc<Self>,
+        upstream: &Upstream,
+        client: &mut Client,
+        text: &str,
+        members: &[Member<'_>],
+    ) -> Vec<(usize, Box<Refusal>)> {
+        let mut refused = Vec::new();
+        for (nth, (_, envelope)) in members.iter().enumerate() {
+            match self.judge(&upstream.server, client, text, envelope).await {
+                Ok(Some(passed)) => {
+                    let id = envelope.message_id(text);
+                    client.passed.push((id, Arc::new(passed)));
+                }
+                Ok(None) => {}
+                Err(refusal) => refused.push((nth, refusal)),
+            }
+        }
+        refused
+    }
+}
+
+impl Upstream {
+    /// Records a message that the guard has refused: a request as a call, anything else as a number.
+    fn refuse(
+        &self,
+        relay: &Relay,
+        client: &mut Client,
+        text: &str,
+        envelope: &Envelope<'_>,
+        refusal: &Refusal,
+        status: u16,
+    ) {
+        if envelope.kind != Kind::Request {
+            relay
+                .shared
+                .refused(&self.server, refusal.reason, client.peer);
+            return;
+        }
+        let mut transport = Transport::Http;
+        let mut known = None;
+        match &self.way {
+            Way::Http(http) if client.session.is_none() => {
+                client.session = client.session_id().and_then(|id| http.sessions.find(id));
+            }
+            Way::Http(_) => {}
+            Way::Stdio(stdio) => {
+                transport = Transport::Stdio;
+                known = client.session_id().and_then(|id| stdio.client_of(id));
+            }
+        }
+        let mut call = Call::of_client(&relay.shared, &self.server, client, text, envelope);
+        call.set_transport(transport);
+        call.set_error(refusal.why.as_ref().unwrap_or(&refusal.error.message));
+        let record = call.record();
+        record.client = record.client.take().or(known);
+        record.rpc_code = Some(refusal.error.code);
+        if refusal.limited.is_some() {
+            record.limited.clone_from(&refusal.limited);
+        }
+        call.finish(Ending::Refused(refusal.reason), status, true);
+    }
+}
