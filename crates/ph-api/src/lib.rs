@@ -8,6 +8,7 @@ mod clock;
 mod endpoint;
 mod guard;
 mod history;
+mod keys;
 mod openapi;
 pub mod otlp;
 mod own;
@@ -20,6 +21,7 @@ mod sources;
 mod work;
 
 pub use alertmanager::{Alertmanager, Unavailable};
+pub use keys::{KeyInfo, KeyRefusal, Keys, MadeSecret, NewKey, NewSecret, SecretInfo};
 pub use otlp::{Ingested, IngestedKind, SpanMetrics};
 pub use router::router;
 pub use sources::{

@@ -3,6 +3,7 @@
 //! Everything is bounded; what ran into a bound says so, and says what to narrow.
 
 mod follow;
+mod keys;
 mod logs;
 mod request;
 mod slos;
@@ -22,7 +23,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         answer,
         route,
     };
-    vec![
+    let mut all = vec![
         read(
             "/api/pilothouse/logs",
             "Records that fit a query, a page at a time.",
@@ -86,5 +87,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             Answer::json::<status::Sinks>(),
             get(status::sinks),
         ),
-    ]
+    ];
+    all.extend(keys::endpoints());
+    all
 }

@@ -1,6 +1,7 @@
 //! What the API reads from and writes to, given by whoever assembles it.
 
 use crate::alertmanager::Alertmanager;
+use crate::keys::Keys;
 use crate::otlp::{Ingested, SpanMetrics};
 use crate::work::Gate;
 use bytes::Bytes;
@@ -37,6 +38,8 @@ pub struct Sources {
     pub spans: Arc<SpanMetrics>,
     /// The rules that are evaluated here, and who is asked instead; none while nothing is kept.
     pub evaluation: Option<Arc<dyn Evaluation>>,
+    /// Holds the API keys; none where nobody does.
+    pub keys: Option<Arc<dyn Keys>>,
     /// Takes secrets out of what comes in by OTLP.
     pub redactor: Redactor,
     /// Which `Host` and `Origin` are accepted.

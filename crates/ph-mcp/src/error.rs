@@ -12,6 +12,10 @@ pub mod code {
     pub const TIMEOUT: i64 = 50_400;
     /// A limit on calls.
     pub const LIMITED: i64 = 42_900;
+    /// It is not shown who asks.
+    pub const UNAUTHENTICATED: i64 = 40_100;
+    /// Who asks may not have this.
+    pub const FORBIDDEN: i64 = 40_300;
     /// Refused for what the HTTP request was (host, origin, size, media type, path).
     pub const REFUSED: i64 = 40_000;
     /// Standard: not JSON.
@@ -104,6 +108,8 @@ mod tests {
             code::TIMEOUT,
             code::REFUSED,
             code::LIMITED,
+            code::UNAUTHENTICATED,
+            code::FORBIDDEN,
         ] {
             assert!(!(-32768..=-32000).contains(&c));
         }

@@ -71,7 +71,7 @@ impl Plan {
             (
                 plan.allowed_hosts.clone(),
                 plan.allowed_origins.clone(),
-                plan.auth,
+                plan.auth.clone(),
                 plan.metrics_on_data_listener,
             )
         };

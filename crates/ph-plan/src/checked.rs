@@ -109,6 +109,18 @@ checked!(
     "a label name: letters, digits and `_`, not beginning with a digit; or `...` for all labels"
 );
 
+checked!(
+    /// A scope of OAuth.
+    ScopeName,
+    parse_scope,
+    "a scope: visible ASCII without quotes and backslashes"
+);
+
+fn parse_scope(text: &str) -> Option<String> {
+    let is_scope = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
+    ((1..=128).contains(&text.len()) && text.bytes().all(is_scope)).then(|| text.to_owned())
+}
+
 fn parse_group_label(text: &str) -> Option<String> {
     (text == "..." || is_variable_name(text) && text.len() <= 128).then(|| text.to_owned())
 }

@@ -76,16 +76,6 @@ macro_rules! choice {
 pub(crate) use choice;
 
 choice! {
-    /// Who checks the caller's identity.
-    pub enum Auth {
-        /// Nobody: right for a loopback listener.
-        None = "none",
-        /// A mesh or proxy in front of Pilothouse.
-        External = "external",
-    }
-}
-
-choice! {
     /// Whether the data listener serves `/metrics`.
     pub enum Exposure {
         /// While the listener is loopback.

@@ -3,6 +3,7 @@
 //! Pure: no clock, no I/O, no async. Variables and files that a text refers to come from an
 //! argument.
 
+mod auth;
 mod checked;
 mod choices;
 mod clients;
@@ -41,10 +42,11 @@ mod tree;
 mod value;
 mod yaml;
 
+pub use auth::{Anonymous, Auth, AuthChecks, Issuer, IssuerName, JwtAlgorithm};
 pub use changes::Change;
-pub use checked::{EnvName, FilePath, GroupLabel, HeaderKey, HostName, KeyPart, Origin};
+pub use checked::{EnvName, FilePath, GroupLabel, HeaderKey, HostName, KeyPart, Origin, ScopeName};
 pub use choices::{
-    Auth, ClientIdFrom, Exposure, ForwardedBy, Fsync, Isolation, LimitKey, LogLevel, OtlpProtocol,
+    ClientIdFrom, Exposure, ForwardedBy, Fsync, Isolation, LimitKey, LogLevel, OtlpProtocol,
     RecordKind, RefuseWith, WhenFull,
 };
 pub use clients::{Clients, Network};

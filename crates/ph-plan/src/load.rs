@@ -2,6 +2,7 @@
 
 use ph_base::diagnostic::{Diagnostic, Problem};
 
+use crate::auth::check_auth;
 use crate::clients::check_clients;
 use crate::desktop;
 use crate::interpolate::Dialect;
@@ -120,9 +121,9 @@ impl Plan {
     /// whenever `listen` is set from elsewhere than the text.
     ///
     /// # Errors
-    /// [`Problem::Unsafe`] for a listener beyond loopback without `auth: external`.
+    /// [`Problem::Unsafe`] for a listener beyond loopback without `auth`, or with `anonymous: allow`.
     pub fn check_exposure(&self) -> Result<(), Problem> {
-        let is_exposed = !self.listen.ip().is_loopback() && self.auth == crate::Auth::None;
+        let is_exposed = !self.listen.ip().is_loopback() && self.auth.lets_anybody_in();
         if is_exposed {
             Err(Problem::Unsafe { what: UNCHECKED })
         } else {
@@ -245,6 +246,7 @@ fn check(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
     slos::check(plan, root, reader);
     check_limits(plan, root, reader);
     check_clients(plan, root, reader);
+    check_auth(plan, root, reader);
     let servers = root.entry("mcpServers").or(root.entry("servers"));
     match servers {
         None if reader.dialect() == Dialect::Pilothouse => {
@@ -369,7 +371,6 @@ fn check_sinks(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
     }
 }
 
-const EXPOSED_HINT: &str =
-    "listen on 127.0.0.1, or say `auth: external` where a mesh or proxy checks the callers";
+const EXPOSED_HINT: &str = "listen on 127.0.0.1, or have callers checked: `auth: {api_keys: true}`, or `auth: external` where a mesh or proxy does it";
 
 const SERVERS_HINT: &str = "name at least one: `servers: {files: {command: my-server}}`";

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use ph_base::ServerName;
 
+use crate::auth::Auth;
 use crate::checked::{FilePath, HeaderKey, HostName, KeyPart, Origin};
-use crate::choices::{Auth, Exposure, LogLevel, OtlpProtocol};
+use crate::choices::{Exposure, LogLevel, OtlpProtocol};
 use crate::clients::Clients;
 use crate::keeping::{Admin, Scrape, Sink, Store};
 use crate::labels::{JobName, SinkName};
@@ -33,7 +34,8 @@ section! {
         allowed_hosts: Vec<HostName> = Vec::new();
         /// Further `Origin` values that are accepted besides loopback ones: scheme, host, port.
         allowed_origins: Vec<Origin> = Vec::new();
-        /// Who checks the caller's identity. A listener beyond loopback needs `external`.
+        /// Who checks the caller's identity: nobody, a mesh or proxy in front, or Pilothouse itself. A
+        /// listener beyond loopback needs one of the last two.
         auth: Auth = Auth::None;
         /// Whether the data listener also serves `/metrics`; `auto` means while it is loopback.
         metrics_on_data_listener: Exposure = Exposure::Auto;

@@ -62,6 +62,7 @@ fn default(property: &Property) -> String {
         _ if is_mapping(property) || is_list(property) && property.block.is_some() => {
             "none".to_owned()
         }
+        Json::String(word) if property.block.is_some() => format!("`{word}`"),
         _ if property.block.is_some() => "below".to_owned(),
         Json::Null => "none".to_owned(),
         Json::Array(items) if items.is_empty() => "none".to_owned(),
@@ -75,8 +76,13 @@ fn words(property: &Property) -> String {
     match property.schema["anyOf"][0]["enum"].as_array() {
         None => String::new(),
         Some(words) => format!(
-            " One of {}.",
-            words.iter().map(code).collect::<Vec<_>>().join(", ")
+            " One of {}{}.",
+            words.iter().map(code).collect::<Vec<_>>().join(", "),
+            if property.block.is_some() {
+                ", or the block below"
+            } else {
+                ""
+            }
         ),
     }
 }

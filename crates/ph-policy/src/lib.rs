@@ -1,9 +1,9 @@
 //! From a request's head and the plan to: go there, or refuse with a reason; from a call and the plan to:
 //! this much is to be taken for it. Pure.
 //!
-//! Layer 3: no async, no I/O, no clock. Authentication and tool rules will be decided here too; they come
-//! with their own issue.
+//! Layer 3: no async, no I/O, no clock.
 
+mod auth;
 mod charge;
 mod client;
 mod limit;
@@ -12,6 +12,7 @@ pub mod pins;
 mod principal;
 mod route;
 
+pub use auth::{Challenge, KEY_PREFIX, KeyText, Presented, Resource, Role, StoredKey, presented};
 pub use charge::{Allowance, Kind, Now, Spent};
 pub use client::{ClientId, ClientRules};
 pub use limit::{Asked, Charge, Charges, Limit, Limits, Subject, Told, told};

@@ -1,5 +1,6 @@
 //! Who a request was shown to be from.
 
+use crate::Role;
 use std::sync::Arc;
 
 /// Who a request was shown to be from, by a key or a token. A request without one is anonymous.
@@ -14,6 +15,8 @@ pub struct Principal {
     pub groups: Vec<Arc<str>>,
     /// The scopes of its token; at most [`Self::GROUPS_MAX`].
     pub scopes: Vec<Arc<str>>,
+    /// What it may do on the admin listener; none: nothing.
+    pub role: Option<Role>,
 }
 
 /// How a principal was shown.

@@ -123,6 +123,8 @@ metrics! {
         "Children started in another's place.";
     REFUSED = "mcp_refused_total", Counter, ["server", "reason"], &[],
         "Requests refused by Pilothouse before the server saw them; server is empty when none could be told.";
+    AUTH_FAILURES = "mcp_auth_failures_total", Counter, ["server", "reason"], &[],
+        "Requests that did not show who they are from; missing is also the first request of each client that comes without a token to learn where to get one.";
     RATE_LIMITED = "mcp_rate_limited_total", Counter, ["server", "limit"], &[],
         "Calls refused by a limit.";
     RATE_LIMIT_DRY_RUN = "mcp_rate_limit_dry_run_total", Counter, ["server", "limit"], &[],

@@ -4,6 +4,7 @@
 //! Not here: how a record is counted, written or exported (`ph-recorder`),
 //! and when a call ends (`ph-relay`).
 
+mod auth_failure;
 mod call;
 pub mod catalogue;
 mod draft;
@@ -14,6 +15,7 @@ pub mod redact;
 mod servers;
 mod source;
 
+pub use auth_failure::AuthFailure;
 pub use call::{CallRecord, CallTrace, Direction, Replica, SessionTag, Transport};
 pub use draft::Draft;
 pub use ending::{Answer, Ending, Outcome, RefusedReason, Verdict};

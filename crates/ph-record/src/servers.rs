@@ -133,6 +133,8 @@ pub struct Live {
     pub drafts_lost: AtomicU64,
     /// Requests refused before they were calls, by [`crate::RefusedReason`] index.
     pub refused: [AtomicU64; crate::RefusedReason::ALL.len()],
+    /// Requests that did not show who they are from, by [`crate::AuthFailure`] index.
+    pub auth_failures: [AtomicU64; crate::AuthFailure::ALL.len()],
 }
 
 /// One server as telemetry knows it.

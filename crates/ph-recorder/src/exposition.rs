@@ -17,7 +17,9 @@ use page::{Family, Page, Text};
 pub(crate) use page::{Output, Series};
 pub(crate) use passing::Passing;
 use ph_record::catalogue::{self, Metric};
-use ph_record::{HealthResult, Live, Outcome, RefusedReason, RestartReason, SampleSource, Server};
+use ph_record::{
+    AuthFailure, HealthResult, Live, Outcome, RefusedReason, RestartReason, SampleSource, Server,
+};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -282,6 +284,15 @@ fn relay(page: &mut Page<'_>, all: &Servers<'_>, registry: &Registry) {
             let count = counted + server.live.refused[at].load(Relaxed);
             if count > 0 {
                 family.sample(&[server.name.as_str(), reason.as_label()], count);
+            }
+        }
+    }
+    let mut family = page.family(&catalogue::AUTH_FAILURES);
+    for server in all.servers {
+        for failure in AuthFailure::ALL {
+            let count = server.live.auth_failures[failure as usize].load(Relaxed);
+            if count > 0 {
+                family.sample(&[server.name.as_str(), failure.as_label()], count);
             }
         }
     }

@@ -12,14 +12,14 @@ use crate::tuning::Tuning;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{ALLOW, HeaderValue};
-use http::{Method as HttpMethod, Request, Response};
+use http::{HeaderMap, Method as HttpMethod, Request, Response};
 use hyper::body::Incoming;
 use ph_base::ServerName;
 use ph_mcp::envelope;
 use ph_mcp::error::code;
 use ph_plan::Plan;
 use ph_policy::Principal;
-use ph_record::{Ending, EventKind, RefusedReason, Replica, Server};
+use ph_record::{AuthFailure, Ending, EventKind, RefusedReason, Replica, Server};
 use ph_wire::body::Body;
 use ph_wire::tls::TlsError;
 use std::collections::BTreeMap;
@@ -284,6 +284,39 @@ impl Relay {
                 response
             }
         }
+    }
+
+    /// Answers a request to the MCP endpoint of `name` that did not show who it is from, unread.
+    pub fn deny(
+        &self,
+        name: &str,
+        headers: HeaderMap,
+        peer: SocketAddr,
+        failure: AuthFailure,
+    ) -> Response<Body> {
+        let error = match failure {
+            AuthFailure::Scope => OwnError::new(403, code::FORBIDDEN, failure.message()),
+            AuthFailure::KeysUnavailable => {
+                OwnError::new(503, code::OVERLOAD, failure.message()).retry_after(5)
+            }
+            _ => OwnError::new(401, code::UNAUTHENTICATED, failure.message()),
+        };
+        let running = self.running.load_full();
+        let found = running.servers.iter().find(|(n, _)| n.as_str() == name);
+        if let Some((_, upstream)) = found {
+            let server = &upstream.server;
+            server.live.auth_failures[failure as usize].fetch_add(1, Relaxed);
+            let client = Client::new(peer, headers);
+            let mut call = Call::of_nobody(&self.shared, server, &client);
+            call.set_error(&error.message);
+            let ending = match failure {
+                AuthFailure::Scope => Ending::Refused(RefusedReason::Forbidden),
+                AuthFailure::KeysUnavailable => Ending::Overload,
+                _ => Ending::Refused(RefusedReason::Unauthenticated),
+            };
+            call.finish(ending, error.status, true);
+        }
+        error.response(None)
     }
 
     async fn post(

@@ -3,6 +3,7 @@
 use crate::few::Few;
 use crate::front::Front;
 use crate::home::Home;
+use crate::keys::KeyDesk;
 use crate::notify::Desk;
 use crate::objectives::Held;
 use crate::rules::Running;
@@ -68,6 +69,7 @@ impl Admin {
             spans: Arc::clone(&self.spans),
             alertmanager: Some(Arc::new(self.desk.clone())),
             objectives: Arc::<Held>::clone(&self.objectives),
+            keys: Some(Arc::new(KeyDesk::of(Arc::clone(self.front.auth.keyring())))),
             evaluation: Some(Arc::<Running>::clone(&self.rules)),
             redactor: self.front.recorder.redactor(),
             rules: HeadRules::loopback(),

@@ -5,6 +5,7 @@ use crate::announcer::Announcer;
 use crate::disk::Disk;
 use crate::front::Front;
 use crate::home::Home;
+use crate::keys;
 use crate::notify::{self, Desk};
 use crate::objectives::Held;
 use crate::rules::{self, Parts, RuleSet, Running};
@@ -15,6 +16,7 @@ use crate::start_error::StartError;
 use crate::stores;
 use arc_swap::ArcSwap;
 use ph_api::SpanMetrics;
+use ph_auth::{Auth, Keyring};
 use ph_plan::Plan;
 use ph_policy::Routes;
 use ph_record::{EventKind, Observation, RecordSink, Replica, ServerEvent, ServerTable};
@@ -168,11 +170,15 @@ impl Daemon {
             cgroups: Arc::default(),
             otel_env,
         });
-        shared.configure(traced, params_bytes_max(&plan));
+        shared.configure(traced, settings::params_bytes_max(&plan));
         let relay = Relay::new(Arc::clone(&shared));
         relay.apply(&plan)?;
+        let auth = Arc::new(Auth::new(Arc::new(Keyring::open(&home.keys())?)));
+        auth.apply(&plan);
+        keys::note_uses(auth.keyring(), Arc::clone(&complain));
         let front = Front {
             relay: Arc::clone(&relay),
+            auth,
             recorder: recorder.clone(),
             routes: Arc::new(ArcSwap::from_pointee(Routes::new(&plan))),
             stopping: Arc::new(AtomicBool::new(false)),
@@ -313,7 +319,9 @@ impl Daemon {
         }
         self.recorder.apply(settings)?;
         self.relay.apply(&plan)?;
-        self.shared.configure(traced, params_bytes_max(&plan));
+        self.shared
+            .configure(traced, settings::params_bytes_max(&plan));
+        self.front.auth.apply(&plan);
         self.front.routes.store(Arc::new(Routes::new(&plan)));
         if let Some(tails) = &self.tails {
             tails.replace(settings::tail_files(&plan));
@@ -416,6 +424,7 @@ impl Daemon {
         within(CHILDREN_STOP_MAX, &hurry, self.relay.stop_servers()).await;
         // Whatever is left is killed with its group; the reaper has the last word.
         self.end_children.cancel();
+        keys::note_uses_now(self.front.auth.keyring(), &*self.complain);
         if let Some(tails) = self.tails {
             // It reads what is there: a matter of moments, and of no more than its room in the queue.
             let _ended = tokio::task::spawn_blocking(move || tails.stop()).await;
@@ -568,17 +577,6 @@ async fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError
     listener::bind(address)
         .await
         .map_err(|source| StartError::Listen { address, source })
-}
-
-/// Params are kept on records while a line or a span is to show them.
-fn params_bytes_max(plan: &Plan) -> usize {
-    // Redaction needs whole JSON: what is longer than this is not shown at all.
-    const WHOLE_BYTES_MAX: usize = 64 << 10;
-    if plan.log.params || plan.otlp.arguments {
-        WHOLE_BYTES_MAX.max(plan.log.params_bytes_max.as_usize())
-    } else {
-        0
-    }
 }
 
 /// Waits for `work` for at most `limit`; `true` when it was done in time.

@@ -2,9 +2,12 @@
 
 use arc_swap::ArcSwap;
 use axum::routing::get;
-use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN};
+use http::header::{
+    ACCEPT, ALLOW, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use ph_auth::{Auth, Denied, unix_s};
 use ph_policy::{Head, Refusal, Route, Routes, decide};
 use ph_record::{EventKind, Observation, RecordSink, Replica, ServerEvent};
 use ph_recorder::Recorder;
@@ -20,6 +23,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Clone)]
 pub(crate) struct Front {
     pub relay: Arc<Relay>,
+    pub auth: Arc<Auth>,
     pub recorder: Recorder,
     pub routes: Arc<ArcSwap<Routes>>,
     /// Stopping has begun.
@@ -27,7 +31,7 @@ pub(crate) struct Front {
 }
 
 impl Service for Front {
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         let routes = self.routes.load_full();
         let header = |name: HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok());
         let host = header(HOST).or_else(|| request.uri().authority().map(|a| a.as_str()));
@@ -37,6 +41,19 @@ impl Service for Front {
             origin: header(ORIGIN),
         };
         match decide(&head, &routes) {
+            Ok(Route::Server(name)) if self.auth.is_on() => {
+                match self
+                    .auth
+                    .authenticate(request.headers(), name, unix_s())
+                    .await
+                {
+                    Ok(principal) => {
+                        Auth::strip(request.headers_mut());
+                        self.relay.answer(name, request, peer, principal).await
+                    }
+                    Err(denied) => self.deny(name, request, peer, &denied),
+                }
+            }
             Ok(Route::Server(name)) => self.relay.answer(name, request, peer, None).await,
             Ok(_) if !matches!(*request.method(), Method::GET | Method::HEAD) => {
                 method_not_allowed()
@@ -98,6 +115,24 @@ impl Front {
         let since = i64::try_from(since_ns / 1_000_000_000).unwrap_or(i64::MAX);
         let since = jiff::Timestamp::from_second(since).unwrap_or_default();
         format!("the configuration on disk is rejected since {since}; an older one runs\n")
+    }
+
+    /// Tells a request that it has to show who it is from, and records that.
+    fn deny(
+        &self,
+        name: &str,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        denied: &Denied,
+    ) -> Response<Body> {
+        let (mut head, _) = request.into_parts();
+        Auth::strip(&mut head.headers);
+        let mut response = self.relay.deny(name, head.headers, peer, denied.failure);
+        let challenge = denied.challenge.as_deref();
+        if let Some(value) = challenge.and_then(|text| HeaderValue::from_str(text).ok()) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, value);
+        }
+        response
     }
 
     fn metrics(&self, accept: Option<&str>) -> Response<Body> {

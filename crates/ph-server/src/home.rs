@@ -85,6 +85,11 @@ impl Home {
         self.path.join("state.db")
     }
 
+    /// The API keys.
+    pub fn keys(&self) -> PathBuf {
+        self.path.join("keys.db")
+    }
+
     /// Where sinks keep how far they are.
     pub fn sinks(&self) -> PathBuf {
         self.path.join("sinks")

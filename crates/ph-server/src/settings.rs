@@ -140,3 +140,14 @@ pub(crate) fn otel_env(settings: &Settings, admin: Option<SocketAddr>) -> Vec<(S
         ),
     ]
 }
+
+/// Params are kept on records while a line or a span is to show them.
+pub(crate) fn params_bytes_max(plan: &Plan) -> usize {
+    // Redaction needs whole JSON: what is longer than this is not shown at all.
+    const WHOLE_BYTES_MAX: usize = 64 << 10;
+    if plan.log.params || plan.otlp.arguments {
+        WHOLE_BYTES_MAX.max(plan.log.params_bytes_max.as_usize())
+    } else {
+        0
+    }
+}

@@ -30,6 +30,9 @@ pub enum StartError {
     /// What is to be kept cannot be.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The API keys cannot be read.
+    #[error(transparent)]
+    Keys(#[from] ph_auth::KeyringError),
     /// A sink cannot start.
     #[error(transparent)]
     Sink(#[from] ph_sinks::SinkError),

@@ -16,7 +16,7 @@ use crate::secrets;
 use crate::sources::DEFAULT_FILE;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use daemon::Daemon;
+use daemon::Daemon as Client;
 use http::Method;
 use ph_plan::Plan;
 use serde_json::Value;
@@ -44,7 +44,7 @@ pub(crate) struct Api {
 }
 
 enum Answerer {
-    Daemon(Daemon),
+    Daemon(Client),
     Directory(ph_server::Archive),
 }
 
@@ -75,7 +75,7 @@ impl Api {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
         let answerer = match &args.address {
-            Some(address) => Answerer::Daemon(Daemon::at(address)?),
+            Some(address) => Answerer::Daemon(Client::at(address)?),
             None => {
                 let dir = data_dir(args.data_dir.as_deref())?;
                 match running(&runtime, &dir) {
@@ -164,6 +164,41 @@ impl Api {
     }
 }
 
+/// A daemon that can be told something.
+pub(crate) struct Daemon {
+    runtime: Runtime,
+    client: Client,
+}
+
+/// The daemon of `--address`, or the one that owns the data directory; else that directory.
+pub(crate) fn daemon(args: &WhereArgs) -> Result<Result<Daemon, PathBuf>> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let client = match &args.address {
+        Some(address) => Client::at(address)?,
+        None => {
+            let dir = data_dir(args.data_dir.as_deref())?;
+            match running(&runtime, &dir) {
+                Some(client) => client,
+                None => return Ok(Err(dir)),
+            }
+        }
+    };
+    Ok(Ok(Daemon { runtime, client }))
+}
+
+impl Daemon {
+    /// Tells it something; every answer is one, whatever its status.
+    ///
+    /// - `body`: JSON.
+    pub(crate) fn send(&self, method: &Method, path: &str, body: Option<String>) -> Result<Answer> {
+        let client = &self.client;
+        self.runtime
+            .block_on(client.send(method, path, body))
+            .with_context(|| format!("the daemon at {client} does not answer"))
+            .context(CouldNotAsk)
+    }
+}
+
 impl Answer {
     /// The body, when all went well.
     pub(crate) fn json(&self) -> Result<Value> {
@@ -194,9 +229,9 @@ pub(crate) struct Refused {
 }
 
 /// The daemon that the address file names, if it answers.
-fn running(runtime: &Runtime, dir: &Path) -> Option<Daemon> {
+fn running(runtime: &Runtime, dir: &Path) -> Option<Client> {
     let address = std::fs::read_to_string(dir.join(ADDRESS_FILE)).ok()?;
-    let daemon = Daemon::at(address.trim()).ok()?;
+    let daemon = Client::at(address.trim()).ok()?;
     // The file outlives a daemon that was killed.
     runtime.block_on(daemon.is_there()).then_some(daemon)
 }

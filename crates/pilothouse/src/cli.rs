@@ -2,6 +2,7 @@
 
 use crate::alerts::AlertsArgs;
 use crate::generate::GenerateArgs;
+use crate::keys::KeysArgs;
 use crate::logs::LogsArgs;
 use crate::query::QueryArgs;
 use crate::rules::RulesArgs;
@@ -54,6 +55,9 @@ pub(crate) enum Command {
     /// Tell nobody of some alerts for a while.
     #[command(after_help = crate::silence::EXAMPLES)]
     Silence(SilenceArgs),
+    /// Make, list, rotate and revoke API keys.
+    #[command(after_help = crate::keys::EXAMPLES)]
+    Keys(KeysArgs),
     /// Check rule files of Prometheus and run their unit tests.
     #[command(after_help = crate::rules::EXAMPLES)]
     Rules(RulesArgs),

@@ -5,6 +5,7 @@ mod ask;
 mod check;
 mod cli;
 mod generate;
+mod keys;
 mod logs;
 mod printer;
 mod query;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         Command::Trace(args) => trace::trace(&args, &printer),
         Command::Alerts(args) => alerts::alerts(&args, &printer),
         Command::Silence(args) => silence::silence(&args, &printer),
+        Command::Keys(args) => keys::keys(&args, &printer),
         Command::Rules(args) => rules::rules(&args, &printer),
         Command::Slo(args) => slo::slo(&args, &printer),
         Command::Store(args) => store::store(&args, &printer),

@@ -64,6 +64,7 @@ pub(crate) fn with(change: impl FnOnce(&mut Sources)) -> Given {
         numbers: Some(Arc::new(Memory::default())),
         logs: Some(store.reader()),
         alertmanager: None,
+        keys: None,
         evaluation: None,
         objectives: Arc::new(crate::slos::Four),
         sinks: Some(Arc::new(TwoSinks)),

@@ -62,6 +62,7 @@ async fn what_is_served_beside_is_guarded_too() {
         numbers: None,
         logs: None,
         alertmanager: None,
+        keys: None,
         evaluation: None,
         objectives: std::sync::Arc::new(crate::slos::Four),
         sinks: None,

@@ -74,6 +74,24 @@ fn reader_and_schema_agree_on_values() {
         (top("listen", json!("127.0.0.1")), false),
         (top("auth", json!("none")), true),
         (top("auth", json!("basic")), false),
+        (top("auth", Json::Null), false),
+        (top("auth", json!({"api_keys": true})), true),
+        (top("auth", json!({"api_keys": "true"})), false),
+        (top("auth", json!({"keys": true})), false),
+        (
+            top(
+                "auth",
+                json!({"issuers": {"a": {"issuer": "https://a", "algorithms": ["ES256"]}}}),
+            ),
+            true,
+        ),
+        (
+            top(
+                "auth",
+                json!({"issuers": {"a": {"issuer": "https://a", "algorithms": ["HS256"]}}}),
+            ),
+            false,
+        ),
         (top("http", json!({"request_bytes_max": 65536})), true),
         (top("http", json!({"request_bytes_max": "64 KiB"})), true),
         (top("http", json!({"request_bytes_max": "64 kib"})), false),

@@ -121,6 +121,7 @@ pub(super) const FORMS: &[Form] = &[
     form("lin_api_", 30, Word, Provider),
     form("NRAK-", 20, Word, Provider),
     form("ntn_", 30, Word, Provider),
+    form("ph_", 40, Word, Provider),
     form("pplx-", 30, Word, Provider),
     form("pscale_tkn_", 30, Token, Provider),
     form("pscale_pw_", 30, Token, Provider),

@@ -4,8 +4,8 @@ use crate::given::{call, golden, ok, quiet, recorder};
 use ph_base::Method;
 use ph_record::catalogue::{self, Kind};
 use ph_record::{
-    Answer, Ending, EventKind, HealthResult, Limited, Observation, ProcSample, RecordSink,
-    RefusedReason, Replica, RestartReason, ServerEvent, ServerIdx, Transport,
+    Answer, AuthFailure, Ending, EventKind, HealthResult, Limited, Observation, ProcSample,
+    RecordSink, RefusedReason, Replica, RestartReason, ServerEvent, ServerIdx, Transport,
 };
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -100,6 +100,7 @@ fn live(given: &crate::given::Given) {
     files.live.active_connections.store(3, Relaxed);
     files.live.up.store(1, Relaxed);
     files.live.refused[RefusedReason::TooLarge as usize].store(2, Relaxed);
+    files.live.auth_failures[AuthFailure::Expired as usize].store(3, Relaxed);
     files.live.notifications_to_client.store(9, Relaxed);
     let event = |server: Option<ServerIdx>, replica, kind| {
         given.recorder.observe(Observation::Event(ServerEvent {

@@ -18,6 +18,7 @@ const LAYER: &[(&str, u8)] = &[
     ("ph-store", 2),
     ("ph-policy", 3),
     ("ph-rules", 3),
+    ("ph-auth", 4),
     ("ph-relay", 4),
     ("ph-recorder", 4),
     ("ph-jobs", 4),
