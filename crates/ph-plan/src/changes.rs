@@ -80,7 +80,7 @@ impl Plan {
             (access(old) != access(new), Change::AccessChanged),
             (old.http != new.http, Change::HttpChanged),
             (
-                old.limits != new.limits || old.clients != new.clients,
+                old.limits != new.limits || old.redis != new.redis || old.clients != new.clients,
                 Change::RateLimitsChanged,
             ),
             (

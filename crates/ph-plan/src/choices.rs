@@ -219,6 +219,16 @@ impl Value for RefuseWith {
 }
 
 choice! {
+    /// What becomes of calls while what limits share cannot be asked.
+    pub enum OnFailure {
+        /// They pass.
+        Open = "open",
+        /// They are refused.
+        Closed = "closed",
+    }
+}
+
+choice! {
     /// Whose `X-Client-Id` is believed.
     pub enum ClientIdFrom {
         /// Nobody's.

@@ -16,6 +16,7 @@ mod notify;
 mod plan;
 mod rate_limits;
 mod redaction;
+mod redis;
 mod rules;
 mod secrets;
 mod server;
@@ -46,8 +47,8 @@ pub use auth::{Anonymous, Auth, AuthChecks, Issuer, IssuerName, JwtAlgorithm};
 pub use changes::Change;
 pub use checked::{EnvName, FilePath, GroupLabel, HeaderKey, HostName, KeyPart, Origin, ScopeName};
 pub use choices::{
-    ClientIdFrom, Exposure, ForwardedBy, Fsync, Isolation, LimitKey, LogLevel, OtlpProtocol,
-    RecordKind, RefuseWith, WhenFull,
+    ClientIdFrom, Exposure, ForwardedBy, Fsync, Isolation, LimitKey, LogLevel, OnFailure,
+    OtlpProtocol, RecordKind, RefuseWith, WhenFull,
 };
 pub use clients::{Clients, Network};
 pub use keeping::{Admin, Elasticsearch, OtlpSink, Scrape, Sink, Store};
@@ -60,6 +61,7 @@ pub use notify::{
 pub use plan::{Children, Http, Log, Otlp, Plan, Sessions, Stop};
 pub use rate_limits::{LimitName, Rate, RateLimit};
 pub use redaction::{Pattern, PatternName, RedactedKind, Redaction};
+pub use redis::{Redis, RedisUrl};
 pub use reference::reference;
 pub use rules::{Evaluation, Rules, StandardAlert, Thresholds};
 pub use schema::schema;

@@ -11,6 +11,7 @@ use crate::node::{Node, TEXT_BYTES_MAX};
 use crate::plan::Plan;
 use crate::rate_limits::check_limits;
 use crate::reader::Reader;
+use crate::redis::check_redis;
 use crate::report::Report;
 use crate::secrets::Secrets;
 use crate::server_text::ServerText;
@@ -247,6 +248,7 @@ fn check(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
     check_limits(plan, root, reader);
     check_clients(plan, root, reader);
     check_auth(plan, root, reader);
+    check_redis(plan.redis.as_ref(), root, reader);
     let servers = root.entry("mcpServers").or(root.entry("servers"));
     match servers {
         None if reader.dialect() == Dialect::Pilothouse => {

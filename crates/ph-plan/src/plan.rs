@@ -15,6 +15,7 @@ use crate::labels::{JobName, SinkName};
 use crate::notify::Notify;
 use crate::rate_limits::{LimitName, RateLimit};
 use crate::redaction::Redaction;
+use crate::redis::Redis;
 use crate::rules::Rules;
 use crate::section::section;
 use crate::server::Server;
@@ -43,6 +44,8 @@ section! {
         servers: BTreeMap<ServerName, Server> = BTreeMap::new();
         /// Limits on calls, by name.
         limits: BTreeMap<LimitName, RateLimit> = BTreeMap::new();
+        /// Where limits are shared with other processes; without it each process has its own.
+        redis: Option<Redis> = None;
         /// Who a client is, for limits.
         clients: Clients = Clients::default();
         /// Bounds on client sessions, for the whole process.

@@ -120,9 +120,12 @@ impl Kind {
 ///
 /// Of the calls in any stretch of time, the first moved it to at least one interval after itself and the last
 /// left it at most a burst after itself, so there are at most `time / interval_ns + burst`.
+///
+/// A state that lies further off is of a clock that was set back, or of a limit that was wider: it counts as
+/// a burst that is used up, so that nobody waits longer than an interval.
 fn gcra(free_at: u64, now: u64, interval_ns: u64, burst: u32) -> Result<u64, Spent> {
-    let next = free_at.max(now).saturating_add(interval_ns);
     let most = now.saturating_add(interval_ns.saturating_mul(u64::from(burst)));
+    let next = free_at.clamp(now, most).saturating_add(interval_ns);
     if next <= most {
         return Ok(next);
     }
@@ -258,6 +261,20 @@ mod tests {
         let next = daily.charge(two, at(noon + S_PER_DAY)).unwrap();
         let next = daily.charge(next, at(noon + S_PER_DAY)).unwrap();
         assert!(daily.charge(next, at(noon)).is_err());
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_an_interval() {
+        let rate = |interval_ns| Allowance::Rate {
+            interval_ns,
+            burst: 3,
+        };
+        let state = (0..3).fold(0, |state, _| rate(100).charge(state, at(1_000)).unwrap());
+        // The clock is set back, and the limit is made narrower.
+        let spent = rate(100).charge(state, at(0)).unwrap_err();
+        assert_eq!(spent.wait, Duration::from_nanos(100));
+        let spent = rate(10).charge(state, at(1_000)).unwrap_err();
+        assert_eq!(spent.wait, Duration::from_nanos(10));
     }
 
     #[test]

@@ -68,6 +68,10 @@ pub const OTEL_SECONDS: &[f64] = &[
 ];
 /// Evaluations of groups of rules, in seconds.
 pub const RULE_SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0];
+/// Questions to the store that limits share, in seconds.
+pub const LIMIT_STORE_SECONDS_BOUNDS: &[f64] = &[
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0,
+];
 /// Spans that servers send in, in seconds: few, since there may be many names.
 pub const SPAN_SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
@@ -133,6 +137,12 @@ metrics! {
         "Clients, tools and so on that limits remember now; 0 without limits.";
     LIMIT_OVERFLOW = "pilothouse_limit_overflow_total", Counter, [], &[],
         "Charges taken from what the rest of a limit's subjects share, because no more can be remembered.";
+    LIMIT_STORE_UP = "pilothouse_limit_store_up", Gauge, [], &[],
+        "1 when the Redis that limits share answers, else 0; absent without one.";
+    LIMIT_STORE_ASKED = "pilothouse_limit_store_asked_total", Counter, ["result"], &[],
+        "Calls by what that Redis said (taken, refused), or did not (overdue: no answer in time; away: it was not asked).";
+    LIMIT_STORE_SECONDS = "pilothouse_limit_store_seconds", Histogram, [], LIMIT_STORE_SECONDS_BOUNDS,
+        "Seconds that calls waited for its answer.";
     NOTIFICATIONS = "pilothouse_notifications_total", Counter, ["server", "direction"], &[],
         "Notifications carried, by direction (to_server, to_client).";
     MESSAGES_DROPPED = "pilothouse_messages_dropped_total", Counter, ["server"], &[],

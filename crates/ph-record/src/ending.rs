@@ -115,11 +115,13 @@ pub enum RefusedReason {
     Blocked,
     /// What the tool says of itself is not what was approved.
     ToolChanged,
+    /// Whether a limit allows it cannot be found out.
+    LimitsUnavailable,
 }
 
 impl RefusedReason {
     /// Every value, in index order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Host,
         Self::Origin,
         Self::Head,
@@ -140,6 +142,7 @@ impl RefusedReason {
         Self::Forbidden,
         Self::Blocked,
         Self::ToolChanged,
+        Self::LimitsUnavailable,
     ];
 
     /// The value of the `reason` label.
@@ -165,6 +168,7 @@ impl RefusedReason {
             Self::Forbidden => "forbidden",
             Self::Blocked => "blocked",
             Self::ToolChanged => "tool_changed",
+            Self::LimitsUnavailable => "limits_unavailable",
         }
     }
 
@@ -180,6 +184,7 @@ impl RefusedReason {
             Self::SlowBody => 408,
             Self::TooLarge => 413,
             Self::RateLimited => 429,
+            Self::LimitsUnavailable => 503,
             Self::Head
             | Self::Malformed
             | Self::HeaderMismatch
@@ -293,6 +298,9 @@ impl Ending {
                 },
             ),
             Self::BadAnswer => v(502, O::ProtocolError, Blame::Upstream),
+            Self::Refused(RefusedReason::LimitsUnavailable) => {
+                v(503, O::Unavailable, Blame::Gateway)
+            }
             Self::Refused(reason) => v(reason.http_status(), O::Refused, Blame::Caller),
             Self::Overload => v(503, O::Unavailable, Blame::Gateway),
             Self::Deadline => v(504, O::Timeout, Blame::Upstream),
@@ -377,6 +385,12 @@ mod tests {
             429,
             Outcome::Refused,
             Blame::Caller,
+        );
+        check(
+            Ending::Refused(RefusedReason::LimitsUnavailable),
+            503,
+            Outcome::Unavailable,
+            Blame::Gateway,
         );
         check(Ending::ClientGone, 499, Outcome::ClientGone, Blame::Caller);
     }

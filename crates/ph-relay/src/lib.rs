@@ -25,6 +25,6 @@ mod http;
 mod resources;
 mod stdio;
 
-pub use limits::{Held, LimitStore, LocalStore, Taking, Verdict};
+pub use limits::{Held, Lacking, LimitStore, LocalStore, Taking, Verdict};
 pub use relay::{ApplyError, Relay};
 pub use shared::{Shared, SharedParts};

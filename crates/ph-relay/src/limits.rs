@@ -6,7 +6,7 @@ mod store;
 mod table;
 
 pub use local::LocalStore;
-pub use store::{Held, LimitStore, Taking, Verdict};
+pub use store::{Held, Lacking, LimitStore, Taking, Verdict};
 
 use crate::guard::Refusal;
 use crate::inbound::Client;
@@ -95,17 +95,20 @@ impl Gate {
         };
         let now = self.now(client);
         let charges = self.limits.decide(&asked);
-        let mut held = Held::default();
-        if !charges.enforced.is_empty() {
-            match self.store.take(&charges.enforced, now).verdict().await {
-                Verdict::Taken(taken) => held = taken,
-                Verdict::Refused { charge, wait } => {
-                    let charge = &charges.enforced[charge];
-                    return Err(self.refusal(charge, &told(charge, &asked, wait)));
-                }
+        let (held, would_refuse) = match self.store.take(&charges, now).verdict().await {
+            Verdict::Taken { held, would_refuse } => (held, would_refuse),
+            Verdict::Refused(Lacking { charge, wait }) => {
+                let charge = &charges.enforced[charge];
+                return Err(self.refusal(charge, &told(charge, &asked, wait)));
             }
-        }
-        let dry_run = self.try_out(&charges.dry, now, &mut held).await;
+            Verdict::Unchecked => return Ok(None),
+            Verdict::Unavailable if charges.enforced.is_empty() => return Ok(None),
+            Verdict::Unavailable => return Err(unmeasured()),
+        };
+        let dry_run: Vec<_> = would_refuse
+            .iter()
+            .filter_map(|nth| self.label(&charges.dry[*nth]))
+            .collect();
         let limited = (!dry_run.is_empty()).then(|| Box::new(Limited { by: None, dry_run }));
         let slots = (!held.0.is_empty()).then(|| Slots {
             store: Arc::clone(&self.store),
@@ -115,18 +118,6 @@ impl Gate {
             limited,
             _slots: slots,
         }))
-    }
-
-    /// Takes from each limit on trial what it would have; returns those that would have refused.
-    async fn try_out(&self, charges: &[Charge<'_>], now: Now, held: &mut Held) -> Vec<LimitLabel> {
-        let mut would_refuse = Vec::new();
-        for of_one in charges.chunk_by(|a, b| a.limit.name == b.limit.name) {
-            match self.store.take(of_one, now).verdict().await {
-                Verdict::Taken(taken) => held.0.extend(taken.0),
-                Verdict::Refused { .. } => would_refuse.extend(self.label(&of_one[0])),
-            }
-        }
-        would_refuse
     }
 
     fn refusal(&self, charge: &Charge<'_>, told: &Told) -> Box<Refusal> {
@@ -166,11 +157,23 @@ impl Gate {
     }
 }
 
+/// What a call gets that nobody could measure.
+fn unmeasured() -> Box<Refusal> {
+    let text = "the limits on calls cannot be checked at the moment; try again in a second";
+    Box::new(Refusal {
+        error: OwnError::new(503, code::OVERLOAD, text).retry_after(1),
+        reason: RefusedReason::LimitsUnavailable,
+        why: None,
+        limited: None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use http::HeaderMap;
     use ph_plan::NoSecrets;
+    use ph_policy::Charges;
     use ph_record::ServerTable;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::time::Duration;
@@ -182,11 +185,11 @@ mod tests {
     }
 
     impl LimitStore for Slow {
-        fn take<'a>(&'a self, charges: &'a [Charge<'a>], now: Now) -> Taking<'a> {
+        fn take<'a>(&'a self, charges: &'a Charges<'a>, now: Now) -> Taking<'a> {
             Taking::Later(Box::pin(async move {
                 tokio::task::yield_now().await;
                 self.asked.fetch_add(1, Relaxed);
-                self.inner.decide(charges, now)
+                self.inner.take(charges, now).verdict().await
             }))
         }
 
@@ -218,8 +221,8 @@ mod tests {
 
         let first = admit().ok().flatten().unwrap();
         assert_eq!(first.limited, None);
-        // One question for all that is enforced, one for each limit on trial.
-        assert_eq!(slow.asked.load(Relaxed), 3);
+        // One question for all that is enforced and for all on trial.
+        assert_eq!(slow.asked.load(Relaxed), 1);
         let second = admit().ok().flatten().unwrap();
         let names = |admitted: &Admitted| {
             let limited = admitted.limited.clone().unwrap();

@@ -24,8 +24,8 @@ use ph_wire::body::Body;
 use ph_wire::tls::TlsError;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -33,8 +33,10 @@ use tokio_util::sync::CancellationToken;
 pub struct Relay {
     pub(crate) shared: Arc<Shared>,
     running: ArcSwap<Running>,
-    /// What was taken of limits; it outlives their plan.
-    limit_store: Arc<dyn LimitStore>,
+    /// What was taken of limits in this process; it outlives their plan.
+    own_limits: Arc<LocalStore>,
+    /// Where limits are shared with other processes, from the next plan on.
+    shared_limits: Mutex<Option<Arc<dyn LimitStore>>>,
     started: Instant,
 }
 
@@ -83,13 +85,30 @@ impl Relay {
     pub fn new(shared: Arc<Shared>) -> Arc<Self> {
         tokio::spawn(crate::resources::watch(Arc::clone(&shared)));
         let table = Arc::clone(&shared.parts.table);
-        let limit_store = LocalStore::new(LocalStore::BYTES_MAX, table);
+        let own_limits = LocalStore::new(LocalStore::BYTES_MAX, table);
         Arc::new(Self {
             shared,
             running: ArcSwap::default(),
-            limit_store: Arc::new(limit_store),
+            own_limits: Arc::new(own_limits),
+            shared_limits: Mutex::default(),
             started: Instant::now(),
         })
+    }
+
+    /// Where limits of the plans that are applied from now on are remembered; `None`: in this process.
+    pub fn share_limits(&self, store: Option<Arc<dyn LimitStore>>) {
+        *self.shared_limits() = store;
+    }
+
+    fn limit_store(&self) -> Arc<dyn LimitStore> {
+        let shared = self.shared_limits().clone();
+        shared.unwrap_or_else(|| Arc::<LocalStore>::clone(&self.own_limits))
+    }
+
+    /// Nothing panics while it is locked.
+    fn shared_limits(&self) -> MutexGuard<'_, Option<Arc<dyn LimitStore>>> {
+        let shared = self.shared_limits.lock();
+        shared.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs `plan` from now on. Calls in flight keep what they began with; a
@@ -137,7 +156,7 @@ impl Relay {
         self.running.store(Arc::new(Running {
             servers,
             limits: Some(limits),
-            guard: Guard::new(plan, &self.shared, &self.limit_store, self.started),
+            guard: Guard::new(plan, &self.shared, &self.limit_store(), self.started),
         }));
         for upstream in retired {
             upstream.retire(plan.stop.drain);

@@ -6,6 +6,7 @@ use crate::disk::Disk;
 use crate::front::Front;
 use crate::home::Home;
 use crate::keys;
+use crate::limits::LimitsHome;
 use crate::notify::{self, Desk};
 use crate::objectives::Held;
 use crate::rules::{self, Parts, RuleSet, Running};
@@ -172,6 +173,8 @@ impl Daemon {
         });
         shared.configure(traced, settings::params_bytes_max(&plan));
         let relay = Relay::new(Arc::clone(&shared));
+        let limits = LimitsHome::new(&recorder);
+        limits.apply(&plan, &relay, &workers)?;
         relay.apply(&plan)?;
         let auth = Arc::new(Auth::new(Arc::new(Keyring::open(&home.keys())?)));
         auth.apply(&plan);
@@ -180,6 +183,7 @@ impl Daemon {
             relay: Arc::clone(&relay),
             auth,
             recorder: recorder.clone(),
+            limits: Arc::clone(&limits),
             routes: Arc::new(ArcSwap::from_pointee(Routes::new(&plan))),
             stopping: Arc::new(AtomicBool::new(false)),
         };
@@ -318,6 +322,7 @@ impl Daemon {
             (self.complain)("`store.enabled` changes with the next start");
         }
         self.recorder.apply(settings)?;
+        self.front.limits.apply(&plan, &self.relay, &self.workers)?;
         self.relay.apply(&plan)?;
         self.shared
             .configure(traced, settings::params_bytes_max(&plan));

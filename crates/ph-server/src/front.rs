@@ -1,5 +1,6 @@
 //! The data listener's service: health, metrics, and the way to the relay.
 
+use crate::limits::LimitsHome;
 use arc_swap::ArcSwap;
 use axum::routing::get;
 use http::header::{
@@ -26,6 +27,7 @@ pub(crate) struct Front {
     pub auth: Arc<Auth>,
     pub recorder: Recorder,
     pub routes: Arc<ArcSwap<Routes>>,
+    pub limits: Arc<LimitsHome>,
     /// Stopping has begun.
     pub stopping: Arc<AtomicBool>,
 }
@@ -102,7 +104,12 @@ impl Front {
             return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into());
         }
         match self.relay.unready() {
-            None => (StatusCode::OK, format!("ok\n{}", self.rejected())),
+            None => {
+                let limits = self.limits.trouble();
+                let limits = limits.map_or_else(String::new, |text| text + "\n");
+                let rejected = self.rejected();
+                (StatusCode::OK, format!("ok\n{limits}{rejected}"))
+            }
             Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
         }
     }

@@ -12,6 +12,7 @@ mod few;
 mod front;
 mod home;
 mod keys;
+mod limits;
 mod notify;
 mod objectives;
 mod rules;

@@ -63,6 +63,9 @@ pub enum StartError {
     /// The collector of spans is not usable.
     #[error(transparent)]
     Collector(#[from] ph_otlp::SettingsError),
+    /// TLS towards the Redis of limits cannot be set up.
+    #[error("TLS towards `redis.url` cannot be set up")]
+    RedisTls(#[source] ph_wire::tls::TlsError),
     /// A server of the plan cannot be prepared.
     #[error(transparent)]
     Apply(#[from] ApplyError),

@@ -117,6 +117,10 @@ fn the_process() {
     );
     check(&with("limits: {a: {rate: 1/s}}"), &["RateLimitsChanged"]);
     check(
+        &with("redis: {url: 'redis://127.0.0.1'}"),
+        &["RateLimitsChanged"],
+    );
+    check(
         &with("clients: {trusted_proxies: [10.0.0.1]}"),
         &["RateLimitsChanged"],
     );

@@ -1,13 +1,12 @@
 //! What has been taken of limits, in this process alone.
 
-use super::store::{Held, LimitStore, Taking, Verdict};
+use super::store::{Held, Lacking, LimitStore, Taking, Verdict};
 use super::table::{CellKey, Table};
-use ph_policy::{Charge, Kind, Now, Subject};
+use ph_policy::{Charge, Charges, Kind, Now, Spent, Subject};
 use ph_record::ServerTable;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// What has been taken of limits, in this process alone: bounded in bytes, whoever calls.
 ///
@@ -57,23 +56,26 @@ impl LocalStore {
     }
 
     /// Takes all of `charges`, or none.
-    pub fn decide(&self, charges: &[Charge<'_>], now: Now) -> Verdict {
+    ///
+    /// # Errors
+    /// [`Lacking`]: what there was nothing left of.
+    pub fn decide(&self, charges: &[Charge<'_>], now: Now) -> Result<Held, Lacking> {
         let mut places: Vec<_> = charges.iter().map(|c| self.place(&c.subject)).collect();
         let mut tables = self.lock_all(&places);
-        let mut refused: Option<(usize, Duration)> = None;
+        let mut lacking: Option<Lacking> = None;
         let mut next = Vec::with_capacity(charges.len());
         for (nth, (charge, place)) in charges.iter().zip(&mut places).enumerate() {
             let state = self.remembered(&mut tables, charge, place, charges.len(), now);
             match charge.allowance.charge(state, now) {
                 Ok(state) => next.push(state),
-                Err(spent) if refused.is_none_or(|(_, wait)| spent.wait > wait) => {
-                    refused = Some((nth, spent.wait));
+                Err(Spent { wait }) if lacking.is_none_or(|other| wait > other.wait) => {
+                    lacking = Some(Lacking { charge: nth, wait });
                 }
                 Err(_) => {}
             }
         }
-        if let Some((charge, wait)) = refused {
-            return Verdict::Refused { charge, wait };
+        if let Some(lacking) = lacking {
+            return Err(lacking);
         }
         let mut held = Held::default();
         for ((charge, place), state) in charges.iter().zip(&places).zip(next) {
@@ -87,7 +89,21 @@ impl LocalStore {
                 held.0.push(place.key.bits());
             }
         }
-        Verdict::Taken(held)
+        Ok(held)
+    }
+
+    /// Takes from each limit on trial what it would have; returns a charge of each that would have refused.
+    fn try_out(&self, charges: &[Charge<'_>], now: Now, held: &mut Held) -> Vec<usize> {
+        let mut would_refuse = Vec::new();
+        let mut at = 0;
+        for of_one in charges.chunk_by(|a, b| a.limit.name == b.limit.name) {
+            match self.decide(of_one, now) {
+                Ok(taken) => held.0.extend(taken.0),
+                Err(lacking) => would_refuse.push(at + lacking.charge),
+            }
+            at += of_one.len();
+        }
+        would_refuse
     }
 
     /// Where a subject belongs.
@@ -153,8 +169,13 @@ impl LocalStore {
 }
 
 impl LimitStore for LocalStore {
-    fn take<'a>(&'a self, charges: &'a [Charge<'a>], now: Now) -> Taking<'a> {
-        Taking::Done(self.decide(charges, now))
+    fn take<'a>(&'a self, charges: &'a Charges<'a>, now: Now) -> Taking<'a> {
+        let mut held = match self.decide(&charges.enforced, now) {
+            Ok(held) => held,
+            Err(lacking) => return Taking::Done(Verdict::Refused(lacking)),
+        };
+        let would_refuse = self.try_out(&charges.dry, now, &mut held);
+        Taking::Done(Verdict::Taken { held, would_refuse })
     }
 
     fn give_back(&self, held: &Held) {
@@ -207,6 +228,7 @@ mod tests {
     use super::*;
     use ph_plan::{NoSecrets, Plan};
     use ph_policy::{Asked, ClientId, Limits};
+    use std::time::Duration;
 
     struct Given {
         limits: Limits,
@@ -228,7 +250,7 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     impl Given {
-        fn call(&self, client: u32, tool: &str, at_ms: u64) -> Verdict {
+        fn call(&self, client: u32, tool: &str, at_ms: u64) -> Result<Held, Lacking> {
             let asked = Asked {
                 client: ClientId::V4(client),
                 server: "a",
@@ -244,7 +266,7 @@ mod tests {
         }
 
         fn passes(&self, client: u32, tool: &str, at_ms: u64) -> bool {
-            matches!(self.call(client, tool, at_ms), Verdict::Taken(_))
+            self.call(client, tool, at_ms).is_ok()
         }
 
         fn subjects(&self) -> i64 {
@@ -266,10 +288,11 @@ mod tests {
             .filter(|_| given.passes(1, "searchFiles", 0))
             .count();
         assert_eq!(passed, 10);
-        let Verdict::Refused { charge, wait } = given.call(1, "searchFiles", 0) else {
-            panic!("the eleventh passes");
+        let lacking = Lacking {
+            charge: 1,
+            wait: Duration::from_secs(6),
         };
-        assert_eq!((charge, wait), (1, Duration::from_secs(6)));
+        assert_eq!(given.call(1, "searchFiles", 0), Err(lacking));
         // The refused ones have taken nothing of the other limit.
         let others = (0..200).filter(|_| given.passes(1, "echo", 0)).count();
         assert_eq!(others, 90);
@@ -285,9 +308,7 @@ mod tests {
         for _ in 0..10 {
             assert!(!given.passes(1, "no", 0));
         }
-        let Verdict::Taken(second) = given.call(1, "yes", 0) else {
-            panic!("the second of the day is refused");
-        };
+        let second = given.call(1, "yes", 0).unwrap();
         assert!(!given.passes(1, "yes", 0), "three at once");
         given.store.give_back(&second);
         assert!(given.passes(1, "yes", 0));
@@ -360,10 +381,7 @@ mod tests {
     fn what_is_held_at_the_same_time_is_never_forgotten() {
         let given = given("  one: {concurrency: 1}\n", LocalStore::BYTES_MAX);
         let held: Vec<_> = (0..100_000)
-            .filter_map(|client| match given.call(client, "t", 0) {
-                Verdict::Taken(held) => Some(held),
-                Verdict::Refused { .. } => None,
-            })
+            .filter_map(|client| given.call(client, "t", 0).ok())
             .collect();
         for client in 0..100_000 {
             assert!(!given.passes(client, "t", 1_000_000_000));

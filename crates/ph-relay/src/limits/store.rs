@@ -1,14 +1,15 @@
 //! What has been taken of limits, wherever it is remembered.
 
-use ph_policy::{Charge, Now};
+use ph_policy::{Charges, Now};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
 /// What has been taken of limits. The arithmetic is [`ph_policy::Allowance::charge`]'s, wherever it is done.
 pub trait LimitStore: Send + Sync {
-    /// Takes all of `charges`, or none.
-    fn take<'a>(&'a self, charges: &'a [Charge<'a>], now: Now) -> Taking<'a>;
+    /// Takes what a call costs, in one step: all that is enforced, or nothing at all; and, when the call may
+    /// go on, all or none of each limit on trial.
+    fn take<'a>(&'a self, charges: &'a Charges<'a>, now: Now) -> Taking<'a>;
 
     /// Gives back what calls at the same time have taken.
     fn give_back(&self, held: &Held);
@@ -32,18 +33,32 @@ impl Taking<'_> {
     }
 }
 
-/// What became of charges.
+/// What became of the charges of a call.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// All were taken.
-    Taken(Held),
-    /// None was.
-    Refused {
-        /// Which of them had nothing left; of several, the one to wait longest for.
-        charge: usize,
-        /// For how long.
-        wait: Duration,
+    /// All that is enforced was taken.
+    Taken {
+        /// What is to be given back.
+        held: Held,
+        /// Charges on trial, by their place in [`Charges::dry`], that had nothing left: one of each limit that
+        /// would have refused.
+        would_refuse: Vec<usize>,
     },
+    /// Nothing was.
+    Refused(Lacking),
+    /// The store cannot be asked, and the call is to go on as if there were no limits.
+    Unchecked,
+    /// The store cannot be asked, and the call is to be refused.
+    Unavailable,
+}
+
+/// A charge that could not be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lacking {
+    /// Its place; of several, the one to wait longest for.
+    pub charge: usize,
+    /// For how long.
+    pub wait: Duration,
 }
 
 /// What a call has to give back when it is over, in the words of its store.

@@ -19,6 +19,7 @@ const LAYER: &[(&str, u8)] = &[
     ("ph-policy", 3),
     ("ph-rules", 3),
     ("ph-auth", 4),
+    ("ph-redis", 4),
     ("ph-relay", 4),
     ("ph-recorder", 4),
     ("ph-jobs", 4),
