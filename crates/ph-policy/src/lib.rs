@@ -9,6 +9,7 @@ mod client;
 mod limit;
 mod names;
 pub mod pins;
+pub mod pool;
 mod principal;
 mod route;
 
