@@ -153,10 +153,14 @@ fn inner_changes(name: &ServerName, old: &Server, new: &Server) -> Vec<Change> {
             (true, false)
         }
     };
+    let replicas = old.replicas != new.replicas || old.eject != new.eject;
     let limits = old.timeouts != new.timeouts || old.limits != new.limits;
     let all = [
         (upstream, Change::UpstreamChanged(name.clone())),
-        (supervision, Change::SupervisionChanged(name.clone())),
+        (
+            supervision || replicas,
+            Change::SupervisionChanged(name.clone()),
+        ),
         (limits, Change::LimitsChanged(name.clone())),
         (
             old.health != new.health,

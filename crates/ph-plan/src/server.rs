@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::checked::{EnvName, FilePath, HeaderKey};
 use crate::choices::Isolation;
 use crate::plan::{hours, minutes, ms, secs};
+use crate::replicas::{Eject, Replicas};
 use crate::section::section;
 use crate::text::{Endpoint, Secret, Text};
 use crate::units::ByteSize;
@@ -21,6 +22,10 @@ pub struct Server {
     pub limits: Limits,
     /// Active probes.
     pub health: Health,
+    /// How many replicas there are.
+    pub replicas: Replicas,
+    /// When one of them is left out.
+    pub eject: Eject,
     /// Log files that its tools write; each new line is kept.
     pub log_files: Vec<FilePath>,
 }

@@ -11,6 +11,7 @@ use crate::interpolate::Dialect;
 use crate::mapping::MapItem;
 use crate::node::{Entry, Node};
 use crate::reader::Reader;
+use crate::replicas::{Eject, Replicas};
 use crate::section::Block;
 use crate::section::section;
 use crate::server::{
@@ -52,6 +53,10 @@ section! {
         limits: Limits = Limits::default();
         /// Active probes.
         health: Health = Health::default();
+        /// How many children serve stateless calls.
+        replicas: Replicas = Replicas::default();
+        /// When a replica is left out, and asked again.
+        eject: Eject = Eject::default();
         /// Log files that its tools write: each new line is kept beside its calls, with the trace it
         /// names.
         log_files: Vec<FilePath> = Vec::new();
@@ -65,12 +70,13 @@ section! {
 }
 
 /// Keys that say something about a child process, which a `url` has none of.
-const STDIO_ONLY: [&str; 8] = [
+const STDIO_ONLY: [&str; 9] = [
     "args",
     "env",
     "cwd",
     "isolation",
     "prewarm",
+    "replicas",
     "restart",
     "stop",
     "resources",
@@ -86,6 +92,7 @@ impl ServerText {
     pub(crate) fn into_server(self, node: &Node, reader: &mut Reader<'_>) -> Option<Server> {
         let written = |key: &str| node.entry(key).filter(|entry| !entry.value.is_null());
         self.check_backoff(node, reader);
+        self.check_replicas(node, reader);
         let (command, url) = (written("command"), written("url"));
         match (command, url) {
             (Some(_), Some(url)) => {
@@ -142,8 +149,25 @@ impl ServerText {
             timeouts,
             limits,
             health,
+            replicas: self.replicas,
+            eject: self.eject,
             log_files: self.log_files,
         })
+    }
+
+    fn check_replicas(&self, node: &Node, reader: &mut Reader<'_>) {
+        let (min, max) = (self.replicas.min, self.replicas.max);
+        let Some((block, max)) = node.entry("replicas").zip(max.filter(|max| *max < min)) else {
+            return;
+        };
+        if let Some(entry) = block.value.entry("max") {
+            let (got, expected) = (max.to_string(), format!("at least `min`, {min}"));
+            reader.within(block, |reader| {
+                reader.within(entry, |reader| {
+                    reader.report(&entry.value.at, Problem::BadValue { got, expected });
+                });
+            });
+        }
     }
 
     fn check_backoff(&self, node: &Node, reader: &mut Reader<'_>) {
@@ -185,12 +209,16 @@ impl From<&Server> for ServerText {
             timeouts,
             limits,
             health,
+            replicas,
+            eject,
             log_files,
         } = server.clone();
         let common = Self {
             timeouts,
             limits,
             health,
+            replicas,
+            eject,
             log_files,
             ..Self::default()
         };

@@ -121,6 +121,18 @@ pub struct Live {
     pub queue_limit: AtomicI64,
     /// Running child processes.
     pub children: AtomicI64,
+    /// Replicas that are wanted.
+    pub replicas_wanted: AtomicI64,
+    /// Replicas that get calls.
+    pub replicas_ready: AtomicI64,
+    /// Replicas that are left out for a while.
+    pub replicas_out: AtomicI64,
+    /// Times that a replica was left out.
+    pub ejections: AtomicU64,
+    /// Times that more replicas were wanted.
+    pub scaled_up: AtomicU64,
+    /// Times that fewer replicas were wanted.
+    pub scaled_down: AtomicU64,
     /// 1 when the last health check passed, 0 when it failed, -1 before the first.
     pub up: AtomicI64,
     /// Notifications from clients to the server.

@@ -4,6 +4,7 @@
 //! cannot slow a call. Not here: listening (`ph-wire`), routing (`ph-policy`),
 //! what becomes of records (`ph-recorder`).
 
+mod control;
 mod relay;
 mod shared;
 
@@ -25,6 +26,7 @@ mod http;
 mod resources;
 mod stdio;
 
+pub use control::{ControlError, ReplicaStatus, ServerStatus};
 pub use limits::{Held, Lacking, LimitStore, LocalStore, Taking, Verdict};
 pub use relay::{ApplyError, Relay};
 pub use shared::{Shared, SharedParts};

@@ -15,8 +15,8 @@ use http::header::{ALLOW, HeaderValue};
 use http::{HeaderMap, Method as HttpMethod, Request, Response};
 use hyper::body::Incoming;
 use ph_base::ServerName;
-use ph_mcp::envelope;
 use ph_mcp::error::code;
+use ph_mcp::{Kind, envelope};
 use ph_plan::Plan;
 use ph_policy::Principal;
 use ph_record::{AuthFailure, Ending, EventKind, RefusedReason, Replica, Server};
@@ -24,10 +24,13 @@ use ph_wire::body::Body;
 use ph_wire::tls::TlsError;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+
+/// When a client is to ask again whether a server that an operator has drained takes calls again.
+const PAUSED_RETRY_SECONDS: u64 = 30;
 
 /// The data plane.
 pub struct Relay {
@@ -54,6 +57,8 @@ pub(crate) struct Upstream {
     pub(crate) plan: ph_plan::Server,
     pub(crate) server: Arc<Server>,
     pub(crate) way: Way,
+    /// An operator wants it to get no new calls.
+    pub(crate) drained: Arc<AtomicBool>,
     /// Cancelled when a newer plan has no use for it.
     pub(crate) retired: CancellationToken,
 }
@@ -206,8 +211,13 @@ impl Relay {
             plan: plan.clone(),
             server,
             way,
+            drained: Arc::default(),
             retired: self.shared.parts.end_children.child_token(),
         })
+    }
+
+    pub(crate) fn upstreams(&self) -> Vec<Arc<Upstream>> {
+        self.running.load().servers.values().cloned().collect()
     }
 
     /// What stands in the way of readiness, in words: servers that have not had
@@ -348,6 +358,7 @@ impl Relay {
         // The message borrows the body, and the body moves on: both are cheap handles.
         let text = body.clone();
         match envelope::read_body(&text) {
+            Ok(read) if upstream.is_paused() => self.paused(upstream, client, body, read).await,
             Ok(read) => match guard {
                 None => upstream.way.post(client, body, read).await,
                 Some(guard) => self.post_guarded(upstream, guard, client, body, read).await,
@@ -361,6 +372,43 @@ impl Relay {
                 self.refuse_call(call, RefusedReason::Malformed, &error)
             }
         }
+    }
+
+    /// A body for a server that gets no new calls. Answers and notifications go on: calls in flight may
+    /// wait for them.
+    async fn paused(
+        &self,
+        upstream: &Upstream,
+        client: Client,
+        body: Bytes,
+        read: envelope::Body<'_>,
+    ) -> Response<Body> {
+        let requests: Vec<_> = match &read {
+            envelope::Body::One(envelope) => vec![envelope],
+            envelope::Body::Batch(messages) => messages.iter().map(|(_, e)| e).collect(),
+        };
+        // The text was checked to be UTF-8 when it was read.
+        let text = std::str::from_utf8(&body).unwrap_or("");
+        let server = &upstream.server;
+        let calls = requests.iter().filter(|e| e.kind == Kind::Request);
+        let calls: Vec<_> = calls
+            .map(|e| Call::of_client(&self.shared, server, &client, text, e))
+            .collect();
+        if calls.is_empty() {
+            return upstream.way.post(client, body, read).await;
+        }
+        let why = format!("server `{}` gets no new calls at the moment", server.name);
+        let error = OwnError::new(503, code::UNAVAILABLE, why).retry_after(PAUSED_RETRY_SECONDS);
+        let only = if calls.len() == 1 {
+            calls[0].id_raw.clone()
+        } else {
+            None
+        };
+        for mut call in calls {
+            call.set_error(&error.message);
+            call.finish(Ending::Overload, error.status, true);
+        }
+        error.response(only.as_deref())
     }
 
     /// A body that could not be read to its end.
@@ -430,6 +478,12 @@ impl Upstream {
         crate::health::start(Arc::clone(self), shared);
     }
 
+    /// An operator wants it to get no new calls.
+    fn is_paused(&self) -> bool {
+        let is_off = matches!(&self.way, Way::Stdio(stdio) if stdio.is_off());
+        is_off || self.drained.load(Relaxed)
+    }
+
     /// Its times and limits now.
     pub(crate) fn tuning(&self) -> Arc<Tuning> {
         match &self.way {
@@ -454,6 +508,7 @@ impl Upstream {
             plan: server_plan.clone(),
             server: Arc::clone(&self.server),
             way,
+            drained: Arc::clone(&self.drained),
             retired: self.retired.clone(),
         }
     }

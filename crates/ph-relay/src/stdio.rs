@@ -13,6 +13,7 @@ mod inbox;
 mod legacy;
 mod link;
 mod modern;
+mod pool;
 mod session;
 mod supervise;
 mod tool_headers;
@@ -36,12 +37,13 @@ use ph_mcp::error::code;
 use ph_record::{Ending, HealthResult, RefusedReason, Server};
 use ph_wire::body::Body;
 use ph_wire::child::ChildSpec;
+use pool::{Pool, Shared as SharedChild};
 use session::StdioSession;
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use supervise::Shared as SharedChild;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -54,8 +56,12 @@ pub(crate) struct StdioServer {
     plan: ph_plan::Stdio,
     pub(crate) tuning: ArcSwap<Tuning>,
     state: Mutex<State>,
-    /// What became of the child that stateless clients share.
-    modern: watch::Sender<SharedChild>,
+    /// The children that stateless clients share.
+    pool: Arc<Pool>,
+    /// An operator wants no children: no new calls.
+    is_off: AtomicBool,
+    /// Held while children are renewed.
+    renewing: tokio::sync::Mutex<()>,
     /// A spare child was taken, or ended.
     spare_wanted: Notify,
     /// A child has died unasked.
@@ -93,7 +99,9 @@ impl StdioServer {
             plan: stdio.clone(),
             tuning: ArcSwap::new(Tuning::new(plan, whole, None)),
             state: Mutex::default(),
-            modern: watch::Sender::new(SharedChild::Starting),
+            pool: Pool::new(),
+            is_off: AtomicBool::new(false),
+            renewing: tokio::sync::Mutex::default(),
             spare_wanted: Notify::new(),
             alarm: Notify::new(),
             retired: shared.parts.end_children.child_token(),
@@ -238,9 +246,9 @@ impl StdioServer {
     /// One health check, bounded by `limit`: the shared child is asked `server/discover`,
     /// a spare or a session's child `ping`.
     pub(crate) async fn check(&self, limit: Duration) -> Finding {
-        let shared = self.modern.borrow().clone();
+        let shared = self.pool.summary.borrow().clone();
         let (link, method) = match &shared {
-            SharedChild::Starting => return self.check_start(limit).await,
+            SharedChild::Starting | SharedChild::Asleep => return self.check_start(limit).await,
             SharedChild::Down { why, .. } => {
                 return (HealthResult::Unreachable, Some(why.to_string()));
             }
@@ -278,8 +286,9 @@ impl StdioServer {
 
     /// A server that is starting is neither up nor down; its first answer is the check.
     async fn check_start(&self, limit: Duration) -> Finding {
-        let mut watched = self.modern.subscribe();
-        let settled = watched.wait_for(|s| !matches!(s, SharedChild::Starting));
+        let mut watched = self.pool.summary.subscribe();
+        let settled =
+            watched.wait_for(|s| !matches!(s, SharedChild::Starting | SharedChild::Asleep));
         match tokio::time::timeout(limit, settled).await {
             Ok(Ok(state)) => match &*state {
                 SharedChild::Down { why, .. } => (HealthResult::Unreachable, Some(why.to_string())),
@@ -289,15 +298,31 @@ impl StdioServer {
         }
     }
 
-    /// The server is starting: a failed check says nothing yet.
+    /// The server is starting, or sleeps until it is called: a failed check says nothing.
     pub(crate) fn is_starting(&self) -> bool {
-        matches!(*self.modern.borrow(), SharedChild::Starting)
+        let shared = self.pool.summary.borrow();
+        matches!(*shared, SharedChild::Starting | SharedChild::Asleep)
+    }
+
+    /// An operator wants it to have no children.
+    pub(crate) fn is_off(&self) -> bool {
+        self.is_off.load(Relaxed)
+    }
+
+    /// Which era it speaks, once that is known.
+    pub(crate) fn era(&self) -> Option<Era> {
+        match &*self.pool.summary.borrow() {
+            SharedChild::No => Some(Era::Legacy),
+            SharedChild::Up(_) | SharedChild::Asleep => Some(Era::Modern),
+            SharedChild::Starting | SharedChild::Down { .. } => None,
+        }
     }
 
     /// Takes over what a reload can change; calls in flight keep what they have.
     pub(crate) fn tune(&self, plan: &ph_plan::Server, whole: &ph_plan::Plan) {
         self.tuning
             .store(Tuning::new(plan, whole, Some(&self.tuning.load())));
+        self.pool.look_again();
     }
 
     /// No new work. Children end when the calls on them have, after `drain` at the latest.

@@ -1,7 +1,7 @@
 //! What a reload can change about a server without touching its sessions and children.
 
 use crate::permits::Permits;
-use ph_plan::{Health, Limits, Timeouts};
+use ph_plan::{Eject, Health, Limits, Replicas, Timeouts};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ pub(crate) struct Tuning {
     /// Quiet time of an event stream before a comment is sent.
     pub keep_alive: Duration,
     pub health: Health,
+    pub replicas: Replicas,
+    pub eject: Eject,
     /// Quiet time after which a session is ended.
     pub session_idle: Duration,
     pub permits: Arc<Permits>,
@@ -37,9 +39,16 @@ impl Tuning {
             timeouts: plan.timeouts.clone(),
             keep_alive: whole.http.keep_alive_comment,
             health: plan.health.clone(),
+            replicas: plan.replicas.clone(),
+            eject: plan.eject.clone(),
             session_idle: whole.sessions.idle,
             permits: kept.unwrap_or_else(fresh),
             limits: plan.limits.clone(),
         })
+    }
+
+    /// Calls that may wait.
+    pub(crate) fn queue_max(&self) -> usize {
+        self.limits.queue_max as usize
     }
 }

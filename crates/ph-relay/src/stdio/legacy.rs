@@ -180,7 +180,7 @@ impl StdioServer {
             return self.unavailable(call, Ending::Overload, &error);
         };
         // While the server crashes at every start, no client is to start one more.
-        if let super::SharedChild::Down { why, retry_at } = &*self.modern.borrow() {
+        if let super::SharedChild::Down { why, retry_at } = &*self.pool.summary.borrow() {
             let seconds = retry_at
                 .saturating_duration_since(std::time::Instant::now())
                 .as_secs()

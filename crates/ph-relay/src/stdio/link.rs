@@ -42,7 +42,7 @@ pub(crate) struct Link {
     /// Set where its memory is ours to look after.
     memory: Option<Arc<MemoryWatch>>,
     /// What its tools want repeated in headers.
-    pub(super) tools: ToolHeaders,
+    pub(super) tools: Arc<ToolHeaders>,
 }
 
 #[derive(Default)]
@@ -76,6 +76,15 @@ pub(crate) struct Ladder {
     pub term_grace: Duration,
 }
 
+/// What a child is for.
+pub(crate) struct Role {
+    pub replica: Replica,
+    /// How it is ended.
+    pub ladder: Ladder,
+    /// What its tools want repeated; shared with children that are like it.
+    pub tools: Arc<ToolHeaders>,
+}
+
 impl Link {
     /// Starts a child on one of the workers and listens to it.
     ///
@@ -84,14 +93,18 @@ impl Link {
         shared: &Arc<Shared>,
         server: &Arc<Server>,
         spec: &ChildSpec,
-        replica: Replica,
+        role: Role,
         slot: ChildSlot,
-        ladder: Ladder,
         ended: impl FnOnce(&Arc<Link>, bool) + Send + 'static,
     ) -> Result<Arc<Self>, SpawnError> {
         let watched = spec
             .memory_bytes_max
             .filter(|_| shared.parts.cgroups.usable().is_err());
+        let Role {
+            replica,
+            ladder,
+            tools,
+        } = role;
         let link = Arc::new(Self {
             memory: watched.map(MemoryWatch::new),
             shared: Arc::clone(shared),
@@ -106,7 +119,7 @@ impl Link {
             gone: CancellationToken::new(),
             obituary: OnceLock::new(),
             next_id: AtomicU64::new(1),
-            tools: ToolHeaders::default(),
+            tools,
         });
         let heard = Arc::downgrade(&link);
         let key_lines = KeyLines::default();

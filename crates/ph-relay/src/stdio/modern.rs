@@ -4,6 +4,7 @@
 use super::exchange::Exchange;
 use super::held::Held;
 use super::link::Link;
+use super::pool::{NoPlace, NoRoom};
 use super::waiter::Restore;
 use super::{StdioServer, accepts};
 use crate::call::{Call, Context};
@@ -57,22 +58,21 @@ impl StdioServer {
         let text = std::str::from_utf8(&body).unwrap_or("");
         let call = Call::of_client(&self.shared, &self.server, &client, text, envelope);
         let held = Held::new(call, &self.shared);
-        let found = match self.shared_child().await {
-            Ok(Some(link)) => {
+        let found = match self.place(!envelope.method.is_stream()).await {
+            Ok(place) => {
                 let fault = match refusal(&client, envelope) {
-                    None => repeats_params(&link, &client, text, envelope).await,
+                    None => repeats_params(&place.member.link, &client, text, envelope).await,
                     fault => fault,
                 };
-                Ok(Some((link, fault)))
+                Ok((place, fault))
             }
-            Ok(None) => Ok(None),
             Err(why) => Err(why),
         };
         let mut call = held.release();
-        let link = match found {
-            Ok(Some((link, None))) => link,
-            Ok(Some((_, Some((reason, error))))) => return self.refuse(call, reason, &error),
-            Ok(None) => {
+        let place = match found {
+            Ok((place, None)) => place,
+            Ok((_, Some((reason, error)))) => return self.refuse(call, reason, &error),
+            Err(NoPlace::Legacy) => {
                 // As legacy HTTP servers answer, so that clients fall back to `initialize`.
                 let error = OwnError::new(
                     400,
@@ -81,13 +81,18 @@ impl StdioServer {
                 );
                 return self.refuse(call, RefusedReason::Era, &error);
             }
-            Err((why, retry_at)) => {
+            Err(NoPlace::NoRoom(why)) => {
+                let error = OwnError::new(503, code::OVERLOAD, no_room(why)).retry_after(1);
+                return self.unavailable(call, Ending::Overload, &error);
+            }
+            Err(NoPlace::Down(why, retry_at)) => {
                 let seconds = retry_at.saturating_duration_since(Instant::now()).as_secs() + 1;
                 let text = format!("server `{}`: {why}", self.server.name);
                 let error = OwnError::new(502, code::UNAVAILABLE, text).retry_after(seconds);
                 return self.unavailable(call, Ending::Unreachable, &error);
             }
         };
+        let link = Arc::clone(&place.member.link);
         let (_, takes_events, prefers_events) = accepts(&client);
         let own = link.fresh_id();
         let line = self.line_for_child(&mut call, text, envelope, own);
@@ -114,7 +119,11 @@ impl StdioServer {
             call,
             reply,
         };
-        drive(Box::new(exchange).carried(|_| {}), response).await
+        drive(
+            Box::new(exchange).carried(|ending| place.ended(ending)),
+            response,
+        )
+        .await
     }
 
     /// The message with ids that are unique on the child, and our trace context.
@@ -164,9 +173,9 @@ impl StdioServer {
             .notifications_to_server
             .fetch_add(1, Relaxed);
         if envelope.method_text != "notifications/cancelled"
-            && let Ok(Some(link)) = self.shared_child().await
+            && let Ok(place) = self.place(false).await
         {
-            forward(&link, body).await;
+            forward(&place.member.link, body).await;
         }
         let mut response = Response::new(Body::Empty);
         *response.status_mut() = StatusCode::ACCEPTED;
@@ -177,6 +186,13 @@ impl StdioServer {
 async fn forward(link: &Link, body: Bytes) {
     // A child that takes no more messages is about to be replaced; a notification has no answer.
     let _ = link.send(body).await;
+}
+
+fn no_room(why: NoRoom) -> &'static str {
+    match why {
+        NoRoom::Full => "too many calls wait for this server",
+        NoRoom::Late => "no replica of this server had room within `replicas.queue_time`",
+    }
 }
 
 type Refusal = (RefusedReason, OwnError);

@@ -1,31 +1,14 @@
-//! Keeps children running: the shared one, and the spares for legacy sessions.
+//! Starts children, and keeps spares for legacy sessions; shared children: `pool`.
 
 use super::StdioServer;
 use super::backoff::{Backoff, Next};
-use super::link::Link;
+use super::link::{Link, Role};
+use super::pool::Shared;
 use crate::shared::Shared as Common;
-use ph_plan::Isolation;
-use ph_record::{EventKind, Replica, RestartReason, Server};
+use ph_record::{EventKind, Replica, Server};
 use ph_wire::child::ChildSpec;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-
-/// The child that stateless clients share.
-#[derive(Clone)]
-pub(super) enum Shared {
-    /// Not known yet.
-    Starting,
-    /// It runs.
-    Up(Arc<Link>),
-    /// The server speaks the legacy era only.
-    No,
-    /// It does not run; it is started again at `retry_at`.
-    Down { why: Arc<str>, retry_at: Instant },
-}
-
-/// How long a child may take to answer `server/discover` before it is taken for
-/// one that does not know it.
-const DISCOVER_WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// Params of a stateless request of our own.
 pub(super) const OWN_PARAMS: &str = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"pilothouse","version":"1"}}}"#;
@@ -68,7 +51,7 @@ impl StdioServer {
         let this = Arc::clone(self);
         self.tasks.spawn(async move {
             let retired = this.retired.clone();
-            retired.run_until_cancelled(this.tend_shared()).await;
+            retired.run_until_cancelled(this.tend_pool()).await;
         });
         let this = Arc::clone(self);
         self.tasks.spawn(async move {
@@ -107,6 +90,14 @@ impl StdioServer {
         let Some(slot) = self.shared.child_slot() else {
             return Err("there are `children.max` child processes already".into());
         };
+        let role = Role {
+            replica,
+            ladder: self.ladder,
+            tools: match replica {
+                Replica::Slot(_) => Arc::clone(&self.pool.tools),
+                Replica::Session | Replica::None => Arc::default(),
+            },
+        };
         let this = Arc::clone(self);
         // Supervision waits for every child before it is stopped.
         let token = self.tasks.token();
@@ -114,9 +105,8 @@ impl StdioServer {
             &self.shared,
             &self.server,
             &self.spec,
-            replica,
+            role,
             slot,
-            self.ladder,
             move |link, expected| {
                 this.ended(link, expected);
                 drop(token);
@@ -170,92 +160,10 @@ impl StdioServer {
         self.spare_wanted.notify_one();
     }
 
-    /// Keeps one child for stateless clients, if the server can serve them.
-    async fn tend_shared(self: &Arc<Self>) {
-        if self.plan.isolation == Isolation::Session {
-            self.modern.send_replace(Shared::No);
-            return;
-        }
-        let mut backoff = Backoff::new(self.plan.restart.clone());
-        loop {
-            let begun = Instant::now();
-            let why = match self.child(Replica::Slot(0)) {
-                Err(why) => why,
-                Ok(link) => match self.probe(&link).await {
-                    Probed::Modern => {
-                        self.modern.send_replace(Shared::Up(Arc::clone(&link)));
-                        link.gone.cancelled().await;
-                        link.obituary()
-                    }
-                    Probed::Legacy => {
-                        // Its first request was one of ours and did not count: a session can have it.
-                        link.become_spare();
-                        self.state().spares.push_back(link);
-                        self.modern.send_replace(Shared::No);
-                        return;
-                    }
-                    Probed::Died => link.obituary(),
-                },
-            };
-            self.pause(&mut backoff, begun, why).await;
-        }
-    }
-
-    /// Finds out which era a new child speaks, as clients do.
-    async fn probe(&self, link: &Link) -> Probed {
-        let limit = self
-            .tuning
-            .load()
-            .timeouts
-            .initialize
-            .min(DISCOVER_WAIT_MAX);
-        match link.ask("server/discover", OWN_PARAMS, limit).await {
-            Ok(m) if m.has_result || matches!(m.error_code, Some(-32022..=-32020)) => {
-                Probed::Modern
-            }
-            Ok(_) | Err(None) => Probed::Legacy,
-            Err(Some(_)) => Probed::Died,
-        }
-    }
-
-    /// Says that the shared child is down, and waits until it may be started again.
-    async fn pause(&self, backoff: &mut Backoff, begun: Instant, why: Arc<str>) {
-        let now = Instant::now();
-        let (wait, kind) = match backoff.ended(now, now.saturating_duration_since(begun)) {
-            Next::Restart(wait) => {
-                let backoff_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                (
-                    wait,
-                    EventKind::Restart {
-                        reason: reason(&why),
-                        backoff_ms,
-                    },
-                )
-            }
-            Next::CrashLoop(wait) => {
-                let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                (
-                    wait,
-                    EventKind::CrashLoop {
-                        restarts: backoff.recent(),
-                        retry_in_ms,
-                    },
-                )
-            }
-        };
-        self.modern.send_replace(Shared::Down {
-            why,
-            retry_at: now + wait,
-        });
-        self.shared
-            .event(Some(&self.server), Replica::Slot(0), kind);
-        tokio::time::sleep(wait).await;
-    }
-
     /// Keeps `prewarm` children ready for legacy sessions.
     async fn tend_spares(self: &Arc<Self>) {
         let mut backoff = Backoff::new(self.plan.restart.clone());
-        let mut watched = self.modern.subscribe();
+        let mut watched = self.pool.summary.subscribe();
         // One start at a time: whether it starts at all shows in the first.
         if watched
             .wait_for(|s| matches!(s, Shared::Up(_) | Shared::No))
@@ -304,27 +212,6 @@ impl StdioServer {
         }
     }
 
-    /// The shared child, once it is known whether there is one; `Err` says why there is none.
-    pub(super) async fn shared_child(&self) -> Result<Option<Arc<Link>>, (Arc<str>, Instant)> {
-        let mut watched = self.modern.subscribe();
-        let settled = watched.wait_for(|s| !matches!(s, Shared::Starting));
-        let state =
-            match tokio::time::timeout(self.tuning.load().timeouts.initialize, settled).await {
-                Ok(Ok(state)) => state.clone(),
-                _ => {
-                    return Err((
-                        "the server did not start in time".into(),
-                        Instant::now() + Duration::from_secs(5),
-                    ));
-                }
-            };
-        match state {
-            Shared::Up(link) => Ok(Some(link)),
-            Shared::No | Shared::Starting => Ok(None),
-            Shared::Down { why, retry_at } => Err((why, retry_at)),
-        }
-    }
-
     /// Ends the session `id`.
     pub(super) fn end_session(&self, id: &str) {
         let session = self
@@ -336,20 +223,5 @@ impl StdioServer {
         if let Some(session) = session {
             session.end();
         }
-    }
-}
-
-/// What a new child turned out to speak.
-enum Probed {
-    Modern,
-    Legacy,
-    Died,
-}
-
-fn reason(why: &str) -> RestartReason {
-    if why.contains("(signal ") {
-        RestartReason::Signal
-    } else {
-        RestartReason::Exit
     }
 }

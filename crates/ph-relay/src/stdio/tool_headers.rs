@@ -1,4 +1,4 @@
-//! What the shared child's tools want repeated in `Mcp-Param-*` headers, and whether a call does.
+//! What the tools of shared children want repeated in `Mcp-Param-*` headers, and whether a call does.
 //!
 //! Learned from the lists of tools that pass, since a client that knows a tool has mostly
 //! just listed it; else asked for, once. Nothing is refused by an old list: what
@@ -19,9 +19,9 @@ const FRESH_FOR: Duration = Duration::from_secs(10);
 /// Most pages that are asked for.
 const PAGES_MAX: usize = 16;
 
-/// What one child said of its tools.
+/// What a server's children said of their tools.
 #[derive(Debug, Default)]
-pub(super) struct ToolHeaders {
+pub(crate) struct ToolHeaders {
     known: Mutex<Known>,
     /// Held by the one call that asks.
     asking: tokio::sync::Mutex<()>,

@@ -1,0 +1,178 @@
+//! What an operator sees of servers and asks of them while they run.
+
+use crate::relay::{Relay, Upstream, Way};
+use ph_base::Era;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// One server, as an operator sees it.
+#[derive(Clone, Debug)]
+pub struct ServerStatus {
+    /// Its name.
+    pub name: String,
+    /// `stdio` or `http`.
+    pub transport: &'static str,
+    /// Which era it speaks, once that is known.
+    pub era: Option<Era>,
+    /// The last health check: passed, failed, or none yet.
+    pub up: Option<bool>,
+    /// It takes no new calls.
+    pub drained: bool,
+    /// How many replicas are wanted; `None` where that is not ours to say.
+    pub wanted: Option<u16>,
+    /// An operator said how many.
+    pub fixed: bool,
+    /// Calls begun and not yet over.
+    pub in_flight: i64,
+    /// Calls that wait for a replica with room.
+    pub waiting: i64,
+    /// Child processes that run, those of sessions included.
+    pub children: i64,
+    /// Open sessions and streams.
+    pub sessions: i64,
+    /// Its replicas.
+    pub replicas: Vec<ReplicaStatus>,
+}
+
+/// One replica of a server.
+#[derive(Clone, Debug)]
+pub struct ReplicaStatus {
+    /// Its number; the `replica` label.
+    pub slot: u16,
+    /// `starting`, `ready`, `out`, `draining` or `down`.
+    pub state: &'static str,
+    /// Its process.
+    pub pid: Option<u32>,
+    /// Its address.
+    pub address: Option<String>,
+    /// How long it has been serving.
+    pub age: Option<Duration>,
+    /// Calls that it has.
+    pub in_flight: u32,
+    /// Children that were started in another's place here, since the seat was taken.
+    pub restarts: u32,
+    /// Why it is down.
+    pub why: Option<String>,
+}
+
+/// Why something cannot be done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ControlError {
+    /// There is no such server.
+    #[error("no server is called `{0}`")]
+    Unknown(String),
+    /// It is reached by URL: it is started and stopped by somebody else.
+    #[error("server `{0}` is reached by URL: whoever runs it can {1} it")]
+    NotOurs(String, &'static str),
+    /// It has a child for each session.
+    #[error(
+        "server `{0}` speaks the legacy era: it has a child for each session, as many as `sessions.max`; there is no number to set"
+    )]
+    PerSession(String),
+    /// More than there can be.
+    #[error("at most {max} replicas, not {asked}")]
+    TooMany {
+        /// What was asked for.
+        asked: u32,
+        /// The bound.
+        max: u16,
+    },
+}
+
+impl Relay {
+    /// Most replicas that an operator can ask for.
+    pub const REPLICAS_MAX: u16 = 64;
+
+    /// All servers, by name.
+    pub fn servers(&self) -> Vec<ServerStatus> {
+        let upstreams = self.upstreams();
+        upstreams.iter().map(|upstream| upstream.status()).collect()
+    }
+
+    /// Sets the number of shared children of a server; `None` leaves it to the rules again. Holds until
+    /// the server is made anew or Pilothouse ends.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn scale(&self, name: &str, number: Option<u32>) -> Result<(), ControlError> {
+        let stdio = self.stdio(name, "scale")?;
+        let max = Self::REPLICAS_MAX;
+        let number = match number.map(|n| (n, u16::try_from(n))) {
+            None => None,
+            Some((_, Ok(n))) if n <= max => Some(n),
+            Some((asked, _)) => return Err(ControlError::TooMany { asked, max }),
+        };
+        if stdio.wanted().is_none() {
+            return Err(ControlError::PerSession(name.to_owned()));
+        }
+        stdio.scale(number);
+        Ok(())
+    }
+
+    /// Puts new children in the place of a server's, one after the other. Returns at once.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn restart(&self, name: &str) -> Result<(), ControlError> {
+        self.stdio(name, "restart")?.restart();
+        Ok(())
+    }
+
+    /// Gives a server no new calls and sessions, or gives it them again. Calls in flight go on.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn drain(&self, name: &str, drained: bool) -> Result<(), ControlError> {
+        let upstream = self.upstream_of(name)?;
+        upstream.drained.store(drained, Relaxed);
+        Ok(())
+    }
+
+    fn upstream_of(&self, name: &str) -> Result<Arc<Upstream>, ControlError> {
+        let found = self.upstreams().into_iter();
+        let mut found = found.filter(|upstream| upstream.server.name.as_str() == name);
+        found
+            .next()
+            .ok_or_else(|| ControlError::Unknown(name.to_owned()))
+    }
+
+    fn stdio(
+        &self,
+        name: &str,
+        what: &'static str,
+    ) -> Result<Arc<crate::stdio::StdioServer>, ControlError> {
+        match &self.upstream_of(name)?.way {
+            Way::Stdio(stdio) => Ok(Arc::clone(stdio)),
+            Way::Http(_) => Err(ControlError::NotOurs(name.to_owned(), what)),
+        }
+    }
+}
+
+impl Upstream {
+    fn status(&self) -> ServerStatus {
+        let live = &self.server.live;
+        let (transport, era, wanted, replicas) = match &self.way {
+            Way::Stdio(stdio) => ("stdio", stdio.era(), stdio.wanted(), stdio.replicas()),
+            Way::Http(_) => ("http", None, None, Vec::new()),
+        };
+        ServerStatus {
+            name: self.server.name.to_string(),
+            transport,
+            era,
+            up: match live.up.load(Relaxed) {
+                0 => Some(false),
+                1 => Some(true),
+                _ => None,
+            },
+            drained: self.drained.load(Relaxed),
+            wanted: wanted.map(|(wanted, _)| wanted),
+            fixed: wanted.is_some_and(|(_, fixed)| fixed),
+            in_flight: live.calls_in_flight.load(Relaxed),
+            waiting: live.queue_depth.load(Relaxed),
+            children: live.children.load(Relaxed),
+            sessions: live.active_connections.load(Relaxed),
+            replicas,
+        }
+    }
+}

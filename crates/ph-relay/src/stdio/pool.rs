@@ -1,0 +1,273 @@
+//! The children that stateless clients share: each has a seat, and a call goes to the one with the
+//! fewest calls.
+//!
+//! What there should be is decided in `ph_policy::pool`; `scaling` looks and carries it out, `seat`
+//! keeps one child running, `queue` holds the calls for which no child has room.
+
+mod control;
+mod member;
+mod queue;
+mod scaling;
+mod seat;
+
+use super::link::Link;
+use super::tool_headers::ToolHeaders;
+use arc_swap::ArcSwap;
+pub(super) use member::{Member, Place};
+use ph_policy::pool::least_loaded;
+use ph_record::Live;
+pub(super) use queue::NoRoom;
+use queue::Queue;
+pub(super) use scaling::NoPlace;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+/// What became of the shared children.
+#[derive(Clone)]
+pub(crate) enum Shared {
+    /// Not known yet.
+    Starting,
+    /// At least one runs: this one.
+    Up(Arc<Link>),
+    /// The server speaks the legacy era only.
+    No,
+    /// None is wanted until a call comes.
+    Asleep,
+    /// None runs; one is started again at `retry_at`.
+    Down { why: Arc<str>, retry_at: Instant },
+}
+
+/// The children that stateless clients share.
+pub(super) struct Pool {
+    seats: Mutex<Seats>,
+    /// All of it in one word, for whoever waits.
+    pub(super) summary: watch::Sender<Shared>,
+    /// Who gets calls.
+    ready: ArcSwap<Vec<Arc<Member>>>,
+    turn: AtomicUsize,
+    queue: Arc<Queue>,
+    /// Calls that wait until there is a child at all.
+    early: AtomicUsize,
+    /// There is something for `scaling` to look at.
+    look: Notify,
+    /// Calls that ended since the number of children changed, and their time.
+    ended: AtomicU32,
+    ended_ns: AtomicU64,
+    /// What the tools of these children want repeated in headers: they are all alike.
+    pub(super) tools: Arc<ToolHeaders>,
+    began: Instant,
+}
+
+#[derive(Default)]
+struct Seats {
+    /// By slot number.
+    all: BTreeMap<u16, Seat>,
+    is_legacy: bool,
+    /// As many as an operator said.
+    fixed: Option<u16>,
+    /// What was wanted at the last look.
+    wanted: u16,
+    /// Children that may be there beside those that are wanted, while they take others' places.
+    surplus: u16,
+    /// Calls that one child is given; `None`: any number.
+    room: Option<u32>,
+}
+
+/// The place of one child.
+struct Seat {
+    state: State,
+    /// Cancelled when the child is to go.
+    stop: CancellationToken,
+    /// Children that came in another's place here.
+    restarts: u32,
+}
+
+#[derive(Clone)]
+enum State {
+    Starting,
+    Ready(Arc<Member>),
+    /// It gets no calls until it has answered.
+    Out(Arc<Member>),
+    /// It gets no calls, and ends when it has none.
+    Draining(Arc<Member>),
+    Down {
+        why: Arc<str>,
+        retry_at: Instant,
+    },
+}
+
+/// Most seats: those of `replicas.max`, and as many that are being emptied.
+const SEATS_MAX: u16 = 128;
+
+impl Seat {
+    /// It counts as one of those that are wanted.
+    fn counts(&self) -> bool {
+        !self.stop.is_cancelled() && !matches!(self.state, State::Out(_) | State::Draining(_))
+    }
+}
+
+impl Pool {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            seats: Mutex::default(),
+            summary: watch::Sender::new(Shared::Starting),
+            ready: ArcSwap::default(),
+            turn: AtomicUsize::new(0),
+            queue: Queue::new(),
+            early: AtomicUsize::new(0),
+            look: Notify::new(),
+            ended: AtomicU32::new(0),
+            ended_ns: AtomicU64::new(0),
+            tools: Arc::default(),
+            began: Instant::now(),
+        })
+    }
+
+    fn seats(&self) -> MutexGuard<'_, Seats> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Time as the policy counts it.
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Something has changed that decides how many children there are.
+    pub(super) fn look_again(&self) {
+        self.look.notify_one();
+    }
+
+    /// Whether a call can go to a child at once.
+    pub(super) fn is_up(&self) -> bool {
+        !self.ready.load().is_empty()
+    }
+
+    /// The least loaded child.
+    ///
+    /// - `counted`: the call counts as one of its calls; else (a stream) it does not.
+    fn choose(&self, counted: bool) -> Option<Arc<Member>> {
+        let ready = self.ready.load();
+        // A child that was closed since the list was made is found out by trying.
+        for _ in 0..=ready.len() {
+            let turn = self.turn.fetch_add(1, Relaxed);
+            let at = match ready.len() {
+                0 => return None,
+                1 => 0,
+                _ => least_loaded(ready.iter().map(|m| m.load_or_closed()), turn)?,
+            };
+            let member = &ready[at];
+            if if counted {
+                member.enter()
+            } else {
+                member.is_open()
+            } {
+                return Some(Arc::clone(member));
+            }
+        }
+        None
+    }
+
+    /// Changes the state of a seat, if it is still there.
+    fn put(&self, slot: u16, state: State, live: &Live) {
+        let mut seats = self.seats();
+        if let Some(seat) = seats.all.get_mut(&slot) {
+            seat.state = state;
+        }
+        self.refresh(&seats, live);
+        // Calls of before say nothing about what is now.
+        self.ended.store(0, Relaxed);
+        self.ended_ns.store(0, Relaxed);
+    }
+
+    /// The seat is free again.
+    fn vacate(&self, slot: u16, live: &Live) {
+        let mut seats = self.seats();
+        seats.all.remove(&slot);
+        self.refresh(&seats, live);
+        drop(seats);
+        self.look.notify_one();
+    }
+
+    /// The server speaks the legacy era only: there is nothing to share.
+    fn is_legacy(&self, live: &Live) {
+        let mut seats = self.seats();
+        seats.is_legacy = true;
+        seats.all.values().for_each(|seat| seat.stop.cancel());
+        self.refresh(&seats, live);
+        drop(seats);
+        self.look.notify_one();
+    }
+
+    /// Tells everybody what the seats say now.
+    fn refresh(&self, seats: &Seats, live: &Live) {
+        let mut ready = seats.members(|s| matches!(s, State::Ready(_)));
+        let healthy = ready.len();
+        let out = seats.members(|s| matches!(s, State::Out(_)));
+        let count_out = out.len();
+        if ready.is_empty() {
+            // A child that may be busy is better than none.
+            ready = out;
+        }
+        let summary = seats.summary(&ready);
+        if !ready.is_empty() {
+            self.queue
+                .resize(seats.room.map(|room| room as usize * ready.len()));
+        }
+        self.ready.store(Arc::new(ready));
+        let gauge = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        live.replicas_ready.store(gauge(healthy), Relaxed);
+        live.replicas_out.store(gauge(count_out), Relaxed);
+        live.replicas_wanted.store(i64::from(seats.wanted), Relaxed);
+        self.summary.send_replace(summary);
+    }
+}
+
+impl Seats {
+    fn members(&self, which: fn(&State) -> bool) -> Vec<Arc<Member>> {
+        let seats = self.all.values().filter(|seat| !seat.stop.is_cancelled());
+        seats
+            .filter(|seat| which(&seat.state))
+            .filter_map(|seat| seat.state.member().cloned())
+            .collect()
+    }
+
+    fn summary(&self, ready: &[Arc<Member>]) -> Shared {
+        if self.is_legacy {
+            return Shared::No;
+        }
+        if let Some(first) = ready.first() {
+            return Shared::Up(Arc::clone(&first.link));
+        }
+        let mut soonest: Option<(&Arc<str>, Instant)> = None;
+        for seat in self.all.values().filter(|seat| !seat.stop.is_cancelled()) {
+            match &seat.state {
+                State::Starting => return Shared::Starting,
+                State::Down { why, retry_at } if soonest.is_none_or(|(_, at)| *retry_at < at) => {
+                    soonest = Some((why, *retry_at));
+                }
+                _ => {}
+            }
+        }
+        match soonest {
+            Some((why, retry_at)) => Shared::Down {
+                why: Arc::clone(why),
+                retry_at,
+            },
+            None if self.wanted > 0 => Shared::Starting,
+            None => Shared::Asleep,
+        }
+    }
+}
+
+impl State {
+    fn member(&self) -> Option<&Arc<Member>> {
+        match self {
+            Self::Ready(member) | Self::Out(member) | Self::Draining(member) => Some(member),
+            Self::Starting | Self::Down { .. } => None,
+        }
+    }
+}
