@@ -155,6 +155,12 @@ metrics! {
         "Calls that may wait for a permit; beyond it they are refused with 503.";
     CHILDREN = "pilothouse_children", Gauge, ["server"], &[],
         "Running child processes started by Pilothouse.";
+    REPLICAS = "pilothouse_replicas", Gauge, ["server", "state"], &[],
+        "Replicas that share a server's calls (state: wanted, ready, out because they failed); 0 where each session has its own.";
+    EJECTIONS = "pilothouse_replica_ejections_total", Counter, ["server"], &[],
+        "Times that a replica was left out because its calls failed or it did not answer.";
+    SCALINGS = "pilothouse_scalings_total", Counter, ["server", "direction"], &[],
+        "Times that more or fewer replicas were wanted (direction: up, down).";
     DRAFTS_LOST = "pilothouse_call_drafts_lost_total", Counter, ["server"], &[],
         "Calls that ended without a record; anything but 0 is a bug of Pilothouse.";
     STATUSES_FOLDED = "pilothouse_statuses_folded_total", Counter, [], &[],

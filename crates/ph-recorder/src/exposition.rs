@@ -322,6 +322,7 @@ fn relay(page: &mut Page<'_>, all: &Servers<'_>, registry: &Registry) {
     all.live(page, &catalogue::QUEUE_DEPTH, |live| &live.queue_depth);
     all.live(page, &catalogue::QUEUE_LIMIT, |live| &live.queue_limit);
     all.live(page, &catalogue::CHILDREN, |live| &live.children);
+    replicas(page, all);
     let mut family = page.family(&catalogue::DRAFTS_LOST);
     for server in all.servers {
         family.sample(
@@ -331,6 +332,30 @@ fn relay(page: &mut Page<'_>, all: &Servers<'_>, registry: &Registry) {
     }
     page.family(&catalogue::STATUSES_FOLDED)
         .sample(&[], registry.statuses_folded());
+}
+
+fn replicas(page: &mut Page<'_>, all: &Servers<'_>) {
+    let servers = || all.servers.iter().map(|s| (s.name.as_str(), &s.live));
+    let mut family = page.family(&catalogue::REPLICAS);
+    for (name, live) in servers() {
+        for (state, number) in [
+            ("wanted", &live.replicas_wanted),
+            ("ready", &live.replicas_ready),
+            ("out", &live.replicas_out),
+        ] {
+            family.sample(&[name, state], number.load(Relaxed));
+        }
+    }
+    let mut family = page.family(&catalogue::EJECTIONS);
+    for (name, live) in servers() {
+        family.sample(&[name], live.ejections.load(Relaxed));
+    }
+    let mut family = page.family(&catalogue::SCALINGS);
+    for (name, live) in servers() {
+        for (direction, count) in [("up", &live.scaled_up), ("down", &live.scaled_down)] {
+            family.sample(&[name, direction], count.load(Relaxed));
+        }
+    }
 }
 
 fn limits(page: &mut Page<'_>, all: &Servers<'_>, registry: &Registry) {

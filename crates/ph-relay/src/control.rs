@@ -1,10 +1,23 @@
 //! What an operator sees of servers and asks of them while they run.
 
+use crate::call::Call;
+use crate::inbound::Client;
 use crate::relay::{Relay, Upstream, Way};
+use crate::reply::OwnError;
+use bytes::Bytes;
+use http::Response;
 use ph_base::Era;
+use ph_mcp::Kind;
+use ph_mcp::envelope::Body as RpcBody;
+use ph_mcp::error::code;
+use ph_record::Ending;
+use ph_wire::body::Body;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+
+/// When a client is to ask again whether a server that an operator has drained takes calls again.
+const PAUSED_RETRY_SECONDS: u64 = 30;
 
 /// One server, as an operator sees it.
 #[derive(Clone, Debug)]
@@ -127,6 +140,43 @@ impl Relay {
         let upstream = self.upstream_of(name)?;
         upstream.drained.store(drained, Relaxed);
         Ok(())
+    }
+
+    /// A body for a server that gets no new calls. Answers and notifications go on: calls in flight may
+    /// wait for them.
+    pub(crate) async fn paused(
+        &self,
+        upstream: &Upstream,
+        client: Client,
+        body: Bytes,
+        read: RpcBody<'_>,
+    ) -> Response<Body> {
+        let requests: Vec<_> = match &read {
+            RpcBody::One(envelope) => vec![&**envelope],
+            RpcBody::Batch(messages) => messages.iter().map(|(_, e)| e).collect(),
+        };
+        // The text was checked to be UTF-8 when it was read.
+        let text = std::str::from_utf8(&body).unwrap_or("");
+        let server = &upstream.server;
+        let calls = requests.iter().filter(|e| e.kind == Kind::Request);
+        let calls: Vec<_> = calls
+            .map(|e| Call::of_client(&self.shared, server, &client, text, e))
+            .collect();
+        if calls.is_empty() {
+            return upstream.way.post(client, body, read).await;
+        }
+        let why = format!("server `{}` gets no new calls at the moment", server.name);
+        let error = OwnError::new(503, code::UNAVAILABLE, why).retry_after(PAUSED_RETRY_SECONDS);
+        let only = if calls.len() == 1 {
+            calls[0].id_raw.clone()
+        } else {
+            None
+        };
+        for mut call in calls {
+            call.set_error(&error.message);
+            call.finish(Ending::Overload, error.status, true);
+        }
+        error.response(only.as_deref())
     }
 
     fn upstream_of(&self, name: &str) -> Result<Arc<Upstream>, ControlError> {

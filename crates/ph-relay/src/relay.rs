@@ -15,8 +15,8 @@ use http::header::{ALLOW, HeaderValue};
 use http::{HeaderMap, Method as HttpMethod, Request, Response};
 use hyper::body::Incoming;
 use ph_base::ServerName;
+use ph_mcp::envelope;
 use ph_mcp::error::code;
-use ph_mcp::{Kind, envelope};
 use ph_plan::Plan;
 use ph_policy::Principal;
 use ph_record::{AuthFailure, Ending, EventKind, RefusedReason, Replica, Server};
@@ -28,9 +28,6 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
-
-/// When a client is to ask again whether a server that an operator has drained takes calls again.
-const PAUSED_RETRY_SECONDS: u64 = 30;
 
 /// The data plane.
 pub struct Relay {
@@ -372,43 +369,6 @@ impl Relay {
                 self.refuse_call(call, RefusedReason::Malformed, &error)
             }
         }
-    }
-
-    /// A body for a server that gets no new calls. Answers and notifications go on: calls in flight may
-    /// wait for them.
-    async fn paused(
-        &self,
-        upstream: &Upstream,
-        client: Client,
-        body: Bytes,
-        read: envelope::Body<'_>,
-    ) -> Response<Body> {
-        let requests: Vec<_> = match &read {
-            envelope::Body::One(envelope) => vec![envelope],
-            envelope::Body::Batch(messages) => messages.iter().map(|(_, e)| e).collect(),
-        };
-        // The text was checked to be UTF-8 when it was read.
-        let text = std::str::from_utf8(&body).unwrap_or("");
-        let server = &upstream.server;
-        let calls = requests.iter().filter(|e| e.kind == Kind::Request);
-        let calls: Vec<_> = calls
-            .map(|e| Call::of_client(&self.shared, server, &client, text, e))
-            .collect();
-        if calls.is_empty() {
-            return upstream.way.post(client, body, read).await;
-        }
-        let why = format!("server `{}` gets no new calls at the moment", server.name);
-        let error = OwnError::new(503, code::UNAVAILABLE, why).retry_after(PAUSED_RETRY_SECONDS);
-        let only = if calls.len() == 1 {
-            calls[0].id_raw.clone()
-        } else {
-            None
-        };
-        for mut call in calls {
-            call.set_error(&error.message);
-            call.finish(Ending::Overload, error.status, true);
-        }
-        error.response(only.as_deref())
     }
 
     /// A body that could not be read to its end.

@@ -18,6 +18,7 @@ mod limits;
 mod one_record;
 mod reading;
 mod reload;
+mod replicas;
 mod resources;
 mod rule_files;
 mod rules;
