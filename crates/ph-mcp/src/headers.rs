@@ -3,6 +3,7 @@
 //! Source: 2026-07-28 `basic/transports/streamable-http`, SEP-2243.
 
 use crate::envelope::{Envelope, Kind};
+use crate::params::Field;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ph_base::Revision;
@@ -113,6 +114,36 @@ pub fn check_modern<'h>(
     Ok(())
 }
 
+/// Checks that what the head repeats of a message is what the body says, as far as it repeats anything: whoever
+/// decides by the body must not be followed by one who goes by the head.
+///
+/// - `header`: looks a header up by its lower-case name.
+///
+/// # Errors
+/// [`ModernFault`]: the first disagreement.
+pub fn check_repeated<'h>(
+    envelope: &Envelope<'_>,
+    header: impl Fn(&str) -> Field<'h>,
+) -> Result<(), ModernFault> {
+    let target = envelope.target.as_deref();
+    let repeated = [
+        (METHOD, "Mcp-Method", true, Some(&*envelope.method_text)),
+        (NAME, "Mcp-Name", has_name(&envelope.method_text), target),
+    ];
+    for (name, shown, is_repeated, body) in repeated {
+        match header(name) {
+            Field::Absent => {}
+            Field::Text(value) if is_repeated => matches_body(Some(value), body, shown)?,
+            Field::Text(_) => {}
+            Field::Unclear => {
+                let header = shown.into();
+                return Err(ModernFault::Mismatch { header });
+            }
+        }
+    }
+    Ok(())
+}
+
 fn check_meta(envelope: &Envelope<'_>) -> Result<(), ModernFault> {
     if envelope.meta_version.is_none() {
         return Err(ModernFault::Meta {
@@ -190,6 +221,36 @@ pub fn decode(value: &str) -> Option<Cow<'_, str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[track_caller]
+    fn repeated(body: &str, headers: &[(&str, &str)], want: Result<(), i64>) {
+        let envelope = Envelope::read(body).unwrap();
+        let got = check_repeated(&envelope, |name| {
+            let mut all = headers.iter().filter(|(n, _)| *n == name);
+            match (all.next(), all.next()) {
+                (None, _) => Field::Absent,
+                (Some((_, value)), None) => Field::Text(value),
+                _ => Field::Unclear,
+            }
+        });
+        assert_eq!(got.map_err(|f| f.code()), want, "{body} {headers:?}");
+    }
+
+    #[test]
+    fn what_the_head_repeats_is_what_the_body_says() {
+        let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#;
+        let nameless = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}"#;
+        let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+        let differs = Err(-32020);
+        repeated(call, &[], Ok(()));
+        repeated(call, &[(NAME, "a"), (METHOD, "tools/call")], Ok(()));
+        repeated(call, &[(NAME, "=?base64?YQ==?=")], Ok(()));
+        repeated(call, &[(NAME, "b")], differs);
+        repeated(call, &[(METHOD, "ping")], differs);
+        repeated(call, &[(NAME, "a"), (NAME, "b")], differs);
+        repeated(nameless, &[(NAME, "a")], differs);
+        repeated(ping, &[(NAME, "a")], Ok(()));
+    }
 
     const BODY: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"añb","_meta":{
         "io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;

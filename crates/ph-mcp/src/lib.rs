@@ -8,11 +8,13 @@
 //!
 //! Not here: sockets, sessions, statuses of calls (`ph-record`), SSE and line framing (`ph-wire`).
 
+pub mod about;
 pub mod answer;
 pub mod envelope;
 pub mod error;
 pub mod headers;
 mod json;
+pub mod lists;
 mod message_id;
 pub mod params;
 pub mod splice;

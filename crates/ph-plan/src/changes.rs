@@ -25,7 +25,7 @@ pub enum Change {
     HealthChanged(ServerName),
     /// The data listener has to be bound anew.
     ListenChanged,
-    /// Who may call: accepted hosts and origins, authentication, where `/metrics` is served.
+    /// Who may call: accepted hosts and origins, authentication, rules of access, where `/metrics` is served.
     AccessChanged,
     /// Bounds on HTTP heads, bodies and connections: from the next request.
     HttpChanged,
@@ -72,6 +72,7 @@ impl Plan {
                 plan.allowed_hosts.clone(),
                 plan.allowed_origins.clone(),
                 plan.auth.clone(),
+                plan.access.clone(),
                 plan.metrics_on_data_listener,
             )
         };

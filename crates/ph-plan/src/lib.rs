@@ -3,6 +3,7 @@
 //! Pure: no clock, no I/O, no async. Variables and files that a text refers to come from an
 //! argument.
 
+mod access;
 mod auth;
 mod checked;
 mod choices;
@@ -44,6 +45,7 @@ mod tree;
 mod value;
 mod yaml;
 
+pub use access::{Access, AccessDefault, AccessRule, AccessScope, ForbidWith};
 pub use auth::{Anonymous, Auth, AuthChecks, Issuer, IssuerName, JwtAlgorithm};
 pub use changes::Change;
 pub use checked::{EnvName, FilePath, GroupLabel, HeaderKey, HostName, KeyPart, Origin, ScopeName};

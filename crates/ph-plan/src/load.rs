@@ -2,6 +2,7 @@
 
 use ph_base::diagnostic::{Diagnostic, Problem};
 
+use crate::access::check_access;
 use crate::auth::check_auth;
 use crate::clients::check_clients;
 use crate::desktop;
@@ -249,6 +250,7 @@ fn check(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
     check_clients(plan, root, reader);
     check_auth(plan, root, reader);
     check_redis(plan.redis.as_ref(), root, reader);
+    check_access(plan, root, reader);
     let servers = root.entry("mcpServers").or(root.entry("servers"));
     match servers {
         None if reader.dialect() == Dialect::Pilothouse => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ph_base::ServerName;
 
+use crate::access::Access;
 use crate::auth::Auth;
 use crate::checked::{FilePath, HeaderKey, HostName, KeyPart, Origin};
 use crate::choices::{Exposure, LogLevel, OtlpProtocol};
@@ -42,6 +43,8 @@ section! {
         metrics_on_data_listener: Exposure = Exposure::Auto;
         /// The MCP servers by name; the name is the path (`/NAME/mcp`) and a metric label.
         servers: BTreeMap<ServerName, Server> = BTreeMap::new();
+        /// Who may see and call what. Without it everybody may have everything.
+        access: Option<Access> = None;
         /// Limits on calls, by name.
         limits: BTreeMap<LimitName, RateLimit> = BTreeMap::new();
         /// Where limits are shared with other processes; without it each process has its own.

@@ -167,23 +167,23 @@ impl Glob {
         &self.value
     }
 
-    fn shown(&self) -> &str {
+    /// The pattern as it may be shown.
+    pub(crate) fn shown(&self) -> &str {
         self.reference.as_ref().unwrap_or(&self.value)
     }
 
-    /// Whether the whole of `text` is as the pattern says. Linear in pattern × text at worst.
+    /// Whether the whole of `text` is as the pattern says. Linear in pattern and text together, and
+    /// without memory of its own: of each part the first place that fits is as good as any.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        let mut parts = self.value.split('*');
-        let first = parts.next().unwrap_or_default();
+        let Some((first, others)) = self.value.split_once('*') else {
+            return self.value == text;
+        };
+        let (middle, last) = others.rsplit_once('*').unwrap_or(("", others));
         let Some(mut rest) = text.strip_prefix(first) else {
             return false;
         };
-        let mut parts: Vec<&str> = parts.collect();
-        let Some(last) = parts.pop() else {
-            return rest.is_empty();
-        };
-        for part in parts {
+        for part in middle.split('*') {
             match rest.find(part) {
                 None => return false,
                 Some(at) => rest = &rest[at + part.len()..],

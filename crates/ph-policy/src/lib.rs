@@ -3,6 +3,7 @@
 //!
 //! Layer 3: no async, no I/O, no clock.
 
+mod access;
 mod auth;
 mod charge;
 mod client;
@@ -13,6 +14,7 @@ pub mod pool;
 mod principal;
 mod route;
 
+pub use access::{Access, By, Decision, Step, Thing, Wanted, Who};
 pub use auth::{Challenge, KEY_PREFIX, KeyText, Presented, Resource, Role, StoredKey, presented};
 pub use charge::{Allowance, Kind, Now, Spent};
 pub use client::{ClientId, ClientRules};

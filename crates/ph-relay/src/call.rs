@@ -1,6 +1,6 @@
 //! One call on its way: its draft, and where its time went.
 
-use crate::guard::Passed;
+use crate::guard::{Listing, Passed};
 use crate::inbound::Client;
 use crate::shared::{Shared, unix_ns};
 use ph_base::trace::{RemoteParent, SpanId, TraceId, traceparent};
@@ -218,6 +218,16 @@ impl Call {
 
     pub(crate) fn trace(&mut self) -> CallTrace {
         self.draft.record().trace
+    }
+
+    /// What the guard remembers of it.
+    pub(crate) fn passed(&self) -> Option<Arc<Passed>> {
+        self.passed.clone()
+    }
+
+    /// What is to be done with the list that answers it.
+    pub(crate) fn listing(&self) -> Option<&Listing> {
+        self.passed.as_ref()?.list.as_ref()
     }
 
     pub(crate) fn set_transport(&mut self, transport: Transport) {

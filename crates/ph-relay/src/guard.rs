@@ -4,13 +4,18 @@
 //! `ph-policy`; here it is asked, and what it needs to remember is kept. Without anything configured there is no
 //! guard, and nothing of a message is looked at.
 
+mod access;
 mod batch;
 mod entry;
+mod lists;
+
+pub(crate) use lists::{LIST_BYTES_MAX, Listing, Lists, unreadable};
 
 use crate::inbound::Client;
 use crate::limits::{Admitted, Gate, LimitStore};
 use crate::reply::OwnError;
 use crate::shared::Shared;
+use access::AccessGate;
 use ph_mcp::{Envelope, Kind};
 use ph_plan::Plan;
 use ph_record::{Limited, RefusedReason, Server};
@@ -19,6 +24,7 @@ use std::time::Instant;
 
 /// What one plan has messages judged by. Each part is `None` unless the plan asks for it.
 pub(crate) struct Guard {
+    access: Option<AccessGate>,
     limits: Option<Gate>,
 }
 
@@ -26,6 +32,8 @@ pub(crate) struct Guard {
 pub(crate) struct Passed {
     /// What limits gave it.
     pub(crate) admitted: Option<Admitted>,
+    /// What is to be done with the list that answers it.
+    pub(crate) list: Option<Listing>,
 }
 
 /// A message that may not go on.
@@ -36,6 +44,17 @@ pub(crate) struct Refusal {
     /// What the record says, where that is more than the client is told.
     pub(crate) why: Option<String>,
     pub(crate) limited: Option<Box<Limited>>,
+}
+
+impl Refusal {
+    pub(crate) fn new(reason: RefusedReason, error: OwnError) -> Box<Self> {
+        Box::new(Self {
+            error,
+            reason,
+            why: None,
+            limited: None,
+        })
+    }
 }
 
 impl Guard {
@@ -50,8 +69,9 @@ impl Guard {
     ) -> Option<Arc<Self>> {
         let labels = &shared.parts.table.limits;
         let limits = Gate::new(plan, labels, limit_store, started);
-        let has_any = limits.is_some();
-        has_any.then(|| Arc::new(Self { limits }))
+        let access = AccessGate::new(plan);
+        let has_any = access.is_some() || limits.is_some();
+        has_any.then(|| Arc::new(Self { access, limits }))
     }
 
     /// Judges one message: of whatever kind, alone or in a batch.
@@ -68,14 +88,30 @@ impl Guard {
         text: &str,
         envelope: &Envelope<'_>,
     ) -> Result<Option<Passed>, Box<Refusal>> {
-        let _ = text;
+        let name = server.name.as_str();
+        if let Some(access) = &self.access {
+            access.judge(name, client, text, envelope)?;
+        }
         if envelope.kind != Kind::Request {
             return Ok(None);
         }
+        let list = self.listing(server, client, envelope);
         let admitted = match &self.limits {
-            Some(gate) => gate.admit(server.name.as_str(), client, envelope).await?,
+            Some(gate) => gate.admit(name, client, envelope).await?,
             None => None,
         };
-        Ok(admitted.is_some().then_some(Passed { admitted }))
+        let has_any = admitted.is_some() || list.is_some();
+        Ok(has_any.then_some(Passed { admitted, list }))
+    }
+
+    /// Judges a request without a message: one that opens a stream or ends a session.
+    ///
+    /// # Errors
+    /// [`Refusal`], of which nothing but the error and the reason is of interest.
+    pub(crate) fn judge_head(&self, server: &Server, client: &Client) -> Result<(), Box<Refusal>> {
+        match &self.access {
+            Some(access) => access.judge_head(server.name.as_str(), client),
+            None => Ok(()),
+        }
     }
 }

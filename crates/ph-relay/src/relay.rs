@@ -277,6 +277,16 @@ impl Relay {
         let (head, body) = request.into_parts();
         let mut client = Client::new(peer, head.headers);
         client.principal = principal;
+        if let (&(HttpMethod::GET | HttpMethod::DELETE), Some(guard)) =
+            (&head.method, &running.guard)
+        {
+            if let Err(refusal) = guard.judge_head(&upstream.server, &client) {
+                let peer = client.peer;
+                self.shared.refused(&upstream.server, refusal.reason, peer);
+                return refusal.error.response(None);
+            }
+            client.listing = guard.stream_listing(&upstream.server, &client);
+        }
         match head.method {
             HttpMethod::POST => match read_body(&client.headers, body, limits).await {
                 Ok(body) => {

@@ -29,10 +29,17 @@ pub(crate) struct Session {
 #[derive(Default)]
 struct Inner {
     client: Option<Arc<str>>,
-    calls: HashMap<MessageId, Arc<Mailbox>>,
+    calls: HashMap<MessageId, Open>,
     questions: HashMap<MessageId, Question>,
     streams: usize,
     ended: bool,
+}
+
+/// A call whose answer is awaited.
+struct Open {
+    mailbox: Arc<Mailbox>,
+    /// Its answer is looked at: no other call may be taken for it.
+    lists: bool,
 }
 
 /// A request of the server that the client has not answered yet.
@@ -94,13 +101,21 @@ impl Session {
         self.inner().client = name;
     }
 
-    /// From now on, word for the call `id` goes to `mailbox`.
-    pub(crate) fn register(&self, id: &MessageId, mailbox: &Arc<Mailbox>) {
+    /// From now on, word for the call `id` goes to `mailbox`. `false` when the id is in flight, and the answer of one of
+    /// the two is to be looked at: a server that answers by the id alone could then answer one on the other's stream.
+    ///
+    /// - `lists`: that of this one is.
+    pub(crate) fn register(&self, id: &MessageId, mailbox: &Arc<Mailbox>, lists: bool) -> bool {
         let mut inner = self.inner();
+        if inner.calls.get(id).is_some_and(|open| lists || open.lists) {
+            return false;
+        }
         if inner.ended {
             mailbox.put(Signal::SessionEnded);
         }
-        inner.calls.insert(id.clone(), Arc::clone(mailbox));
+        let mailbox = Arc::clone(mailbox);
+        inner.calls.insert(id.clone(), Open { mailbox, lists });
+        true
     }
 
     /// The call `id` of `mailbox` is over.
@@ -108,7 +123,7 @@ impl Session {
         let mut inner = self.inner();
         // An id that was used twice belongs to the later call.
         if let Some(other) = inner.calls.remove(id)
-            && !Arc::ptr_eq(&other, mailbox)
+            && !Arc::ptr_eq(&other.mailbox, mailbox)
         {
             inner.calls.insert(id.clone(), other);
         }
@@ -116,7 +131,7 @@ impl Session {
 
     /// The client takes the call `id` back.
     pub(crate) fn cancelled(&self, id: &MessageId) {
-        if let Some(mailbox) = self.inner().calls.get(id) {
+        if let Some(Open { mailbox, .. }) = self.inner().calls.get(id) {
             mailbox.put(Signal::Cancelled(id.clone()));
         }
     }
@@ -127,7 +142,7 @@ impl Session {
         let Some(id) = message.message_id() else {
             return;
         };
-        if let Some(mailbox) = self.inner().calls.get(&id) {
+        if let Some(Open { mailbox, .. }) = self.inner().calls.get(&id) {
             mailbox.put(Signal::Answered(
                 id,
                 Box::new(message.clone()),
@@ -194,7 +209,7 @@ impl Session {
         let calls = std::mem::take(&mut inner.calls);
         let questions = std::mem::take(&mut inner.questions);
         drop(inner);
-        for mailbox in calls.into_values() {
+        for Open { mailbox, .. } in calls.into_values() {
             mailbox.put(Signal::SessionEnded);
         }
         for question in questions.into_values() {

@@ -11,6 +11,10 @@
 //! `data` is reported too (its `id` or `retry` matters for resumption), and `id` is that of this
 //! event alone, not the last one seen.
 
+mod hold;
+
+pub use hold::{EventHold, EventTooLong, data_of, with_data};
+
 use memchr::memchr2;
 
 /// A comment that keeps an idle connection from being dropped, with its blank line.

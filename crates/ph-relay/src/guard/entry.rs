@@ -5,11 +5,13 @@ use super::{Guard, Refusal};
 use crate::call::Call;
 use crate::inbound::Client;
 use crate::relay::{Relay, Upstream, Way};
+use crate::reply::OwnError;
 use bytes::Bytes;
 use http::Response;
 use ph_mcp::envelope::{self, Body as RpcBody};
+use ph_mcp::error::code;
 use ph_mcp::{Envelope, Kind};
-use ph_record::{Ending, Transport};
+use ph_record::{Ending, RefusedReason, Transport};
 use ph_wire::body::Body;
 use std::ops::Range;
 use std::sync::Arc;
@@ -150,6 +152,12 @@ impl Guard {
     ) -> Vec<(usize, Box<Refusal>)> {
         let mut refused = Vec::new();
         for (nth, (_, envelope)) in members.iter().enumerate() {
+            if self.is_unclear(text, members, nth) {
+                let why = "this request id stands in the batch twice";
+                let error = OwnError::new(400, code::INVALID_REQUEST, why);
+                refused.push((nth, Refusal::new(RefusedReason::DuplicateId, error)));
+                continue;
+            }
             match self.judge(&upstream.server, client, text, envelope).await {
                 Ok(Some(passed)) => {
                     let id = envelope.message_id(text);
@@ -160,6 +168,21 @@ impl Guard {
             }
         }
         refused
+    }
+}
+
+impl Guard {
+    /// Whether an answer to this member could be taken for one to an earlier member, and lists of one are looked at.
+    fn is_unclear(&self, text: &str, members: &[Member<'_>], nth: usize) -> bool {
+        let requests = |(_, e): &&Member<'_>| e.kind == Kind::Request;
+        let lists = members.iter().filter(requests);
+        if !lists.clone().any(|(_, e)| self.looks_at(e)) {
+            return false;
+        }
+        let id = members[nth].1.message_id(text);
+        let mut before = members[..nth].iter().filter(requests);
+        let is_request = members[nth].1.kind == Kind::Request;
+        is_request && before.any(|(_, e)| e.message_id(text) == id)
     }
 }
 

@@ -8,24 +8,28 @@
 //!   another stream of the session (`Last-Event-ID`).
 
 mod heard;
+pub(super) mod lists;
 mod wait;
 
 use super::HttpServer;
 use super::forward::{chain, upstream_failure};
 use crate::call::{Call, Context};
 use crate::drive::Carried;
+use crate::guard::Lists;
 use crate::heard::{Heard, Tee};
 use crate::inbound::Client;
 use crate::reply::{OwnError, Reply};
+use crate::session::Session;
 use crate::signal::Mailbox;
 use crate::tuning::Tuning;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod};
+use lists::HeldEvents;
 use ph_base::{Era, Method};
 use ph_mcp::error::code;
 use ph_mcp::{AnswerScan, Kind, MessageId};
-use ph_record::Ending;
+use ph_record::{Ending, RefusedReason};
 use ph_wire::body::{Body, Piece};
 use ph_wire::upstream::{self, SendError};
 use std::pin::pin;
@@ -121,17 +125,21 @@ impl Exchange {
     }
 
     async fn run(&mut self) {
-        if let Some(session) = &self.client.session {
-            for id in self.calls.iter().filter_map(|c| c.id.as_ref()) {
-                session.register(id, &self.mailbox);
-            }
-        }
         let session = self.client.session.clone();
+        let is_clear = session
+            .as_ref()
+            .is_none_or(|session| self.register(session));
         let ids: Vec<MessageId> = match &session {
             Some(_) => self.calls.iter().filter_map(|c| c.id.clone()).collect(),
             None => Vec::new(),
         };
-        let _ = self.converse().await;
+        if is_clear {
+            let _ = self.converse().await;
+        } else {
+            let text = "this request id is in flight already in this session";
+            let error = OwnError::new(400, code::INVALID_REQUEST, text);
+            let _ = self.refuse(&error, Ending::Refused(RefusedReason::DuplicateId));
+        }
         self.reply.cut();
         // Every way out has ended its calls; one that has not is ended here rather than lost.
         self.end_all(Ending::ServerDied);
@@ -140,6 +148,16 @@ impl Exchange {
                 session.forget(id, &self.mailbox);
             }
         }
+    }
+
+    /// `false` when an id is in flight that must not be so twice.
+    fn register(&self, session: &Session) -> bool {
+        let mut calls = self.calls.iter();
+        calls.all(|call| {
+            let lists = call.listing().is_some();
+            let id = call.id.as_ref();
+            id.is_none_or(|id| session.register(id, &self.mailbox, lists))
+        })
     }
 
     async fn converse(&mut self) -> Result<(), Over> {
@@ -152,8 +170,10 @@ impl Exchange {
         let _open = self.is_stream.then(|| Open::new(&server));
         let answer = self.send(&server).await?;
         server.mind_status(self.client.session_id(), self.era, answer.status);
-        if is_event_stream(&answer.headers) {
-            self.events(answer).await
+        if let Some(lists) = Lists::of(&self.calls) {
+            self.listed(&server, answer, &lists).await
+        } else if is_event_stream(&answer.headers) {
+            self.events(answer, &mut None).await
         } else {
             self.whole(&server, answer).await
         }
@@ -278,7 +298,13 @@ impl Exchange {
     }
 
     /// An event stream: passed on piece by piece, read on the side.
-    async fn events(&mut self, answer: upstream::Answer) -> Result<(), Over> {
+    ///
+    /// - `held`: what is to see each event before it goes on.
+    async fn events(
+        &mut self,
+        answer: upstream::Answer,
+        held: &mut Option<HeldEvents<'_>>,
+    ) -> Result<(), Over> {
         let upstream::Answer {
             status,
             mut headers,
@@ -303,7 +329,9 @@ impl Exchange {
                 })
             .min(self.deadline);
             let comment_at = Instant::now() + quiet;
-            let frame = if tee.is_inside_event() || self.reply.gone {
+            // What is held goes on in whole events.
+            let is_inside = held.is_none() && tee.is_inside_event();
+            let frame = if is_inside || self.reply.gone {
                 Some(self.piece(&mut body).await?)
             } else {
                 self.piece_or(&mut body, comment_at).await?
@@ -318,6 +346,10 @@ impl Exchange {
                 Some(Ok(Some(piece))) => {
                     quiet = self.tuning.keep_alive;
                     last = Instant::now();
+                    if let Some(held) = held {
+                        self.pass_held(held, &mut tee, &piece).await?;
+                        continue;
+                    }
                     let heard = tee.push(&piece);
                     self.pass_heard(piece, heard).await?;
                 }

@@ -1,8 +1,10 @@
 //! A GET: the standing event stream of a legacy session, or whatever the upstream makes of it.
 
 use super::HttpServer;
+use super::exchange::lists::{is_encoded, seen};
 use super::forward::{chain, upstream_failure};
 use crate::call::Call;
+use crate::guard::{LIST_BYTES_MAX, Listing, unreadable};
 use crate::heard::{Heard, Tee};
 use crate::inbound::Client;
 use crate::reply::{OwnError, Reply};
@@ -10,8 +12,10 @@ use bytes::Bytes;
 use http::{Method as HttpMethod, Response};
 use ph_mcp::Kind;
 use ph_mcp::error::code;
+use ph_mcp::lists::ListFault;
 use ph_record::{EventKind, Replica};
 use ph_wire::body::{Body, Piece};
+use ph_wire::sse::EventHold;
 use ph_wire::upstream::Answer;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -27,6 +31,13 @@ impl HttpServer {
             Err(error) => return error.response(None),
         };
         self.mind_status(client.session_id(), client.era_of_head(), answer.status);
+        // An answer may come on it a second time, and with it a list.
+        let listing = client.listing.take();
+        let listing = listing.filter(|_| answer.status.is_success());
+        if listing.is_some() && is_encoded(&answer.headers) {
+            let fault = ListFault::Odd("it is compressed");
+            return unreadable(self.server.name.as_str(), fault).response(None);
+        }
         let (mut reply, response) = Reply::new();
         reply.begin(answer.status, answer.headers.clone(), None);
         let tracker = self.shared.parts.calls.clone();
@@ -39,6 +50,7 @@ impl HttpServer {
                 client,
                 reply,
                 tee: Tee::new(),
+                held: listing.map(|l| (l, EventHold::new(LIST_BYTES_MAX))),
                 messages: 0,
             };
             let begun = Instant::now();
@@ -105,6 +117,8 @@ struct Stream {
     client: Client,
     reply: Reply,
     tee: Tee,
+    /// What sees each event before it goes on.
+    held: Option<(Listing, EventHold)>,
     messages: u64,
 }
 
@@ -126,7 +140,9 @@ impl Stream {
                 () = self.reply.closed() => return,
             };
             match next {
-                Err(_) if self.tee.is_inside_event() || !status.is_success() => {}
+                Err(_)
+                    if self.held.is_none() && self.tee.is_inside_event()
+                        || !status.is_success() => {}
                 Err(_) => {
                     if let Some(room) = self.reply.room_now() {
                         room.send(Piece::Data(Bytes::from_static(ph_wire::sse::KEEP_ALIVE)));
@@ -137,6 +153,11 @@ impl Stream {
                     return self.reply.end().await;
                 }
                 Ok(Err(_)) => return self.reply.cut(),
+                Ok(Ok(Some(data))) if self.held.is_some() => {
+                    if !self.carry_held(&data).await {
+                        return self.reply.cut();
+                    }
+                }
                 Ok(Ok(Some(data))) => {
                     for heard in self.tee.push(&data) {
                         self.hear(&heard);
@@ -148,6 +169,51 @@ impl Stream {
             }
             quiet = self.server.tuning.load().keep_alive;
         }
+    }
+
+    /// Hands on the events that are whole with `data`. `false` when the stream is over: the client has left, or an
+    /// event could be a list and cannot be read.
+    async fn carry_held(&mut self, data: &[u8]) -> bool {
+        let Some((listing, mut hold)) = self.held.take() else {
+            return false;
+        };
+        hold.push(data);
+        let goes_on = loop {
+            let event = match hold.next_event() {
+                Ok(Some(event)) => event,
+                Ok(None) => break true,
+                Err(_) => {
+                    self.note_unreadable(ListFault::TooLong);
+                    break false;
+                }
+            };
+            let shown = match seen(&event, |data| listing.pass(data)) {
+                Ok(shown) => shown,
+                Err(fault) => {
+                    self.note_unreadable(fault);
+                    break false;
+                }
+            };
+            for heard in self.tee.push(&event) {
+                self.hear(&heard);
+            }
+            let event = shown.unwrap_or_else(|| event.into());
+            if !self.reply.piece(event).await {
+                break false;
+            }
+        };
+        self.held = Some((listing, hold));
+        goes_on
+    }
+
+    fn note_unreadable(&self, fault: ListFault) {
+        let server = &self.server;
+        let text = format!("GET stream cut, since an event of it cannot be shown: {fault}").into();
+        let warning = true;
+        let note = EventKind::Note { warning, text };
+        server
+            .shared
+            .event(Some(&server.server), Replica::None, note);
     }
 
     fn hear(&mut self, Heard { message, bytes }: &Heard) {

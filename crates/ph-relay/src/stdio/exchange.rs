@@ -12,6 +12,7 @@ use super::waiter::{Restore, Waiter};
 use crate::call::Call;
 use crate::cancel::{CancelCause, on_cancel};
 use crate::drive::Carried;
+use crate::guard::{Lists, unreadable};
 use crate::reply::{OwnError, Reply, json_headers};
 use crate::shared::Shared;
 use crate::tuning::Tuning;
@@ -311,6 +312,17 @@ impl Exchange {
                 self.link.tools.learn(&bytes);
             }
         }
+        let bytes = match Lists::of(std::slice::from_ref(&self.call)) {
+            None => bytes,
+            Some(lists) => match lists.pass(bytes) {
+                Ok(shown) => shown,
+                Err(fault) => {
+                    let error = unreadable(self.server.name.as_str(), fault);
+                    self.call.answered();
+                    return self.ended(Ending::BadAnswer, Some(error), stream).await;
+                }
+            },
+        };
         if let (Method::Initialize, Some(session)) = (self.call.method, &self.session) {
             session.negotiated(message.protocol_version.as_deref());
         }

@@ -5,6 +5,7 @@
     reason = "a test that cannot set itself up has failed"
 )]
 
+mod access;
 mod asking;
 mod bad_input;
 mod client;

@@ -258,14 +258,18 @@ impl Exchange {
         let ending = on_cancel(self.era, cause)
             .ending
             .unwrap_or(Ending::ServerDied);
-        let error = OwnError::new(status, code, text);
+        self.failed(&OwnError::new(status, code, text), ending)
+    }
+
+    /// Tells the client an error of ours, as far as it can still be told, and ends every call with `ending`.
+    pub(super) fn failed(&mut self, error: &OwnError, ending: Ending) -> Over {
         if !self.reply.has_head() {
-            return self.refuse(&error, ending);
+            return self.refuse(error, ending);
         }
         // A blank line ends whatever event the server was in the middle of.
         let mut events = b"\n\n".to_vec();
         for call in &mut self.calls {
-            call.set_error(text);
+            call.set_error(&error.message);
             ph_wire::sse::write_event(
                 &mut events,
                 None,
