@@ -25,7 +25,7 @@ pub enum Change {
     HealthChanged(ServerName),
     /// The data listener has to be bound anew.
     ListenChanged,
-    /// Who may call: accepted hosts and origins, authentication, rules of access, where `/metrics` is served.
+    /// Who may call: accepted hosts and origins, authentication, rules of access, TLS, where `/metrics` is served.
     AccessChanged,
     /// Bounds on HTTP heads, bodies and connections: from the next request.
     HttpChanged,
@@ -39,7 +39,7 @@ pub enum Change {
     MetricsChanged,
     /// Export of spans.
     OtlpChanged,
-    /// The admin listener has to be bound anew, or closed.
+    /// The admin listener has to be bound anew or closed, or asks for something else of whoever comes.
     AdminChanged,
     /// What is kept and for how long. Switching the store on or off needs a restart.
     StoreChanged,
@@ -73,7 +73,17 @@ impl Plan {
                 plan.allowed_origins.clone(),
                 plan.auth.clone(),
                 plan.access.clone(),
+                plan.tls.clone(),
                 plan.metrics_on_data_listener,
+            )
+        };
+        let admin = |plan: &Self| {
+            let admin = &plan.admin;
+            (
+                plan.admin_address(),
+                admin.auth,
+                admin.tls.clone(),
+                admin.allowed_hosts.clone(),
             )
         };
         let whole = [
@@ -94,10 +104,7 @@ impl Plan {
             ),
             (old.metrics != new.metrics, Change::MetricsChanged),
             (old.otlp != new.otlp, Change::OtlpChanged),
-            (
-                old.admin_address() != new.admin_address(),
-                Change::AdminChanged,
-            ),
+            (admin(old) != admin(new), Change::AdminChanged),
             (old.store != new.store, Change::StoreChanged),
             (old.scrape != new.scrape, Change::ScrapeChanged),
             (old.sinks != new.sinks, Change::SinksChanged),

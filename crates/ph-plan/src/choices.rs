@@ -88,6 +88,16 @@ choice! {
 }
 
 choice! {
+    /// Who may use the admin listener.
+    pub enum AdminAuth {
+        /// Whoever reaches it, as an admin: it takes no address but loopback ones then, or asks for certificates.
+        Local = "local",
+        /// Holders of a key with a role, from anywhere.
+        Keys = "keys",
+    }
+}
+
+choice! {
     /// How the children of a stdio server are shared among client sessions.
     pub enum Isolation {
         /// One child per legacy session, one pool for stateless servers.

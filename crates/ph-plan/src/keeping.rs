@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::checked::{FilePath, HeaderKey};
-use crate::choices::{Fsync, LogLevel, OtlpProtocol, RecordKind, WhenFull};
+use crate::checked::{FilePath, HeaderKey, HostName};
+use crate::choices::{AdminAuth, Fsync, LogLevel, OtlpProtocol, RecordKind, WhenFull};
 use crate::labels::LabelName;
+use crate::listeners::Tls;
 use crate::mapping::MapItem;
 use crate::plan::{hours, minutes, ms, secs};
 use crate::section::section;
@@ -19,9 +20,16 @@ section! {
     pub struct Admin {
         /// Whether there is one.
         enabled: bool = true;
-        /// Its address, loopback only. Without it 127.0.0.1 and the port after that of `listen`;
-        /// port 0 lets the operating system choose.
+        /// Its address. Without it 127.0.0.1 and the port after that of `listen`; port 0 lets the operating
+        /// system choose. One beyond loopback needs `auth: keys` or certificates of clients.
         listen: Option<SocketAddr> = None;
+        /// Who may use it: `local` whoever reaches it, `keys` holders of a key with a role
+        /// (`pilothouse keys create --role viewer NAME`).
+        auth: AdminAuth = AdminAuth::Local;
+        /// TLS of this listener.
+        tls: Option<Tls> = None;
+        /// Further `Host` names that are accepted besides the loopback names, without port.
+        allowed_hosts: Vec<HostName> = Vec::new();
     }
 }
 

@@ -11,6 +11,7 @@ mod clients;
 mod keeping;
 mod labels;
 mod lint;
+mod listeners;
 mod load;
 mod matcher;
 mod notify;
@@ -50,12 +51,13 @@ pub use auth::{Anonymous, Auth, AuthChecks, Issuer, IssuerName, JwtAlgorithm};
 pub use changes::Change;
 pub use checked::{EnvName, FilePath, GroupLabel, HeaderKey, HostName, KeyPart, Origin, ScopeName};
 pub use choices::{
-    ClientIdFrom, Exposure, ForwardedBy, Fsync, Isolation, LimitKey, LogLevel, OnFailure,
-    OtlpProtocol, RecordKind, RefuseWith, WhenFull,
+    AdminAuth, ClientIdFrom, Exposure, ForwardedBy, Fsync, Isolation, LimitKey, LogLevel,
+    OnFailure, OtlpProtocol, RecordKind, RefuseWith, WhenFull,
 };
 pub use clients::{Clients, Network};
 pub use keeping::{Admin, Elasticsearch, OtlpSink, Scrape, Sink, Store};
 pub use labels::{JobName, LabelName, SinkName};
+pub use listeners::Tls;
 pub use load::{Loaded, NoServer, load};
 pub use matcher::{AlertMatcher, MatchOp};
 pub use notify::{

@@ -20,7 +20,7 @@ use crate::text::{Endpoint, Text};
 use crate::tree::{Step, Tree};
 use crate::units::show_duration;
 use crate::value::Value;
-use crate::{json, lint, notify, slos, yaml};
+use crate::{json, lint, listeners, notify, slos, yaml};
 
 /// A plan with its warnings, or everything that is wrong; in the order of the text.
 pub type Loaded = Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>>;
@@ -105,38 +105,7 @@ impl Plan {
             ..Self::default()
         })
     }
-
-    /// Whether anybody on the network could read the record: the admin listener has no
-    /// authentication yet. To be asked again whenever `admin.listen` is set from elsewhere than
-    /// the text.
-    ///
-    /// # Errors
-    /// [`Problem::Unsafe`] for an admin listener beyond loopback.
-    pub fn check_admin(&self) -> Result<(), Problem> {
-        match self.admin_address() {
-            Some(address) if !address.ip().is_loopback() => Err(Problem::Unsafe { what: UNREAD }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether anybody on the network could call the servers unchecked. To be asked again
-    /// whenever `listen` is set from elsewhere than the text.
-    ///
-    /// # Errors
-    /// [`Problem::Unsafe`] for a listener beyond loopback without `auth`, or with `anonymous: allow`.
-    pub fn check_exposure(&self) -> Result<(), Problem> {
-        let is_exposed = !self.listen.ip().is_loopback() && self.auth.lets_anybody_in();
-        if is_exposed {
-            Err(Problem::Unsafe { what: UNCHECKED })
-        } else {
-            Ok(())
-        }
-    }
 }
-
-const UNCHECKED: &str = "anybody who reaches this address could call the servers";
-
-const UNREAD: &str = "anybody who reaches this address could read the record of every call";
 
 /// Why a command line names no server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -233,14 +202,7 @@ pub(crate) fn tree_of(
 
 /// What no single field can judge.
 fn check(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
-    // The default is not exposed: the address was written.
-    if let (Err(problem), Some(entry)) = (plan.check_exposure(), root.entry("listen")) {
-        let hint = Some(EXPOSED_HINT.to_owned());
-        reader.within(entry, |reader| {
-            reader.report_with(&entry.value.at, problem, hint);
-        });
-    }
-    check_admin(plan, root, reader);
+    listeners::check(plan, root, reader);
     check_scrape(plan, root, reader);
     check_redaction(root, reader);
     check_sinks(plan, root, reader);
@@ -269,23 +231,6 @@ fn check(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
     // What has to be mended is looked at first.
     if !reader.has_error() {
         lint::check(root, reader);
-    }
-}
-
-fn check_admin(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
-    let Err(problem) = plan.check_admin() else {
-        return;
-    };
-    let Some(block) = root.entry("admin") else {
-        return;
-    };
-    if let Some(entry) = block.value.entry("listen") {
-        let hint = Some("give it a loopback address such as `127.0.0.1:3001`".to_owned());
-        reader.within(block, |reader| {
-            reader.within(entry, |reader| {
-                reader.report_with(&entry.value.at, problem, hint);
-            });
-        });
     }
 }
 
@@ -374,7 +319,5 @@ fn check_sinks(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
         });
     }
 }
-
-const EXPOSED_HINT: &str = "listen on 127.0.0.1, or have callers checked: `auth: {api_keys: true}`, or `auth: external` where a mesh or proxy does it";
 
 const SERVERS_HINT: &str = "name at least one: `servers: {files: {command: my-server}}`";

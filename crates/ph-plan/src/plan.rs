@@ -13,6 +13,7 @@ use crate::choices::{Exposure, LogLevel, OtlpProtocol};
 use crate::clients::Clients;
 use crate::keeping::{Admin, Scrape, Sink, Store};
 use crate::labels::{JobName, SinkName};
+use crate::listeners::Tls;
 use crate::notify::Notify;
 use crate::rate_limits::{LimitName, RateLimit};
 use crate::redaction::Redaction;
@@ -29,6 +30,8 @@ section! {
     pub struct Plan {
         /// Address of the data listener. Port 0 lets the operating system choose.
         listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 3000));
+        /// TLS of the data listener.
+        tls: Option<Tls> = None;
         /// Directory of logs and records. Without it the state directory of the user is taken
         /// (`$XDG_STATE_HOME/pilothouse`).
         data_dir: Option<FilePath> = None;
@@ -112,12 +115,23 @@ section! {
         request_bytes_max: ByteSize = ByteSize::mib(4), in ByteSize::kib(1)..=ByteSize::gib(1);
         /// Largest request head (request line and headers); beyond it 431.
         head_bytes_max: ByteSize = ByteSize::kib(64), in ByteSize::kib(8)..=ByteSize::mib(1);
+        /// Most headers of a request; beyond it 431.
+        headers_max: u32 = 100, in 16..=1000;
+        /// Time for a TLS handshake and for a request head to arrive; beyond it the connection is closed.
+        head_timeout: Duration = secs(30), in ms(10)..=hours(1);
         /// Time for a request body to arrive; beyond it 408.
         body_timeout: Duration = secs(30), in ms(10)..=hours(1);
+        /// Time in which a client takes nothing of what it is sent; beyond it the connection is closed.
+        write_timeout: Duration = secs(30), in ms(10)..=hours(1);
         /// Quiet time of an event stream after which a comment is sent to keep it open.
         keep_alive_comment: Duration = secs(15), in secs(1)..=hours(1);
         /// Client connections at the same time; further ones wait to be accepted.
         connections_max: u32 = 4096, in 1..=1_000_000;
+        /// Of these, connections of one address (of a /64 network of IPv6); further ones are closed at once. Those of
+        /// `clients.trusted_proxies` have no such bound.
+        connections_per_peer_max: u32 = 1024, in 1..=1_000_000;
+        /// Requests at the same time on one connection of HTTP/2.
+        h2_streams_max: u32 = 256, in 1..=10_000;
     }
 }
 
@@ -230,7 +244,15 @@ impl Plan {
     pub fn external_url(&self) -> String {
         match &self.notify.external_url {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-            None => format!("http://{}", self.admin_address().unwrap_or(self.listen)),
+            None => {
+                let scheme = if self.admin.tls.is_some() {
+                    "https"
+                } else {
+                    "http"
+                };
+                let address = self.admin_address().unwrap_or(self.listen);
+                format!("{scheme}://{address}")
+            }
         }
     }
 

@@ -129,6 +129,12 @@ metrics! {
         "Requests refused by Pilothouse before the server saw them; server is empty when none could be told.";
     AUTH_FAILURES = "mcp_auth_failures_total", Counter, ["server", "reason"], &[],
         "Requests that did not show who they are from; missing is also the first request of each client that comes without a token to learn where to get one.";
+    TURNED_AWAY = "pilothouse_connections_turned_away_total", Counter, ["listener", "reason"], &[],
+        "Connections not taken or ended for what their client did or left undone, by listener and reason.";
+    TLS_EXPIRY = "pilothouse_tls_certificate_expiry_timestamp_seconds", Gauge, ["listener"], &[],
+        "When the certificate that a listener shows ends, in Unix seconds; absent without TLS.";
+    TLS_RELOADS = "pilothouse_tls_reloads_total", Counter, ["listener", "result"], &[],
+        "Changed certificate files by what became of them (taken, refused).";
     RATE_LIMITED = "mcp_rate_limited_total", Counter, ["server", "limit"], &[],
         "Calls refused by a limit.";
     RATE_LIMIT_DRY_RUN = "mcp_rate_limit_dry_run_total", Counter, ["server", "limit"], &[],

@@ -1,6 +1,6 @@
 //! The admin listener: the API, and what it takes in for the store.
 
-use crate::few::Few;
+use crate::doors::Doors;
 use crate::front::Front;
 use crate::home::Home;
 use crate::keys::KeyDesk;
@@ -10,10 +10,16 @@ use crate::rules::Running;
 use crate::sinks::Sinks;
 use crate::start_error::StartError;
 use crate::stores::Readers;
+use axum::body::Body;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
 use ph_api::{Ingested, IngestedKind, Intake, Sources, SpanMetrics};
 use ph_policy::HeadRules;
 use ph_recorder::Keeper;
 use ph_store::logs::{Entry, Kind, Level};
+use ph_wire::listener::{self, Place, Service, Stop};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -22,6 +28,7 @@ use tokio_util::task::TaskTracker;
 
 /// What the API is made of; the same for every listener that a reload makes.
 pub(crate) struct Admin {
+    pub(crate) doors: Arc<Doors>,
     pub(crate) front: Front,
     pub(crate) readers: Option<Readers>,
     pub(crate) sinks: Option<Arc<Sinks>>,
@@ -53,7 +60,7 @@ impl Admin {
     /// directory where that is.
     pub(crate) fn serve(&self, listener: TcpListener, home: &Home) -> std::io::Result<Open> {
         let address = listener.local_addr()?;
-        home.write_admin_address(address)?;
+        home.write_admin_address(address, self.doors.has_tls_for_admin())?;
         let end = self.end.child_token();
         let sources = Sources {
             numbers: self
@@ -77,12 +84,16 @@ impl Admin {
             end: end.clone(),
         };
         let router = ph_api::router(sources, self.front.beside());
-        let closing = end.clone();
+        let service = Api(TowerToHyperService::new(router));
+        let stop = Stop {
+            accept: end.clone(),
+            // Answers end by themselves, or with the process.
+            abort: CancellationToken::new(),
+            connections: self.tasks.clone(),
+        };
+        let door = Arc::clone(&self.doors.admin);
         self.tasks.spawn(async move {
-            let served = axum::serve(Few::new(listener), router)
-                .with_graceful_shutdown(async move { closing.cancelled().await });
-            // It never gives up by itself.
-            let _ended = served.await;
+            listener::serve(listener, Place::Here, service, door, stop).await;
         });
         Ok(Open { address, end })
     }
@@ -92,6 +103,21 @@ impl Open {
     /// Takes no more, and ends what has no end of its own.
     pub(crate) fn close(self) {
         self.end.cancel();
+    }
+}
+
+/// The API as the listener asks it.
+#[derive(Clone)]
+struct Api(TowerToHyperService<axum::Router>);
+
+impl Service for Api {
+    type Body = Body;
+
+    async fn answer(&self, request: Request<Incoming>, _peer: SocketAddr) -> Response<Body> {
+        match self.0.call(request.map(Body::new)).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
     }
 }
 

@@ -3,16 +3,18 @@
 use crate::admin::{self, Admin};
 use crate::announcer::Announcer;
 use crate::disk::Disk;
+use crate::doors::{Doors, Prepared};
 use crate::front::Front;
 use crate::home::Home;
 use crate::keys;
 use crate::limits::LimitsHome;
 use crate::notify::{self, Desk};
 use crate::objectives::Held;
-use crate::rules::{self, Parts, RuleSet, Running};
+use crate::parts::{start_rules, start_sinks, start_tails};
+use crate::rules::{self, RuleSet, Running};
 use crate::scrapes::Scrapes;
 use crate::settings::{self, Environment};
-use crate::sinks::{self, Sinks};
+use crate::sinks::Sinks;
 use crate::start_error::StartError;
 use crate::stores;
 use arc_swap::ArcSwap;
@@ -21,10 +23,9 @@ use ph_auth::{Auth, Keyring};
 use ph_plan::Plan;
 use ph_policy::Routes;
 use ph_record::{EventKind, Observation, RecordSink, Replica, ServerEvent, ServerTable};
-use ph_recorder::{FlushReport, Recorder, RecorderError, Start, Tails};
+use ph_recorder::{FlushReport, Recorder, Start, Tails};
 use ph_relay::{Relay, Shared, SharedParts};
-use ph_sinks::StoreFeed;
-use ph_wire::listener::{self, Limits, Stop};
+use ph_wire::listener::{self, Place, Stop};
 use ph_wire::reaper::Reaper;
 use ph_wire::workers::Workers;
 use std::io::Write;
@@ -81,6 +82,7 @@ pub struct Daemon {
     relay: Arc<Relay>,
     front: Front,
     open: Open,
+    doors: Arc<Doors>,
     admin: Admin,
     admin_open: Option<admin::Open>,
     /// Log files of tools; `None` while nothing is kept.
@@ -127,6 +129,7 @@ impl Daemon {
         } = boot;
         // First of all, so that it inherits nothing.
         let reaper = Reaper::start(&executable).map_err(StartError::Reaper)?;
+        let doors = Prepared::of(&plan)?;
         let listener = bind(plan.listen).await?;
         let address = listener.local_addr().unwrap_or(plan.listen);
         let admin_listener = match plan.admin_address() {
@@ -137,7 +140,10 @@ impl Daemon {
         let settings = settings::recorder(&plan, &environment, &home, address)?;
         let workers = Arc::new(Workers::start(worker_count).map_err(StartError::Workers)?);
         let servers = Arc::new(ServerTable::default());
-        let otel_env = settings::otel_env(&settings, admin_address);
+        let otel_env = settings::otel_env(
+            &settings,
+            admin_address.map(|address| (address, plan.admin.tls.is_some())),
+        );
         let traced = settings::is_traced(&plan, &settings, admin_address);
         let say = Arc::clone(&complain);
         let (keep, readers) =
@@ -190,6 +196,8 @@ impl Daemon {
         let spans = Arc::new(SpanMetrics::default());
         recorder.add_source(spans.clone());
         recorder.add_source(Disk::watch(home.path()));
+        let doors = Doors::open(doors, &complain);
+        recorder.add_source(Arc::<Doors>::clone(&doors));
         let sinks = start_sinks(
             &plan,
             &home,
@@ -197,12 +205,14 @@ impl Daemon {
             readers.as_ref(),
             &version,
             &complain,
+            SINKS_STOP_MAX,
         )
         .await?;
         let desk = Desk::start(&plan, &home, &recorder, admin_address, &version, &complain).await?;
         let rules = start_rules(&recorder, readers.as_ref(), &desk, tell)?;
         let remote = Running::remote_of(&plan)?;
         let admin = Admin {
+            doors: Arc::clone(&doors),
             objectives: Arc::new(Held::new(&plan, remote.clone())),
             rules: Arc::clone(&rules),
             desk: desk.clone(),
@@ -238,6 +248,7 @@ impl Daemon {
             relay,
             front,
             open,
+            doors,
             admin,
             admin_open,
             tails,
@@ -317,6 +328,7 @@ impl Daemon {
             (None, true) => None,
             (None, false) => self.admin_address(),
         };
+        let doors = Prepared::of(&plan)?;
         let told = notify::settings(&plan, admin_next)?;
         if plan.store.enabled != self.plan.store.enabled {
             (self.complain)("`store.enabled` changes with the next start");
@@ -327,6 +339,7 @@ impl Daemon {
         self.shared
             .configure(traced, settings::params_bytes_max(&plan));
         self.front.auth.apply(&plan);
+        self.doors.apply(doors, &self.complain);
         self.front.routes.store(Arc::new(Routes::new(&plan)));
         if let Some(tails) = &self.tails {
             tails.replace(settings::tail_files(&plan));
@@ -345,6 +358,10 @@ impl Daemon {
         self.rule_set = rules;
         if admin_moved {
             self.move_admin(admin_listener)?;
+        } else if let Some(open) = &self.admin_open {
+            let with_tls = self.doors.has_tls_for_admin();
+            let written = self.home.write_admin_address(open.address, with_tls);
+            written.map_err(StartError::Home)?;
         }
         // Before the rules, so that what fires anew has its receiver.
         self.desk.apply(told).await;
@@ -465,19 +482,16 @@ impl Daemon {
     }
 
     fn listen(&self, listener: tokio::net::TcpListener, accept: CancellationToken) {
-        let http = &self.plan.http;
-        let limits = Limits {
-            head_bytes_max: http.head_bytes_max.as_usize(),
-            head_timeout: http.body_timeout,
-            connections_max: usize::try_from(http.connections_max).unwrap_or(usize::MAX),
-        };
         let stop = Stop {
             accept,
             abort: self.abort.clone(),
             connections: self.connections.clone(),
         };
         let (workers, front) = (Arc::clone(&self.workers), self.front.clone());
-        tokio::spawn(async move { listener::serve(listener, &workers, front, limits, stop).await });
+        let door = Arc::clone(&self.doors.data);
+        tokio::spawn(async move {
+            listener::serve(listener, Place::Workers(&workers), front, door, stop).await;
+        });
     }
 
     fn note(&self, kind: EventKind) {
@@ -511,72 +525,6 @@ const SINKS_STOP_MAX: Duration = Duration::from_secs(2);
 const STORE_CLOSE_MIN: Duration = Duration::from_secs(1);
 /// Every rung of the ladder that ends a child is bounded; this bounds them all together.
 const CHILDREN_STOP_MAX: Duration = Duration::from_secs(30);
-
-/// Gets ready to evaluate rules over what is kept.
-fn start_rules(
-    recorder: &Recorder,
-    readers: Option<&stores::Readers>,
-    desk: &Desk,
-    say: Arc<dyn Fn(&str) + Send + Sync>,
-) -> Result<Arc<Running>, StartError> {
-    let kept = readers.map(|readers| readers.series.clone());
-    let running = Running::start(Parts {
-        recorder: recorder.clone(),
-        kept: kept.zip(recorder.keeper()),
-        notifier: desk.notifier(),
-        say,
-    });
-    Ok(Arc::new(running.map_err(StartError::Rules)?))
-}
-
-/// Follows the log files of the plan, if anything is kept.
-fn start_tails(
-    plan: &Plan,
-    home: &Home,
-    recorder: &Recorder,
-    complain: &Arc<dyn Fn(&str) + Send + Sync>,
-) -> Result<Option<Tails>, StartError> {
-    let Some(keeper) = recorder.keeper() else {
-        return Ok(None);
-    };
-    let files = settings::tail_files(plan);
-    let tails = Tails::start(
-        home.tails(),
-        keeper,
-        recorder.redactor(),
-        files,
-        Arc::clone(complain),
-    );
-    let tails = tails.map_err(|error| StartError::Recorder(RecorderError::Thread(error)))?;
-    recorder.add_source(tails.source());
-    Ok(Some(tails))
-}
-
-/// Passes on what is kept, if anything is.
-async fn start_sinks(
-    plan: &Plan,
-    home: &Home,
-    recorder: &Recorder,
-    readers: Option<&stores::Readers>,
-    version: &str,
-    complain: &Arc<dyn Fn(&str) + Send + Sync>,
-) -> Result<Option<Arc<Sinks>>, StartError> {
-    let Some(readers) = readers else {
-        return Ok(None);
-    };
-    let feed =
-        StoreFeed::new(readers.logs.clone(), &home.store_logs()).map_err(StartError::Home)?;
-    let sinks = Arc::new(Sinks::new(sinks::Parts {
-        feed,
-        dir: home.sinks(),
-        metrics: Arc::new(recorder.clone()),
-        version: version.to_owned(),
-        complain: Arc::clone(complain),
-    }));
-    sinks.apply(plan, SINKS_STOP_MAX).await?;
-    recorder.add_source(Arc::<Sinks>::clone(&sinks));
-    Ok(Some(sinks))
-}
 
 async fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
     listener::bind(address)

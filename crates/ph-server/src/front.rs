@@ -33,6 +33,8 @@ pub(crate) struct Front {
 }
 
 impl Service for Front {
+    type Body = Body;
+
     async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         let routes = self.routes.load_full();
         let header = |name: HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok());

@@ -95,13 +95,15 @@ impl Home {
         self.path.join("sinks")
     }
 
-    /// Writes where the admin listener is, for commands beside this process. Whole or not at all.
+    /// Writes where the admin listener is, for commands beside this process: an address, with `https://` before it
+    /// where there is TLS. Whole or not at all.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write_admin_address(&self, address: SocketAddr) -> io::Result<()> {
+    pub fn write_admin_address(&self, address: SocketAddr, with_tls: bool) -> io::Result<()> {
         let next = self.path.join("admin.addr.new");
-        fs::write(&next, format!("{address}\n"))?;
+        let scheme = if with_tls { "https://" } else { "" };
+        fs::write(&next, format!("{scheme}{address}\n"))?;
         fs::rename(&next, self.admin_address())
     }
 

@@ -118,16 +118,20 @@ pub(crate) fn is_traced(plan: &Plan, settings: &Settings, admin: Option<SocketAd
 
 /// Variables for children that are to export spans themselves.
 ///
-/// - `admin`: where spans are taken in when no collector is configured.
-pub(crate) fn otel_env(settings: &Settings, admin: Option<SocketAddr>) -> Vec<(String, String)> {
+/// - `admin`: where spans are taken in when no collector is configured, and whether with TLS.
+pub(crate) fn otel_env(
+    settings: &Settings,
+    admin: Option<(SocketAddr, bool)>,
+) -> Vec<(String, String)> {
     let Some(spans) = &settings.spans else {
-        let Some(admin) = admin.filter(|_| settings.kept.is_some()) else {
+        let Some((admin, with_tls)) = admin.filter(|_| settings.kept.is_some()) else {
             return Vec::new();
         };
+        let scheme = if with_tls { "https" } else { "http" };
         return vec![
             (
                 "OTEL_EXPORTER_OTLP_ENDPOINT".into(),
-                format!("http://{admin}"),
+                format!("{scheme}://{admin}"),
             ),
             ("OTEL_EXPORTER_OTLP_PROTOCOL".into(), "http/protobuf".into()),
         ];

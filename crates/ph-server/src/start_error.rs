@@ -3,6 +3,7 @@
 use crate::stores::OpenError;
 use ph_recorder::RecorderError;
 use ph_relay::ApplyError;
+use ph_wire::tls::IdentityError;
 use std::io;
 use std::net::SocketAddr;
 
@@ -27,6 +28,17 @@ pub enum StartError {
         /// The system's error.
         source: io::Error,
     },
+    /// The certificate of a listener cannot be used.
+    #[error("TLS of the {listener} listener")]
+    Certificate {
+        /// `data` or `admin`.
+        listener: &'static str,
+        /// Why.
+        source: IdentityError,
+    },
+    /// The admin listener cannot ask for keys.
+    #[error("`admin.auth: keys` is not served by this build")]
+    AdminKeys,
     /// What is to be kept cannot be.
     #[error(transparent)]
     Store(#[from] OpenError),

@@ -25,9 +25,10 @@ pub enum Piece {
 pub struct Cut;
 
 /// The body of an answer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub enum Body {
     /// None.
+    #[default]
     Empty,
     /// All of it.
     Full(Bytes),

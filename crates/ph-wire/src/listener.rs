@@ -1,17 +1,26 @@
-//! Accepts connections and speaks HTTP on them.
+//! Accepts connections, with TLS or without, and speaks HTTP on them.
+//!
+//! Whoever is at the other end may be hostile: how many connections it has, how long it may take with a handshake, a
+//! head, or with reading, and how many headers it may send is bounded here. What a body may be is the service's affair.
 
-use crate::body::Body;
+mod connection;
+mod crowd;
+mod door;
+mod pace;
+mod stall;
+
+pub use door::{Door, Limits, Trusted, TurnedAway};
+
 use crate::workers::Workers;
+use bytes::Bytes;
+use connection::connection;
+use crowd::Crowd;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use std::convert::Infallible;
+use std::error::Error;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -21,23 +30,19 @@ use tokio_util::task::TaskTracker;
 
 /// Answers requests. Cloned per connection.
 pub trait Service: Clone + Send + Sync + 'static {
+    /// The body of an answer; its default is an empty one.
+    type Body: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>
+        + Default
+        + Send
+        + Unpin
+        + 'static;
+
     /// Answers one request from `peer`.
     fn answer(
         &self,
         request: Request<Incoming>,
         peer: SocketAddr,
-    ) -> impl Future<Output = Response<Body>> + Send;
-}
-
-/// Bounds of a listener.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Longest request head, in bytes; longer ones are answered 431.
-    pub head_bytes_max: usize,
-    /// Longest time for a request head to arrive.
-    pub head_timeout: Duration,
-    /// Most open connections; further ones wait in the kernel's backlog.
-    pub connections_max: usize,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
 /// Two tokens end a listener: no new work, and no work at all.
@@ -51,6 +56,15 @@ pub struct Stop {
     pub connections: TaskTracker,
 }
 
+/// Where connections live.
+#[derive(Clone, Copy)]
+pub enum Place<'a> {
+    /// On the worker with the fewest.
+    Workers(&'a Workers),
+    /// On the runtime that [`serve`] runs on.
+    Here,
+}
+
 /// Binds `address`, for an error that names it.
 ///
 /// # Errors
@@ -59,26 +73,33 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// Accepts until `stop.accept`; the connections live on `workers`.
+/// Accepts until `stop.accept`; the connections live at `place`.
 ///
 /// An error of `accept` (too many open files, a connection that was reset) is
 /// survived: it is waited a moment and gone on.
 pub async fn serve<S: Service>(
     listener: TcpListener,
-    workers: &Workers,
+    place: Place<'_>,
     service: S,
-    limits: Limits,
+    door: Arc<Door>,
     stop: Stop,
 ) {
     let open = Arc::new(AtomicUsize::new(0));
+    let crowd = Arc::new(Crowd::default());
     loop {
+        let limits = door.limits();
+        let has_room = open.load(Ordering::Relaxed) < limits.connections_max;
         let accepted = tokio::select! {
             () = stop.accept.cancelled() => return,
-            accepted = listener.accept(), if open.load(Ordering::Relaxed) < limits.connections_max => accepted,
-            () = tokio::time::sleep(Duration::from_millis(50)), if open.load(Ordering::Relaxed) >= limits.connections_max => continue,
+            accepted = listener.accept(), if has_room => accepted,
+            () = tokio::time::sleep(Duration::from_millis(50)), if !has_room => continue,
         };
         let Ok((stream, peer)) = accepted else {
             tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        let Some(guest) = crowd.admit(peer.ip(), &limits) else {
+            door.turn_away(TurnedAway::Crowd);
             continue;
         };
         // Small answers must not wait for a full segment; a socket that refuses is still usable.
@@ -87,14 +108,21 @@ pub async fn serve<S: Service>(
             continue;
         };
         let slot = Slot::take(&open);
-        let (service, stop) = (service.clone(), stop.clone());
-        let counted = stop.connections.token();
-        workers.place(move |place| async move {
-            let _counted = (place, slot, counted);
+        let counted = (slot, guest, stop.connections.token());
+        let (service, stop, door) = (service.clone(), stop.clone(), Arc::clone(&door));
+        let live = async move {
+            let _counted = counted;
             if let Ok(stream) = TcpStream::from_std(stream) {
-                connection(stream, peer, service, limits, stop).await;
+                connection(stream, peer, service, &door, stop).await;
             }
-        });
+        };
+        match place {
+            Place::Workers(workers) => workers.place(|place| async move {
+                let _place = place;
+                live.await;
+            }),
+            Place::Here => drop(tokio::spawn(live)),
+        }
     }
 }
 
@@ -112,43 +140,4 @@ impl Drop for Slot {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// How long a connection lives after everything was cut.
-const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
-
-async fn connection<S: Service>(
-    stream: TcpStream,
-    peer: SocketAddr,
-    service: S,
-    limits: Limits,
-    stop: Stop,
-) {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
-        .max_buf_size(limits.head_bytes_max.max(8192))
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
-        .max_concurrent_streams(256);
-    let service = service_fn(move |request| {
-        let service = service.clone();
-        async move { Ok::<_, Infallible>(service.answer(request, peer).await) }
-    });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    // What goes wrong on a connection is the client's doing and ends with it.
-    tokio::select! {
-        _ = &mut connection => return,
-        () = stop.accept.cancelled() => connection.as_mut().graceful_shutdown(),
-    }
-    tokio::select! {
-        _ = &mut connection => return,
-        () = stop.abort.cancelled() => {}
-    }
-    // Calls that were cut are told so; this is the time in which their answers can still go out.
-    let _ = tokio::time::timeout(LAST_WORDS_MAX, connection).await;
 }

@@ -1,4 +1,10 @@
-//! TLS towards upstreams: rustls with one provider (ring), and the system's roots or the operator's.
+//! TLS: rustls with one provider (ring). Towards upstreams with the system's roots or the operator's, towards clients
+//! with a certificate from files.
+
+mod identity;
+mod validity;
+
+pub use identity::{Identity, IdentityError, IdentityFiles, IdentityText};
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;

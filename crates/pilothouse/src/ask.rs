@@ -119,7 +119,7 @@ impl Api {
     /// - `what`: what is asked about.
     pub(crate) fn daemon(&self, what: &str) -> Result<String> {
         match &self.answerer {
-            Answerer::Daemon(daemon) => Ok(format!("http://{daemon}")),
+            Answerer::Daemon(daemon) => Ok(daemon.to_string()),
             Answerer::Directory(_) => Err(anyhow!(
                 "no daemon runs here, and only a daemon has {what}; give `--address URL` or `--data-dir DIR`"
             )

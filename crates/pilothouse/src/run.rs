@@ -142,7 +142,7 @@ async fn reload(args: &RunArgs, source: &Source, daemon: &mut Daemon, printer: &
             plan,
             rules,
             warnings,
-        })) => match daemon.reload(plan, rules).await {
+        })) => match Box::pin(daemon.reload(plan, rules)).await {
             Ok(()) => {
                 return printer.say(&format!(
                     "{warnings}configuration reloaded, listening on {}",
@@ -163,7 +163,12 @@ async fn reload(args: &RunArgs, source: &Source, daemon: &mut Daemon, printer: &
 
 /// What a person sees first: where it listens, and a line to try.
 fn greeting(daemon: &Daemon) -> String {
-    let (address, plan) = (daemon.address(), daemon.plan());
+    let plan = daemon.plan();
+    let at = |with_tls: bool, address| {
+        let scheme = if with_tls { "https" } else { "http" };
+        format!("{scheme}://{address}")
+    };
+    let base = at(plan.tls.is_some(), daemon.address());
     let mut text = format!("pilothouse {}\n", env!("CARGO_PKG_VERSION"));
     let only = plan.only_server().is_some();
     for name in plan.servers.keys() {
@@ -172,13 +177,14 @@ fn greeting(daemon: &Daemon) -> String {
         } else {
             format!("/{name}/mcp")
         };
-        text.push_str(&format!("  {name:<20} http://{address}{path}\n"));
+        text.push_str(&format!("  {name:<20} {base}{path}\n"));
     }
     if plan.serves_metrics_on_data_listener() {
-        text.push_str(&format!("  {:<20} http://{address}/metrics\n", "metrics"));
+        text.push_str(&format!("  {:<20} {base}/metrics\n", "metrics"));
     }
     if let Some(admin) = daemon.admin_address() {
-        text.push_str(&format!("  {:<20} http://{admin}/\n", "admin"));
+        let admin = at(plan.admin.tls.is_some(), admin);
+        text.push_str(&format!("  {:<20} {admin}/\n", "admin"));
     }
     text.push_str(&format!("  {:<20} {}\n", "logs", daemon.logs().display()));
     text.push_str(&format!("  {:<20} {}\n", "rules", rules(daemon)));
@@ -193,7 +199,7 @@ fn greeting(daemon: &Daemon) -> String {
         format!("/{first}/mcp")
     };
     text.push_str(&format!(
-        "try:\n  curl -sN http://{address}{path} -H 'content-type: application/json' \\\n    -H 'accept: application/json, text/event-stream' \\\n    -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{{}},\"clientInfo\":{{\"name\":\"curl\",\"version\":\"1\"}}}}}}'"
+        "try:\n  curl -sN {base}{path} -H 'content-type: application/json' \\\n    -H 'accept: application/json, text/event-stream' \\\n    -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{{}},\"clientInfo\":{{\"name\":\"curl\",\"version\":\"1\"}}}}}}'"
     ));
     text
 }

@@ -85,7 +85,7 @@ impl Source {
         }
         if let (Err(problem), Some(address)) = (plan.check_admin(), plan.admin_address()) {
             return Ok(Err(Rejected(format!(
-                "error: `--admin {address}`: {problem}\nhint: give it a loopback address such as `127.0.0.1:3001`\n"
+                "error: `--admin {address}`: {problem}\nhint: give it a loopback address such as `127.0.0.1:3001`, or say `admin.auth: keys` in the configuration\n"
             ))));
         }
         Ok(match self.rules(&plan) {

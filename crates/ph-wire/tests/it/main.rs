@@ -6,6 +6,7 @@
 )]
 
 mod limits;
+mod listener;
 mod orphans;
 mod output;
 mod start;

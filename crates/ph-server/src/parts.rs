@@ -1,0 +1,81 @@
+//! Parts of a daemon that need several others to start.
+
+use crate::home::Home;
+use crate::notify::Desk;
+use crate::rules::{Parts, Running};
+use crate::settings;
+use crate::sinks::{self, Sinks};
+use crate::start_error::StartError;
+use crate::stores;
+use ph_plan::Plan;
+use ph_recorder::{Recorder, RecorderError, Tails};
+use ph_sinks::StoreFeed;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Gets ready to evaluate rules over what is kept.
+pub(crate) fn start_rules(
+    recorder: &Recorder,
+    readers: Option<&stores::Readers>,
+    desk: &Desk,
+    say: Arc<dyn Fn(&str) + Send + Sync>,
+) -> Result<Arc<Running>, StartError> {
+    let kept = readers.map(|readers| readers.series.clone());
+    let running = Running::start(Parts {
+        recorder: recorder.clone(),
+        kept: kept.zip(recorder.keeper()),
+        notifier: desk.notifier(),
+        say,
+    });
+    Ok(Arc::new(running.map_err(StartError::Rules)?))
+}
+
+/// Follows the log files of the plan, if anything is kept.
+pub(crate) fn start_tails(
+    plan: &Plan,
+    home: &Home,
+    recorder: &Recorder,
+    complain: &Arc<dyn Fn(&str) + Send + Sync>,
+) -> Result<Option<Tails>, StartError> {
+    let Some(keeper) = recorder.keeper() else {
+        return Ok(None);
+    };
+    let files = settings::tail_files(plan);
+    let tails = Tails::start(
+        home.tails(),
+        keeper,
+        recorder.redactor(),
+        files,
+        Arc::clone(complain),
+    );
+    let tails = tails.map_err(|error| StartError::Recorder(RecorderError::Thread(error)))?;
+    recorder.add_source(tails.source());
+    Ok(Some(tails))
+}
+
+/// Passes on what is kept, if anything is.
+pub(crate) async fn start_sinks(
+    plan: &Plan,
+    home: &Home,
+    recorder: &Recorder,
+    readers: Option<&stores::Readers>,
+    version: &str,
+    complain: &Arc<dyn Fn(&str) + Send + Sync>,
+    sinks_stop_max: Duration,
+) -> Result<Option<Arc<Sinks>>, StartError> {
+    let Some(readers) = readers else {
+        return Ok(None);
+    };
+    let feed =
+        StoreFeed::new(readers.logs.clone(), &home.store_logs()).map_err(StartError::Home)?;
+    let sinks = Arc::new(Sinks::new(sinks::Parts {
+        feed,
+        dir: home.sinks(),
+        metrics: Arc::new(recorder.clone()),
+        version: version.to_owned(),
+        complain: Arc::clone(complain),
+    }));
+    sinks.apply(plan, sinks_stop_max).await?;
+    recorder.add_source(Arc::<Sinks>::clone(&sinks));
+    Ok(Some(sinks))
+}
