@@ -31,6 +31,8 @@ pub enum Change {
     HttpChanged,
     /// Limits on calls, and who counts as one client: from the next call.
     RateLimitsChanged,
+    /// What is abnormal, and what follows: from the next call.
+    AnomaliesChanged,
     /// Bounds on sessions and children of the whole process.
     BoundsChanged,
     /// Levels, files and redaction of log lines.
@@ -94,6 +96,7 @@ impl Plan {
                 old.limits != new.limits || old.redis != new.redis || old.clients != new.clients,
                 Change::RateLimitsChanged,
             ),
+            (old.anomalies != new.anomalies, Change::AnomaliesChanged),
             (
                 old.sessions != new.sessions || old.children != new.children,
                 Change::BoundsChanged,

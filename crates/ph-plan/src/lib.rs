@@ -4,6 +4,7 @@
 //! argument.
 
 mod access;
+mod anomalies;
 mod auth;
 mod checked;
 mod choices;
@@ -47,6 +48,7 @@ mod value;
 mod yaml;
 
 pub use access::{Access, AccessDefault, AccessRule, AccessScope, ForbidWith};
+pub use anomalies::{Anomalies, AnomalyName, Arguments, Block};
 pub use auth::{Anonymous, Auth, AuthChecks, Issuer, IssuerName, JwtAlgorithm};
 pub use changes::Change;
 pub use checked::{EnvName, FilePath, GroupLabel, HeaderKey, HostName, KeyPart, Origin, ScopeName};

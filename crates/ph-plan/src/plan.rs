@@ -7,6 +7,7 @@ use std::time::Duration;
 use ph_base::ServerName;
 
 use crate::access::Access;
+use crate::anomalies::Anomalies;
 use crate::auth::Auth;
 use crate::checked::{FilePath, HeaderKey, HostName, KeyPart, Origin};
 use crate::choices::{Exposure, LogLevel, OtlpProtocol};
@@ -54,6 +55,8 @@ section! {
         redis: Option<Redis> = None;
         /// Who a client is, for limits.
         clients: Clients = Clients::default();
+        /// Abnormal patterns of access; not watched for without it.
+        anomalies: Option<Anomalies> = None;
         /// Bounds on client sessions, for the whole process.
         sessions: Sessions = Sessions::default();
         /// Bounds on child processes, for the whole process.

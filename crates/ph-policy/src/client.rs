@@ -2,8 +2,10 @@
 
 use crate::Principal;
 use ph_plan::{ClientIdFrom, Clients, ForwardedBy, Plan};
+use ph_record::Caller;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 /// Longest `X-Client-Id` that is a name, in bytes.
 const ID_BYTES_MAX: usize = 128;
@@ -100,6 +102,29 @@ impl ClientRules {
             }
         };
         self.of_address(far)
+    }
+
+    /// The same, to be kept.
+    pub fn caller<'a, I>(
+        &self,
+        principal: Option<&Arc<Principal>>,
+        peer: SocketAddr,
+        header: impl Fn(&str) -> I,
+    ) -> Caller
+    where
+        I: DoubleEndedIterator<Item = &'a str>,
+    {
+        if let Some(principal) = principal {
+            return Caller::Shown(Arc::clone(&principal.name));
+        }
+        match self.identify(None, peer, header) {
+            ClientId::Shown(name) | ClientId::Named(name) => Caller::Named(name.into()),
+            ClientId::V4(bits) => Caller::V4(bits),
+            ClientId::V6 { network, prefix } => Caller::V6 {
+                network: Ipv6Addr::from_bits(network),
+                prefix,
+            },
+        }
     }
 
     /// The first hop that is no proxy of ours, from the nearest on. What a hop says that cannot be read is

@@ -4,6 +4,7 @@
 //! Layer 3: no async, no I/O, no clock.
 
 mod access;
+pub mod anomaly;
 mod auth;
 mod charge;
 mod client;

@@ -1,6 +1,6 @@
 //! One call, whatever happened to it.
 
-use crate::{Ending, Limited, ServerIdx, ToolIdx, Verdict};
+use crate::{Caller, Ending, Limited, ServerIdx, Shape, ToolIdx, Verdict};
 use ph_base::trace::{RemoteParent, SpanId, TraceId};
 use ph_base::{Era, Method};
 use std::net::SocketAddr;
@@ -83,6 +83,8 @@ pub struct CallRecord {
     pub client: Option<Arc<str>>,
     /// Who it was shown to be from: the name of a key or of a token's subject.
     pub principal: Option<Arc<str>>,
+    /// Who it is from, as far as that can be told; only while somebody watches for what is abnormal.
+    pub caller: Option<Caller>,
     /// Peer address.
     pub peer: Option<SocketAddr>,
     /// Session, for logs.
@@ -122,6 +124,8 @@ pub struct CallRecord {
     pub error: Option<Box<str>>,
     /// What limits had to say, if anything.
     pub limited: Option<Box<Limited>>,
+    /// What was found in its arguments, if anything.
+    pub shape: Option<Box<Shape>>,
     /// Bytes of the request body.
     pub request_bytes: u64,
     /// Bytes of the answer's body or frames.

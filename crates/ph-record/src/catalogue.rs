@@ -139,6 +139,14 @@ metrics! {
         "Calls refused by a limit.";
     RATE_LIMIT_DRY_RUN = "mcp_rate_limit_dry_run_total", Counter, ["server", "limit"], &[],
         "Calls that a limit with dry_run would have refused; they went on.";
+    ANOMALIES = "mcp_anomalies_total", Counter, ["server", "kind"], &[],
+        "Abnormal patterns of access by kind; server is empty when none could be told. Absent until `anomalies` is configured.";
+    ANOMALY_CLIENTS = "pilothouse_anomaly_clients", Gauge, [], &[],
+        "Clients, one for each server they call, of which is remembered what is usual; 0 while nobody watches.";
+    ANOMALY_BLOCKED = "pilothouse_anomaly_blocked_clients", Gauge, [], &[],
+        "Clients that are refused now for what was abnormal; 0 when none is.";
+    ANOMALY_DROPPED = "pilothouse_anomaly_observations_dropped_total", Counter, [], &[],
+        "Calls that were not looked at for what is abnormal, because too many waited.";
     LIMIT_SUBJECTS = "pilothouse_limit_subjects", Gauge, [], &[],
         "Clients, tools and so on that limits remember now; 0 without limits.";
     LIMIT_OVERFLOW = "pilothouse_limit_overflow_total", Counter, [], &[],

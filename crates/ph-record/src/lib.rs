@@ -4,6 +4,7 @@
 //! Not here: how a record is counted, written or exported (`ph-recorder`),
 //! and when a call ends (`ph-relay`).
 
+mod anomaly;
 mod auth_failure;
 mod call;
 pub mod catalogue;
@@ -15,6 +16,7 @@ pub mod redact;
 mod servers;
 mod source;
 
+pub use anomaly::{Anomaly, AnomalyKind, Caller, Shape};
 pub use auth_failure::AuthFailure;
 pub use call::{CallRecord, CallTrace, Direction, Replica, SessionTag, Transport};
 pub use draft::Draft;

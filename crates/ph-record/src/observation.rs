@@ -1,6 +1,6 @@
 //! What the relay tells whoever keeps records.
 
-use crate::{CallRecord, Replica, ServerIdx};
+use crate::{Anomaly, CallRecord, Replica, ServerIdx};
 use ph_base::trace::{SpanId, TraceId};
 use std::borrow::Cow;
 
@@ -166,6 +166,8 @@ pub enum EventKind {
         /// Peer address.
         peer: Option<std::net::SocketAddr>,
     },
+    /// Somebody behaves abnormally.
+    Anomaly(Box<Anomaly>),
     /// A new plan is running.
     PlanLoaded {
         /// Its hash.

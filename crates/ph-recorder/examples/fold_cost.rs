@@ -42,6 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             log: log(&dir),
             spans: None,
             kept: None,
+            anomalies: None,
             otel_operation_metric: false,
             slos: match std::env::args().any(|arg| arg == "slos") {
                 true => ph_plan::Plan::default().slos_in_force(),
@@ -167,6 +168,7 @@ fn record(server: &Server, i: usize) -> Observation {
         target: Some("echo".into()),
         client: Some("load/1".into()),
         principal: None,
+        caller: None,
         peer: None,
         session: None,
         request_id: Some(i.to_string().into()),
@@ -193,6 +195,7 @@ fn record(server: &Server, i: usize) -> Observation {
         rpc_code: None,
         error: None,
         limited: None,
+        shape: None,
         request_bytes: 180,
         response_bytes: 240,
         params: None,

@@ -14,6 +14,7 @@ mod exposition;
 mod process;
 mod registry;
 
+mod anomalies;
 mod intake;
 mod redaction;
 mod worker;

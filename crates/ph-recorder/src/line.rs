@@ -17,7 +17,7 @@ use json::Object;
 use ph_base::Method;
 use ph_base::trace::{SpanId, TraceId};
 use ph_record::{
-    CallRecord, Direction, EventKind, Limited, Observation, Replica, Server, ServerEvent,
+    Anomaly, CallRecord, Direction, EventKind, Limited, Observation, Replica, Server, ServerEvent,
     ServerIdx, ServerLine, SessionTag, Transport,
 };
 use std::sync::Arc;
@@ -134,6 +134,10 @@ impl Encoder {
             o.signed("rpc_code", code);
         }
         o.some_text("error", r.error.as_deref());
+        o.some_text(
+            "anomaly",
+            r.shape.as_ref().map(|shape| shape.kind.as_label()),
+        );
         if let Some(limited) = &r.limited {
             limits(&mut o, limited);
         }
@@ -165,6 +169,9 @@ impl Encoder {
         o.text("event", name(&event.kind));
         place(&mut o, servers, event.server, event.replica);
         details(&mut o, &event.kind);
+        if let EventKind::Anomaly(anomaly) = &event.kind {
+            evidence(&mut o, servers, event.server, anomaly);
+        }
         o.end();
     }
 
@@ -260,6 +267,7 @@ fn name(kind: &EventKind) -> &'static str {
         EventKind::CrashLoop { .. } => "crash_loop",
         EventKind::Health { .. } => "health",
         EventKind::Refused { .. } => "refused",
+        EventKind::Anomaly(_) => "anomaly",
         EventKind::PlanLoaded { .. } => "plan_loaded",
         EventKind::PlanRejected { .. } => "plan_rejected",
         EventKind::Alert { firing: true, .. } => "alert_firing",
@@ -285,6 +293,10 @@ fn message(kind: &EventKind) -> &'static str {
         } => "health check passed",
         EventKind::Health { .. } => "health check failed",
         EventKind::Refused { .. } => "request refused",
+        EventKind::Anomaly(anomaly) if anomaly.blocked_s.is_some() => {
+            "abnormal access, the client is refused for a time"
+        }
+        EventKind::Anomaly(_) => "abnormal access",
         EventKind::PlanLoaded { .. } => "configuration loaded",
         EventKind::PlanRejected { .. } => "configuration rejected, the old one runs on",
         EventKind::Alert { firing: true, .. } => "alert fires",
@@ -292,6 +304,31 @@ fn message(kind: &EventKind) -> &'static str {
         EventKind::StoreFailing { .. } => "the store cannot write, records are lost",
         EventKind::StoreRecovered { .. } => "the store can write again",
         EventKind::Note { .. } => "",
+    }
+}
+
+/// What is abnormal of whom, and why.
+fn evidence(
+    o: &mut Object<'_>,
+    servers: &[Arc<Server>],
+    server: Option<ServerIdx>,
+    anomaly: &Anomaly,
+) {
+    o.text("anomaly", anomaly.kind.as_label());
+    if let Some(caller) = &anomaly.caller {
+        o.text("caller", &caller.to_string());
+    }
+    let server = server.and_then(|idx| servers.get(usize::from(idx.0)));
+    let tool = server.map(|server| server.tools.label(anomaly.tool));
+    o.some_text("tool", tool.as_deref().filter(|tool| !tool.is_empty()));
+    o.text("usual", &anomaly.usual);
+    o.text("seen", &anomaly.seen);
+    o.text("over", &anomaly.over);
+    if anomaly.untold > 0 {
+        o.number("untold", anomaly.untold);
+    }
+    if let Some(seconds) = anomaly.blocked_s {
+        o.number("blocked_s", seconds);
     }
 }
 
@@ -329,13 +366,14 @@ fn details(o: &mut Object<'_>, kind: &EventKind) {
             o.ms("duration", *duration_ns);
             o.some_text("error", error.as_deref());
         }
-        EventKind::Refused { reason, peer } => {
+        EventKind::Refused { reason, peer, .. } => {
             o.text("reason", reason.as_label());
             o.number("status", reason.http_status().into());
             if let Some(peer) = peer {
                 o.text("peer", &peer.to_string());
             }
         }
+        EventKind::Anomaly(_) => {}
         EventKind::PlanLoaded { hash } => o.text("hash", hash),
         EventKind::PlanRejected { reasons } => o.some_text("error", Some(reasons)),
         EventKind::Alert {

@@ -1,5 +1,6 @@
 //! The handle that everybody else holds.
 
+use crate::anomalies::{self, Watch};
 use crate::complaints::Complain;
 use crate::exposition::{Format, Passing, RecordTotals, Scrape, give, render};
 use crate::intake::Intake;
@@ -10,6 +11,8 @@ use crate::settings::Settings;
 use crate::store::{Item, Keep, Keeper, Queue, Thread};
 use crate::tracer::Tracer;
 use crate::worker::{Command, Worker};
+use arc_swap::ArcSwap;
+use ph_policy::anomaly::Blocks;
 use ph_record::catalogue::Metric;
 use ph_record::{Observation, Reading, RecordSink, Redactor, SampleSource, ServerTable};
 use std::borrow::Cow;
@@ -32,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) intake: Intake,
     pub(crate) tracer: Tracer,
+    pub(crate) watch: Arc<Watch>,
     /// `None` once the thread has ended.
     pub(crate) commands: Mutex<Option<Vec<Command>>>,
     /// The way to the store's thread; `None` while nothing is kept.
@@ -108,6 +112,7 @@ impl Recorder {
         let complain: Complain = complain.into();
         let tracer = Tracer::new(runtime, &version);
         tracer.apply(settings.spans.as_ref())?;
+        let watch = Arc::new(Watch::new(Arc::clone(&servers)));
         let registry = Registry::new(servers);
         registry.set_otel(settings.otel_operation_metric);
         registry.set_slos(&settings.slos);
@@ -121,11 +126,12 @@ impl Recorder {
             registry,
             intake: Intake::new(QUEUE_RECORDS),
             tracer,
+            watch: Arc::clone(&watch),
             commands: Mutex::new(Some(Vec::new())),
             store: keep
                 .as_ref()
                 .map(|keep| Queue::new(keep.settings.queue_bytes)),
-            sources: Mutex::new(vec![shown]),
+            sources: Mutex::new(vec![shown, watch]),
             version,
             started_unix_s: since_epoch.as_secs_f64(),
         });
@@ -148,6 +154,7 @@ impl Recorder {
         thread
             .spawn(move || worker.run())
             .map_err(RecorderError::Thread)?;
+        anomalies::apply(&shared, settings.anomalies).map_err(RecorderError::Thread)?;
         Ok(Self(shared))
     }
 
@@ -176,6 +183,11 @@ impl Recorder {
         self.0.redaction.redactor.clone()
     }
 
+    /// Who is refused for what was abnormal, now and later.
+    pub fn blocks(&self) -> Arc<ArcSwap<Blocks>> {
+        Arc::clone(self.0.watch.blocks())
+    }
+
     /// The way into the store for what does not come from the relay; `None` while nothing is kept.
     pub fn keeper(&self) -> Option<Keeper> {
         self.0.store.clone().map(Keeper)
@@ -191,6 +203,7 @@ impl Recorder {
         self.0
             .redaction
             .apply(settings.redaction, settings.log.params_bytes_max);
+        anomalies::apply(&self.0, settings.anomalies).map_err(RecorderError::Thread)?;
         self.0.registry.set_otel(settings.otel_operation_metric);
         self.0.registry.set_slos(&settings.slos);
         if let (Some(store), Some(kept)) = (&self.0.store, &settings.kept) {
@@ -218,6 +231,7 @@ impl Recorder {
     /// What comes later, or is left at the limit, is counted as dropped.
     pub async fn stop(&self, limit: Duration) -> FlushReport {
         let deadline = Instant::now() + limit;
+        self.0.watch.stop();
         self.0.intake.close();
         let lines_settled = self.settle(Command::Stop, limit).await;
         if lines_settled {
@@ -351,6 +365,7 @@ impl Shared {
     /// Takes out secrets first of all, counts at once, and queues what needs a line.
     pub(crate) fn observe(&self, mut observation: Observation) {
         self.redaction.clean(&mut observation);
+        self.watch.see(&observation);
         let Self {
             registry, intake, ..
         } = self;

@@ -1,7 +1,7 @@
 //! Takes secrets out of what was observed, before anything of it waits, is written or is sent.
 
 use crate::line::params;
-use ph_record::{CallRecord, EventKind, Observation, RedactSettings, Redactor};
+use ph_record::{CallRecord, Caller, EventKind, Observation, RedactSettings, Redactor, Shape};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -45,6 +45,8 @@ impl Redaction {
         let CallRecord {
             method_text,
             tool,
+            caller,
+            shape,
             target,
             client,
             request_id,
@@ -58,6 +60,10 @@ impl Redaction {
         self.some(trace_state, CallRecord::TRACE_STATE_BYTES_MAX);
         self.some(error, CallRecord::ERROR_BYTES_MAX);
         self.some(client, NAME);
+        self.caller(caller);
+        if let Some(shape) = shape {
+            self.shape(shape);
+        }
         // A tool with a label of its own was looked at when it got it.
         if matches!(*tool, ph_record::ToolIdx::NONE | ph_record::ToolIdx::OTHER) {
             self.some(target, NAME);
@@ -98,6 +104,10 @@ impl Redaction {
             EventKind::PlanRejected { reasons: text }
             | EventKind::StoreFailing { error: text }
             | EventKind::Note { text, .. } => self.text(text),
+            EventKind::Anomaly(anomaly) => {
+                self.caller(&mut anomaly.caller);
+                self.text(&mut anomaly.seen);
+            }
             EventKind::Alert {
                 labels, summary, ..
             } => {
@@ -106,11 +116,31 @@ impl Redaction {
             }
             EventKind::ChildStarted { .. }
             | EventKind::Restart { .. }
-            | EventKind::CrashLoop { .. }
             | EventKind::Refused { .. }
+            | EventKind::CrashLoop { .. }
             | EventKind::PlanLoaded { .. }
             | EventKind::StoreRecovered { .. } => {}
         }
+    }
+
+    /// A name that somebody chose may be a secret; one that was shown is none.
+    fn caller(&self, caller: &mut Option<Caller>) {
+        if let Some(Caller::Named(name)) = caller {
+            self.text(name);
+        }
+    }
+
+    /// What stands under the key of a secret is one, whatever it looks like.
+    fn shape(&self, shape: &mut Shape) {
+        match self.redactor.keyed(&shape.argument) {
+            Some(mark) => shape.excerpt = mark.into(),
+            None => {
+                if let Cow::Owned(clean) = self.redactor.cut(&shape.excerpt) {
+                    shape.excerpt = clean.into();
+                }
+            }
+        }
+        self.text(&mut shape.argument);
     }
 
     fn text(&self, text: &mut Box<str>) {

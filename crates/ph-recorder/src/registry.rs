@@ -157,6 +157,7 @@ impl Registry {
                 | EventKind::Health { .. }
                 | EventKind::Refused { .. }
                 | EventKind::Alert { .. }
+                | EventKind::Anomaly(_)
                 | EventKind::StoreFailing { .. }
                 | EventKind::StoreRecovered { .. }
                 | EventKind::Note { .. },

@@ -20,6 +20,8 @@ pub struct Settings {
     pub kept: Option<crate::store::Settings>,
     /// Whether `mcp_server_operation_duration_seconds` is kept and shown.
     pub otel_operation_metric: bool,
+    /// What is abnormal of how somebody calls; `None`: nobody watches.
+    pub anomalies: Option<ph_plan::Anomalies>,
     /// Service level objectives that calls and health checks are counted for.
     pub slos: BTreeMap<SloName, Slo>,
 }

@@ -100,6 +100,7 @@ impl Call {
         call.passed = client.passed(call.id.as_ref());
         let admitted = call.passed.as_ref().and_then(|p| p.admitted.as_ref());
         let limited = admitted.and_then(|a| a.limited.clone());
+        let shape = call.passed.as_ref().and_then(|p| p.shape.clone());
         let method_text = &*envelope.method_text;
         let name = client.name(envelope, text);
         let params = envelope
@@ -117,12 +118,14 @@ impl Call {
         record.client = name;
         record.peer = Some(client.peer);
         record.principal = client.principal.as_ref().map(|p| Arc::clone(&p.name));
+        record.caller.clone_from(&client.caller);
         record.session = client.session_tag();
         record.request_id = id_text;
         record.request_bytes = text.len() as u64;
         record.is_stream = envelope.method.is_stream();
         record.params = params;
         record.limited = limited;
+        record.shape = shape;
         if let Some(target) = &envelope.target {
             call.draft.set_target(envelope.method, target);
         }
@@ -144,6 +147,7 @@ impl Call {
         let record = call.draft.record();
         record.peer = Some(client.peer);
         record.principal = client.principal.as_ref().map(|p| Arc::clone(&p.name));
+        record.caller.clone_from(&client.caller);
         record.session = client.session_tag();
         call
     }

@@ -5,6 +5,7 @@
 //! guard, and nothing of a message is looked at.
 
 mod access;
+mod anomalies;
 mod batch;
 mod entry;
 mod lists;
@@ -16,14 +17,17 @@ use crate::limits::{Admitted, Gate, LimitStore};
 use crate::reply::OwnError;
 use crate::shared::Shared;
 use access::AccessGate;
+use anomalies::Watched;
+pub(crate) use anomalies::refusal as blocked;
 use ph_mcp::{Envelope, Kind};
 use ph_plan::Plan;
-use ph_record::{Limited, RefusedReason, Server};
+use ph_record::{Limited, RefusedReason, Server, Shape};
 use std::sync::Arc;
 use std::time::Instant;
 
 /// What one plan has messages judged by. Each part is `None` unless the plan asks for it.
 pub(crate) struct Guard {
+    pub(crate) anomalies: Option<Watched>,
     access: Option<AccessGate>,
     limits: Option<Gate>,
 }
@@ -34,6 +38,8 @@ pub(crate) struct Passed {
     pub(crate) admitted: Option<Admitted>,
     /// What is to be done with the list that answers it.
     pub(crate) list: Option<Listing>,
+    /// What its arguments look like, where that is abnormal.
+    pub(crate) shape: Option<Box<Shape>>,
 }
 
 /// A message that may not go on.
@@ -44,6 +50,8 @@ pub(crate) struct Refusal {
     /// What the record says, where that is more than the client is told.
     pub(crate) why: Option<String>,
     pub(crate) limited: Option<Box<Limited>>,
+    /// What its arguments look like, where that is why.
+    pub(crate) shape: Option<Box<Shape>>,
 }
 
 impl Refusal {
@@ -53,6 +61,7 @@ impl Refusal {
             reason,
             why: None,
             limited: None,
+            shape: None,
         })
     }
 }
@@ -69,9 +78,16 @@ impl Guard {
     ) -> Option<Arc<Self>> {
         let labels = &shared.parts.table.limits;
         let limits = Gate::new(plan, labels, limit_store, started);
+        let anomalies = Watched::new(plan, shared);
         let access = AccessGate::new(plan);
-        let has_any = access.is_some() || limits.is_some();
-        has_any.then(|| Arc::new(Self { access, limits }))
+        let has_any = anomalies.is_some() || access.is_some() || limits.is_some();
+        has_any.then(|| {
+            Arc::new(Self {
+                anomalies,
+                access,
+                limits,
+            })
+        })
     }
 
     /// Judges one message: of whatever kind, alone or in a batch.
@@ -89,6 +105,7 @@ impl Guard {
         envelope: &Envelope<'_>,
     ) -> Result<Option<Passed>, Box<Refusal>> {
         let name = server.name.as_str();
+        self.judge_blocked(client)?;
         if let Some(access) = &self.access {
             access.judge(name, client, text, envelope)?;
         }
@@ -96,12 +113,23 @@ impl Guard {
             return Ok(None);
         }
         let list = self.listing(server, client, envelope);
-        let admitted = match &self.limits {
-            Some(gate) => gate.admit(name, client, envelope).await?,
+        let shape = match &self.anomalies {
+            Some(watched) => watched.look(client, text, envelope)?,
             None => None,
         };
-        let has_any = admitted.is_some() || list.is_some();
-        Ok(has_any.then_some(Passed { admitted, list }))
+        let admitted = match &self.limits {
+            Some(gate) => match gate.admit(name, client, envelope).await {
+                Ok(admitted) => admitted,
+                Err(refusal) => return Err(Box::new(Refusal { shape, ..*refusal })),
+            },
+            None => None,
+        };
+        let has_any = admitted.is_some() || list.is_some() || shape.is_some();
+        Ok(has_any.then_some(Passed {
+            admitted,
+            list,
+            shape,
+        }))
     }
 
     /// Judges a request without a message: one that opens a stream or ends a session.
@@ -109,8 +137,18 @@ impl Guard {
     /// # Errors
     /// [`Refusal`], of which nothing but the error and the reason is of interest.
     pub(crate) fn judge_head(&self, server: &Server, client: &Client) -> Result<(), Box<Refusal>> {
+        self.judge_blocked(client)?;
         match &self.access {
             Some(access) => access.judge_head(server.name.as_str(), client),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses whoever is refused for a time.
+    fn judge_blocked(&self, client: &Client) -> Result<(), Box<Refusal>> {
+        let watched = self.anomalies.as_ref();
+        match watched.and_then(|watched| watched.blocked(client)) {
+            Some(blocked) => Err(anomalies::refusal(blocked)),
             None => Ok(()),
         }
     }

@@ -11,7 +11,7 @@ use ph_base::{Era, Revision};
 use ph_mcp::params::Field;
 use ph_mcp::{Envelope, MessageId, headers};
 use ph_policy::Principal;
-use ph_record::{CallRecord, SessionTag};
+use ph_record::{CallRecord, Caller, SessionTag};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +21,8 @@ pub(crate) struct Client {
     pub peer: SocketAddr,
     /// Who it was shown to be.
     pub principal: Option<Arc<Principal>>,
+    /// The same, or what else is known of it, while somebody watches for what is abnormal.
+    pub caller: Option<Caller>,
     pub headers: HeaderMap,
     /// When the head was read.
     pub received: Instant,
@@ -73,6 +75,7 @@ impl Client {
             said: Said::by(&headers),
             peer,
             principal: None,
+            caller: None,
             headers,
             received: Instant::now(),
             received_unix_ns: unix_ns(),

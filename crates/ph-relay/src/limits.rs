@@ -133,10 +133,8 @@ impl Gate {
         let by = self.label(charge);
         let dry_run = Vec::new();
         Box::new(Refusal {
-            error,
-            reason: RefusedReason::RateLimited,
-            why: None,
             limited: Some(Box::new(Limited { by, dry_run })),
+            ..*Refusal::new(RefusedReason::RateLimited, error)
         })
     }
 
@@ -160,12 +158,8 @@ impl Gate {
 /// What a call gets that nobody could measure.
 fn unmeasured() -> Box<Refusal> {
     let text = "the limits on calls cannot be checked at the moment; try again in a second";
-    Box::new(Refusal {
-        error: OwnError::new(503, code::OVERLOAD, text).retry_after(1),
-        reason: RefusedReason::LimitsUnavailable,
-        why: None,
-        limited: None,
-    })
+    let error = OwnError::new(503, code::OVERLOAD, text).retry_after(1);
+    Refusal::new(RefusedReason::LimitsUnavailable, error)
 }
 
 #[cfg(test)]

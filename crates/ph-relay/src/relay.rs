@@ -1,7 +1,7 @@
 //! The servers of a plan, and the way of a request to one of them.
 
 use crate::call::Call;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::http::HttpServer;
 use crate::inbound::{BodyFault, BodyLimits, Client, read_body};
 use crate::limits::{LimitStore, LocalStore};
@@ -19,7 +19,7 @@ use ph_mcp::envelope;
 use ph_mcp::error::code;
 use ph_plan::Plan;
 use ph_policy::Principal;
-use ph_record::{AuthFailure, Ending, EventKind, RefusedReason, Replica, Server};
+use ph_record::{AnomalyKind, AuthFailure, Ending, EventKind, RefusedReason, Replica, Server};
 use ph_wire::body::Body;
 use ph_wire::tls::TlsError;
 use std::collections::BTreeMap;
@@ -277,6 +277,7 @@ impl Relay {
         let (head, body) = request.into_parts();
         let mut client = Client::new(peer, head.headers);
         client.principal = principal;
+        running.identify(&mut client);
         if let (&(HttpMethod::GET | HttpMethod::DELETE), Some(guard)) =
             (&head.method, &running.guard)
         {
@@ -342,7 +343,8 @@ impl Relay {
         if let Some((_, upstream)) = found {
             let server = &upstream.server;
             server.live.auth_failures[failure as usize].fetch_add(1, Relaxed);
-            let client = Client::new(peer, headers);
+            let mut client = Client::new(peer, headers);
+            running.identify(&mut client);
             let mut call = Call::of_nobody(&self.shared, server, &client);
             call.set_error(&error.message);
             let ending = match failure {
@@ -353,6 +355,30 @@ impl Relay {
             call.finish(ending, error.status, true);
         }
         error.response(None)
+    }
+
+    /// Refuses a request of an address that failed to show who it is from so often that it is blocked for it, before
+    /// it can try once more.
+    pub fn shut_out_stranger(
+        &self,
+        name: &str,
+        headers: &HeaderMap,
+        peer: SocketAddr,
+    ) -> Option<Response<Body>> {
+        let running = self.running.load();
+        let watched = running.guard.as_ref()?.anomalies.as_ref()?;
+        if !watched.blocks_any() {
+            return None;
+        }
+        let mut client = Client::new(peer, headers.clone());
+        running.identify(&mut client);
+        let blocked = watched.blocked(&client)?;
+        let (_, upstream) = running.servers.iter().find(|(n, _)| n.as_str() == name)?;
+        (blocked.kind == AnomalyKind::AuthFailures).then(|| {
+            let refusal = guard::blocked(blocked);
+            let call = Call::of_nobody(&self.shared, &upstream.server, &client);
+            self.refuse_call(call, refusal.reason, &refusal.error)
+        })
     }
 
     async fn post(
@@ -422,6 +448,16 @@ impl Relay {
         call.set_error(&error.message);
         call.finish(Ending::Refused(reason), error.status, true);
         error.response(None)
+    }
+}
+
+impl Running {
+    /// Notes who a client is, while somebody watches.
+    fn identify(&self, client: &mut Client) {
+        let watched = self.guard.as_ref().and_then(|g| g.anomalies.as_ref());
+        if let Some(watched) = watched {
+            client.caller = Some(watched.caller(client));
+        }
     }
 }
 

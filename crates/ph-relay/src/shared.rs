@@ -1,5 +1,7 @@
 //! What every part of the relay holds on to.
 
+use arc_swap::ArcSwap;
+use ph_policy::anomaly::Blocks;
 use ph_record::{
     EventKind, Observation, RecordSink, Replica, Server, ServerEvent, ServerIdx, ServerTable,
 };
@@ -18,6 +20,8 @@ pub struct SharedParts {
     pub table: Arc<ServerTable>,
     /// Calls in flight; stopping waits for it.
     pub calls: TaskTracker,
+    /// Who is refused for what was abnormal.
+    pub blocks: Arc<ArcSwap<Blocks>>,
     /// Cancelled when whoever is left is cut.
     pub abort: CancellationToken,
     /// Cancelled when streams that stay open by design are to end.

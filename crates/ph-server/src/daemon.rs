@@ -168,6 +168,7 @@ impl Daemon {
         let shared = Shared::new(SharedParts {
             sink,
             table: servers,
+            blocks: recorder.blocks(),
             calls: calls.clone(),
             abort: abort.clone(),
             end_streams: end_streams.clone(),

@@ -46,6 +46,10 @@ impl Service for Front {
         };
         match decide(&head, &routes) {
             Ok(Route::Server(name)) if self.auth.is_on() => {
+                if let Some(response) = self.relay.shut_out_stranger(name, request.headers(), peer)
+                {
+                    return response;
+                }
                 match self
                     .auth
                     .authenticate(request.headers(), name, unix_s())

@@ -33,6 +33,7 @@ pub(crate) fn recorder(
         redaction: plan.redact_settings(),
         log,
         spans,
+        anomalies: plan.anomalies.clone(),
         otel_operation_metric: plan.metrics.otel_operation,
         slos: plan.slos_in_force(),
         kept: kept(plan, instance),

@@ -57,6 +57,7 @@ impl Level {
             EventKind::Restart { .. }
             | EventKind::Alert { firing: true, .. }
             | EventKind::Refused { .. }
+            | EventKind::Anomaly(_)
             | EventKind::Note { warning: true, .. } => Self::Warn,
             EventKind::Health {
                 result: HealthResult::Ok,

@@ -108,6 +108,7 @@ pub(crate) fn quiet() -> Settings {
         log: log(None),
         spans: None,
         kept: None,
+        anomalies: None,
         otel_operation_metric: false,
         slos: std::collections::BTreeMap::new(),
     }
@@ -160,6 +161,7 @@ pub(crate) fn call(
         target: target.map(Into::into),
         client: None,
         principal: None,
+        caller: None,
         peer: None,
         session: None,
         request_id: Some("1".into()),
@@ -189,6 +191,7 @@ pub(crate) fn call(
         },
         error: None,
         limited: None,
+        shape: None,
         request_bytes: 100,
         response_bytes: 2000,
         params: None,

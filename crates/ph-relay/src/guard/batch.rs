@@ -156,13 +156,7 @@ mod tests {
     fn refused(ids: &[&str]) -> Vec<RefusedMember> {
         let member = |id: &&str| {
             let error = OwnError::new(429, 42_900, "too many").retry_after(3);
-            let (reason, why, limited) = (RefusedReason::RateLimited, None, None);
-            let refusal = Box::new(Refusal {
-                error,
-                reason,
-                why,
-                limited,
-            });
+            let refusal = Refusal::new(RefusedReason::RateLimited, error);
             (Some((*id).into()), refusal)
         };
         ids.iter().map(member).collect()

@@ -221,6 +221,7 @@ impl Upstream {
         let record = call.record();
         record.client = record.client.take().or(known);
         record.rpc_code = Some(refusal.error.code);
+        record.shape.clone_from(&refusal.shape);
         if refusal.limited.is_some() {
             record.limited.clone_from(&refusal.limited);
         }
