@@ -22,8 +22,15 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     assert!(differences(&tool, &tool).is_empty());
-    for finding in check(&[Offered { server: "s", tool: &tool }]) {
-        assert!(!finding.evidence.contains(['\u{200b}', '\u{202e}', '\u{1b}', '\n']));
+    for finding in check(&[Offered {
+        server: "s",
+        tool: &tool,
+    }]) {
+        assert!(
+            !finding
+                .evidence
+                .contains(['\u{200b}', '\u{202e}', '\u{1b}', '\n'])
+        );
     }
 });
 

@@ -100,7 +100,7 @@ pub enum KeyringError {
     Name(String),
     /// No name of a group.
     #[error(
-        "`{0}` is no name of a group: 1 to 128 visible ASCII characters; and there are at most 64"
+        "`{0}` is no name of a group: 1 to 128 visible ASCII characters; and there are at most 256"
     )]
     Group(String),
     /// There is one of this name.

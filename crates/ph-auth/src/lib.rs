@@ -5,9 +5,13 @@
 
 mod auth;
 mod clock;
+mod fetch;
+mod issuer_keys;
 mod key_row;
 mod keyring;
+mod resources;
+mod verified;
 
-pub use auth::{Auth, Denied};
+pub use auth::{Asked, Auth, Denied};
 pub use clock::unix_s;
 pub use keyring::{KeyOrder, KeyView, Keyring, KeyringError, MadeKey, SecretView};

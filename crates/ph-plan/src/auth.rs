@@ -202,10 +202,7 @@ pub(crate) fn check_auth(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
             let (what, max) = ("authorization servers", ISSUERS_MAX);
             reader.report(&issuers.key_at, Problem::TooLarge { what, max });
         }
-        let needs_resource = !plan.listen.ip().is_loopback()
-            && checks.resource.is_none()
-            && checks.issuers.values().any(|i| i.audience.is_empty());
-        if needs_resource {
+        if !plan.listen.ip().is_loopback() && checks.resource.is_none() {
             let fields = &["resource"];
             let hint = "tokens have to be for an address: say at which one clients reach this";
             let problem = Problem::MissingField { fields };

@@ -16,7 +16,10 @@ mod principal;
 mod route;
 
 pub use access::{Access, By, Decision, Step, Thing, Wanted, Who};
-pub use auth::{Challenge, KEY_PREFIX, KeyText, Presented, Resource, Role, StoredKey, presented};
+pub use auth::{
+    Challenge, KEY_PREFIX, KeySet, KeySetError, KeyText, MetadataError, Presented, Resource, Role,
+    StoredKey, Token, TokenRules, Verified, jwks_url, metadata_urls, presented,
+};
 pub use charge::{Allowance, Kind, Now, Spent};
 pub use client::{ClientId, ClientRules};
 pub use limit::{Asked, Charge, Charges, Limit, Limits, Subject, Told, told};

@@ -32,5 +32,5 @@ impl Principal {
     /// Longest name, in bytes.
     pub const NAME_BYTES_MAX: usize = 128;
     /// Most groups, and most scopes.
-    pub const GROUPS_MAX: usize = 64;
+    pub const GROUPS_MAX: usize = 256;
 }

@@ -26,6 +26,13 @@ pub enum Route<'a> {
     Readyz,
     /// Metrics.
     Metrics,
+    /// To what is said of a server as a protected resource (RFC 9728).
+    Resource {
+        /// The server.
+        server: &'a str,
+        /// By the path `/mcp`; else by `/NAME/mcp`.
+        by_short_path: bool,
+    },
 }
 
 /// Why a request goes nowhere.
@@ -43,6 +50,8 @@ pub struct Routes {
     rules: HeadRules,
     servers: Vec<String>,
     metrics: bool,
+    /// The path of the address at which clients reach us, where it has one.
+    below: String,
 }
 
 impl Routes {
@@ -52,9 +61,19 @@ impl Routes {
             rules: HeadRules::new(plan),
             servers: plan.servers.keys().map(|n| n.as_str().to_owned()).collect(),
             metrics: plan.serves_metrics_on_data_listener(),
+            below: plan
+                .auth
+                .checks()
+                .and_then(|checks| checks.resource.as_ref())
+                .map_or("", |url| url.uri().path())
+                .trim_end_matches('/')
+                .to_owned(),
         }
     }
 }
+
+/// Where RFC 9728 puts what is said of a protected resource: before the resource's own path.
+pub(crate) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 /// Decides where `head` goes.
 ///
@@ -82,13 +101,27 @@ pub fn decide<'a>(head: &Head<'_>, routes: &'a Routes) -> Result<Route<'a>, Refu
     if head.path == "/metrics" && routes.metrics {
         return Ok(Route::Metrics);
     }
-    match (server_path(head.path), &routes.servers[..]) {
-        (Some(""), [only]) => Ok(Route::Server(only)),
-        (Some(name), servers) if !name.is_empty() => match servers.iter().find(|s| *s == name) {
-            Some(server) => Ok(Route::Server(server)),
+    if let Some(rest) = head.path.strip_prefix(WELL_KNOWN) {
+        let path = rest.strip_prefix(routes.below.as_str()).unwrap_or(rest);
+        return match server_at(path, routes) {
+            Some(server) => Ok(Route::Resource {
+                server,
+                by_short_path: server_path(path) == Some(""),
+            }),
             None => no_such(routes),
-        },
-        _ => no_such(routes),
+        };
+    }
+    match server_at(head.path, routes) {
+        Some(server) => Ok(Route::Server(server)),
+        None => no_such(routes),
+    }
+}
+
+fn server_at<'a>(path: &str, routes: &'a Routes) -> Option<&'a str> {
+    match (server_path(path)?, &routes.servers[..]) {
+        ("", [only]) => Some(only),
+        ("", _) => None,
+        (name, servers) => servers.iter().find(|s| *s == name).map(String::as_str),
     }
 }
 
@@ -103,7 +136,7 @@ fn server_path(path: &str) -> Option<&str> {
     }
 }
 
-fn no_such(routes: &Routes) -> Result<Route<'static>, Refusal> {
+fn no_such<'a>(routes: &Routes) -> Result<Route<'a>, Refusal> {
     let mut paths: Vec<_> = routes
         .servers
         .iter()
@@ -159,6 +192,27 @@ mod tests {
         check(&["a"], "//mcp", Err(RefusedReason::NoSuchServer));
         check(&["a"], "/", Err(RefusedReason::NoSuchServer));
         check(&["a"], "/metrics", Ok(Route::Metrics));
+        let of = |server, by_short_path| {
+            Ok(Route::Resource {
+                server,
+                by_short_path,
+            })
+        };
+        let at = |path: &str| format!("/.well-known/oauth-protected-resource{path}");
+        check(&["a"], &at("/mcp"), of("a", true));
+        check(&["a", "b"], &at("/b/mcp"), of("b", false));
+        let none = Err(RefusedReason::NoSuchServer);
+        check(
+            &["a", "b"],
+            "/.well-known/oauth-protected-resource/mcp",
+            none.clone(),
+        );
+        check(
+            &["a"],
+            "/.well-known/oauth-protected-resource",
+            none.clone(),
+        );
+        check(&["a"], &at("mcp"), none);
     }
 
     #[test]

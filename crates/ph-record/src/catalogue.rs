@@ -290,6 +290,8 @@ metrics! {
         "Heartbeats by result (sent, failed, withheld because no rules were evaluated); absent without one.";
     REDACTIONS = "pilothouse_redactions_total", Counter, ["kind"], &[],
         "Secrets that were replaced in texts, by what they are.";
+    JWKS_FETCHES = "pilothouse_jwks_fetches_total", Counter, ["issuer", "result"], &[],
+        "Times that the keys of an authorization server were fetched, by result (ok, failed).";
     DISK_FREE = "pilothouse_disk_free_bytes", Gauge, [], &[],
         "Bytes of the disk under the data directory that Pilothouse may still use.";
     DISK_SIZE = "pilothouse_disk_size_bytes", Gauge, [], &[],

@@ -23,6 +23,7 @@ use ph_mcp::envelope::Body as RpcBody;
 use ph_mcp::error::code;
 use ph_mcp::splice::{self, Edit};
 use ph_mcp::{AnswerScan, Envelope, Kind, headers};
+use ph_policy::Principal;
 use ph_record::Server;
 use ph_wire::body::Body;
 use ph_wire::tls::TlsError;
@@ -233,11 +234,16 @@ impl HttpServer {
     }
 
     /// Watches the session that an initialize answer has opened.
-    fn watch(&self, headers: &http::HeaderMap, client_name: Option<Arc<str>>) {
+    fn watch(
+        &self,
+        headers: &http::HeaderMap,
+        client_name: Option<Arc<str>>,
+        owner: Option<&Principal>,
+    ) {
         let id = headers
             .get(headers::SESSION_ID)
             .and_then(|v| v.to_str().ok());
-        if let Some(session) = id.and_then(|id| self.sessions.watch(id)) {
+        if let Some(session) = id.and_then(|id| self.sessions.watch(id, owner)) {
             session.set_client(client_name);
         }
     }

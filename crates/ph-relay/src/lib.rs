@@ -13,6 +13,7 @@ mod cancel;
 mod drive;
 mod guard;
 mod heard;
+mod identity;
 mod inbound;
 mod limits;
 mod permits;

@@ -1,7 +1,7 @@
 //! The servers of a plan, and the way of a request to one of them.
 
 use crate::call::Call;
-use crate::guard::{self, Guard};
+use crate::guard::Guard;
 use crate::http::HttpServer;
 use crate::inbound::{BodyFault, BodyLimits, Client, read_body};
 use crate::limits::{LimitStore, LocalStore};
@@ -12,14 +12,14 @@ use crate::tuning::Tuning;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{ALLOW, HeaderValue};
-use http::{HeaderMap, Method as HttpMethod, Request, Response};
+use http::{Method as HttpMethod, Request, Response};
 use hyper::body::Incoming;
 use ph_base::ServerName;
 use ph_mcp::envelope;
 use ph_mcp::error::code;
 use ph_plan::Plan;
 use ph_policy::Principal;
-use ph_record::{AnomalyKind, AuthFailure, Ending, EventKind, RefusedReason, Replica, Server};
+use ph_record::{Ending, EventKind, RefusedReason, Replica, Server};
 use ph_wire::body::Body;
 use ph_wire::tls::TlsError;
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 /// The data plane.
 pub struct Relay {
     pub(crate) shared: Arc<Shared>,
-    running: ArcSwap<Running>,
+    pub(crate) running: ArcSwap<Running>,
     /// What was taken of limits in this process; it outlives their plan.
     own_limits: Arc<LocalStore>,
     /// Where limits are shared with other processes, from the next plan on.
@@ -42,11 +42,13 @@ pub struct Relay {
 
 /// What one plan made.
 #[derive(Default)]
-struct Running {
-    servers: BTreeMap<ServerName, Arc<Upstream>>,
+pub(crate) struct Running {
+    pub(crate) servers: BTreeMap<ServerName, Arc<Upstream>>,
     limits: Option<BodyLimits>,
     /// `None` when nothing of a message is to be looked at.
-    guard: Option<Arc<Guard>>,
+    pub(crate) guard: Option<Arc<Guard>>,
+    /// Whether a session is only good for whom it was opened.
+    binds_sessions: bool,
 }
 
 /// One server, as it is reached.
@@ -159,6 +161,7 @@ impl Relay {
             servers,
             limits: Some(limits),
             guard: Guard::new(plan, &self.shared, &self.limit_store(), self.started),
+            binds_sessions: plan.auth.checks().is_some(),
         }));
         for upstream in retired {
             upstream.retire(plan.stop.drain);
@@ -277,6 +280,9 @@ impl Relay {
         let (head, body) = request.into_parts();
         let mut client = Client::new(peer, head.headers);
         client.principal = principal;
+        if running.binds_sessions && upstream.way.is_of_another(&client) {
+            return self.not_their_session(upstream, &client);
+        }
         running.identify(&mut client);
         if let (&(HttpMethod::GET | HttpMethod::DELETE), Some(guard)) =
             (&head.method, &running.guard)
@@ -321,64 +327,6 @@ impl Relay {
                 response
             }
         }
-    }
-
-    /// Answers a request to the MCP endpoint of `name` that did not show who it is from, unread.
-    pub fn deny(
-        &self,
-        name: &str,
-        headers: HeaderMap,
-        peer: SocketAddr,
-        failure: AuthFailure,
-    ) -> Response<Body> {
-        let error = match failure {
-            AuthFailure::Scope => OwnError::new(403, code::FORBIDDEN, failure.message()),
-            AuthFailure::KeysUnavailable => {
-                OwnError::new(503, code::OVERLOAD, failure.message()).retry_after(5)
-            }
-            _ => OwnError::new(401, code::UNAUTHENTICATED, failure.message()),
-        };
-        let running = self.running.load_full();
-        let found = running.servers.iter().find(|(n, _)| n.as_str() == name);
-        if let Some((_, upstream)) = found {
-            let server = &upstream.server;
-            server.live.auth_failures[failure as usize].fetch_add(1, Relaxed);
-            let mut client = Client::new(peer, headers);
-            running.identify(&mut client);
-            let mut call = Call::of_nobody(&self.shared, server, &client);
-            call.set_error(&error.message);
-            let ending = match failure {
-                AuthFailure::Scope => Ending::Refused(RefusedReason::Forbidden),
-                AuthFailure::KeysUnavailable => Ending::Overload,
-                _ => Ending::Refused(RefusedReason::Unauthenticated),
-            };
-            call.finish(ending, error.status, true);
-        }
-        error.response(None)
-    }
-
-    /// Refuses a request of an address that failed to show who it is from so often that it is blocked for it, before
-    /// it can try once more.
-    pub fn shut_out_stranger(
-        &self,
-        name: &str,
-        headers: &HeaderMap,
-        peer: SocketAddr,
-    ) -> Option<Response<Body>> {
-        let running = self.running.load();
-        let watched = running.guard.as_ref()?.anomalies.as_ref()?;
-        if !watched.blocks_any() {
-            return None;
-        }
-        let mut client = Client::new(peer, headers.clone());
-        running.identify(&mut client);
-        let blocked = watched.blocked(&client)?;
-        let (_, upstream) = running.servers.iter().find(|(n, _)| n.as_str() == name)?;
-        (blocked.kind == AnomalyKind::AuthFailures).then(|| {
-            let refusal = guard::blocked(blocked);
-            let call = Call::of_nobody(&self.shared, &upstream.server, &client);
-            self.refuse_call(call, refusal.reason, &refusal.error)
-        })
     }
 
     async fn post(
@@ -439,7 +387,7 @@ impl Relay {
         response
     }
 
-    fn refuse_call(
+    pub(crate) fn refuse_call(
         &self,
         mut call: Call,
         reason: RefusedReason,
@@ -453,7 +401,7 @@ impl Relay {
 
 impl Running {
     /// Notes who a client is, while somebody watches.
-    fn identify(&self, client: &mut Client) {
+    pub(crate) fn identify(&self, client: &mut Client) {
         let watched = self.guard.as_ref().and_then(|g| g.anomalies.as_ref());
         if let Some(watched) = watched {
             client.caller = Some(watched.caller(client));

@@ -7,6 +7,7 @@
 use crate::call::Call;
 use crate::signal::{Mailbox, Signal};
 use ph_mcp::{MessageId, ServerMessage};
+use ph_policy::Principal;
 use ph_record::{Ending, Server};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -20,6 +21,8 @@ const QUESTIONS_MAX: usize = 256;
 /// One session.
 pub(crate) struct Session {
     server: Arc<Server>,
+    /// The name of the principal that opened it; none: nobody in particular.
+    owner: Option<Arc<str>>,
     /// Nanoseconds between `born` and the last use.
     used_ns: AtomicU64,
     born: Instant,
@@ -65,10 +68,11 @@ impl Question {
 }
 
 impl Session {
-    fn new(server: Arc<Server>) -> Arc<Self> {
+    fn new(server: Arc<Server>, owner: Option<Arc<str>>) -> Arc<Self> {
         server.live.active_connections.fetch_add(1, Relaxed);
         Arc::new(Self {
             server,
+            owner,
             used_ns: AtomicU64::new(0),
             born: Instant::now(),
             inner: Mutex::default(),
@@ -91,6 +95,11 @@ impl Session {
             .saturating_sub(Duration::from_nanos(self.used_ns.load(Relaxed)));
         let inner = self.inner();
         quiet > limit && inner.calls.is_empty() && inner.streams == 0
+    }
+
+    /// Whether `principal` has opened it.
+    pub(crate) fn is_of(&self, principal: Option<&Principal>) -> bool {
+        self.owner.as_deref() == principal.map(|p| &*p.name)
     }
 
     pub(crate) fn client(&self) -> Option<Arc<str>> {
@@ -269,8 +278,8 @@ impl Sessions {
         Some(session)
     }
 
-    /// Watches the session `id`, which the upstream has just vouched for.
-    pub(crate) fn watch(&self, id: &str) -> Option<Arc<Session>> {
+    /// Watches the session `id` of `owner`, which the upstream has just vouched for.
+    pub(crate) fn watch(&self, id: &str, owner: Option<&Principal>) -> Option<Arc<Session>> {
         let mut shard = self.shard(id);
         if let Some(session) = shard.get(id) {
             return Some(Arc::clone(session));
@@ -278,7 +287,7 @@ impl Sessions {
         if shard.len() >= self.max_per_shard {
             return None;
         }
-        let session = Session::new(Arc::clone(&self.server));
+        let session = Session::new(Arc::clone(&self.server), owner.map(|p| Arc::clone(&p.name)));
         shard.insert(id.into(), Arc::clone(&session));
         Some(session)
     }

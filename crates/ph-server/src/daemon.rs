@@ -183,8 +183,10 @@ impl Daemon {
         let limits = LimitsHome::new(&recorder);
         limits.apply(&plan, &relay, &workers)?;
         relay.apply(&plan)?;
-        let auth = Arc::new(Auth::new(Arc::new(Keyring::open(&home.keys())?)));
-        auth.apply(&plan);
+        let keyring = Arc::new(Keyring::open(&home.keys())?);
+        let auth = Arc::new(Auth::new(keyring, Arc::clone(&complain)));
+        auth.apply(&plan, address);
+        recorder.add_source(Arc::<Auth>::clone(&auth));
         keys::note_uses(auth.keyring(), Arc::clone(&complain));
         let front = Front {
             relay: Arc::clone(&relay),
@@ -339,7 +341,7 @@ impl Daemon {
         self.relay.apply(&plan)?;
         self.shared
             .configure(traced, settings::params_bytes_max(&plan));
-        self.front.auth.apply(&plan);
+        self.front.auth.apply(&plan, address);
         self.doors.apply(doors, &self.complain);
         self.front.routes.store(Arc::new(Routes::new(&plan)));
         if let Some(tails) = &self.tails {

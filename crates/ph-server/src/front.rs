@@ -8,7 +8,7 @@ use http::header::{
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use ph_auth::{Auth, Denied, unix_s};
+use ph_auth::{Asked, Auth, Denied, unix_s};
 use ph_policy::{Head, Refusal, Route, Routes, decide};
 use ph_record::{EventKind, Observation, RecordSink, Replica, ServerEvent};
 use ph_recorder::Recorder;
@@ -50,11 +50,14 @@ impl Service for Front {
                 {
                     return response;
                 }
-                match self
-                    .auth
-                    .authenticate(request.headers(), name, unix_s())
-                    .await
-                {
+                let path = head.path;
+                let asked = Asked {
+                    server: name,
+                    path,
+                    host,
+                };
+                let shown = self.auth.authenticate(request.headers(), asked, unix_s());
+                match shown.await {
                     Ok(principal) => {
                         Auth::strip(request.headers_mut());
                         self.relay.answer(name, request, peer, principal).await
@@ -71,6 +74,10 @@ impl Service for Front {
                 let (status, why) = self.ready_or_why();
                 text(status, why)
             }
+            Ok(Route::Resource {
+                server,
+                by_short_path,
+            }) => self.resource(server, by_short_path, host),
             Ok(Route::Metrics) => self.metrics(header(ACCEPT)),
             Err(refusal) => self.refuse(&refusal, peer),
         }
@@ -130,6 +137,20 @@ impl Front {
         format!("the configuration on disk is rejected since {since}; an older one runs\n")
     }
 
+    /// What is said of a server as a protected resource.
+    fn resource(&self, server: &str, by_short_path: bool, host: Option<&str>) -> Response<Body> {
+        let long = format!("/{server}/mcp");
+        let path = if by_short_path { "/mcp" } else { &long };
+        let asked = Asked { server, path, host };
+        match self.auth.metadata(asked) {
+            Some(metadata) => json(metadata),
+            None => text(
+                StatusCode::NOT_FOUND,
+                "no tokens of authorization servers are taken here\n".into(),
+            ),
+        }
+    }
+
     /// Tells a request that it has to show who it is from, and records that.
     fn deny(
         &self,
@@ -184,6 +205,13 @@ fn text(status: StatusCode, body: String) -> Response<Body> {
         CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
+    response
+}
+
+fn json(body: String) -> Response<Body> {
+    let mut response = text(StatusCode::OK, body);
+    let kind = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }
 

@@ -1,5 +1,6 @@
 //! What a refused request is told: `WWW-Authenticate`, and the metadata of RFC 9728 that it leads to.
 
+use crate::route::WELL_KNOWN;
 use ph_mcp::error::quote;
 use ph_record::AuthFailure;
 use std::fmt::Write as _;
@@ -16,9 +17,6 @@ pub struct Resource {
     /// Scopes that a token has to have.
     pub scopes: Vec<String>,
 }
-
-/// The path of metadata, before the path of the resource.
-const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 impl Resource {
     /// The server at `path` (`/files/mcp`) below `base` (`https://mcp.example.com`, perhaps with a path).

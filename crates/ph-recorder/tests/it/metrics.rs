@@ -240,6 +240,7 @@ fn families_come_in_the_order_of_the_catalogue_and_only_from_it() {
         "pilothouse_alert",
         "pilothouse_heartbeat_",
         "pilothouse_silences",
+        "pilothouse_jwks_",
         "pilothouse_disk_",
         "pilothouse_connections_turned_away_",
         "pilothouse_tls_",

@@ -218,7 +218,8 @@ impl StdioServer {
             );
             return self.unavailable(call, Ending::Unreachable, &error);
         };
-        let session = StdioSession::new(&self.shared, &self.server, id, link, slot);
+        let owner = client.principal.as_ref().map(|p| Arc::clone(&p.name));
+        let session = StdioSession::new(&self.shared, &self.server, id, owner, link, slot);
         if let Some(name) = call.record().client.clone() {
             let _ = session.client.set(name);
         }
@@ -346,6 +347,10 @@ impl StdioServer {
         drive(Box::new(exchange).carried(ended), response).await
     }
 
+    pub(crate) fn session(&self, id: &str) -> Option<Arc<StdioSession>> {
+        self.state().sessions.get(id).cloned()
+    }
+
     /// The session that a request names.
     fn session_of(&self, client: &Client) -> Result<Arc<StdioSession>, (RefusedReason, OwnError)> {
         let Some(id) = client.session_id() else {
@@ -356,7 +361,7 @@ impl StdioServer {
             );
             return Err((RefusedReason::SessionMissing, error));
         };
-        let session = self.state().sessions.get(id).cloned();
+        let session = self.session(id);
         let Some(session) = session else {
             return Err((RefusedReason::SessionUnknown, gone()));
         };

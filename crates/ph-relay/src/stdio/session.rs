@@ -9,6 +9,7 @@ use crate::shared::{SessionSlot, Shared};
 use bytes::Bytes;
 use ph_base::Revision;
 use ph_mcp::{MessageId, ServerMessage};
+use ph_policy::Principal;
 use ph_record::{CallTrace, Ending, Server};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -23,6 +24,8 @@ pub(crate) struct StdioSession {
     shared: Arc<Shared>,
     server: Arc<Server>,
     pub id: Box<str>,
+    /// The name of the principal that opened it; none: nobody in particular.
+    pub owner: Option<Arc<str>>,
     pub link: Arc<Link>,
     pub events: Events,
     pub client: OnceLock<Arc<str>>,
@@ -84,6 +87,7 @@ impl StdioSession {
         shared: &Arc<Shared>,
         server: &Arc<Server>,
         id: Box<str>,
+        owner: Option<Arc<str>>,
         link: Arc<Link>,
         slot: SessionSlot,
     ) -> Arc<Self> {
@@ -92,6 +96,7 @@ impl StdioSession {
             shared: Arc::clone(shared),
             server: Arc::clone(server),
             id,
+            owner,
             link,
             events: Events::default(),
             client: OnceLock::new(),
@@ -104,6 +109,11 @@ impl StdioSession {
         });
         session.link.belong_to(&session);
         session
+    }
+
+    /// Whether `principal` has opened it.
+    pub(crate) fn is_of(&self, principal: Option<&Principal>) -> bool {
+        self.owner.as_deref() == principal.map(|p| &*p.name)
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {

@@ -140,11 +140,13 @@ impl Exchange {
                 .calls
                 .first_mut()
                 .and_then(|c| c.record().client.clone());
-            self.server.watch(headers, name);
+            let owner = self.client.principal.as_deref();
+            self.server.watch(headers, name, owner);
         } else if let (None, Era::Legacy, Some(id)) =
             (&self.client.session, self.era, self.client.session_id())
         {
-            self.server.sessions.watch(id);
+            let owner = self.client.principal.as_deref();
+            self.server.sessions.watch(id, owner);
         }
     }
 }
