@@ -308,6 +308,22 @@ LIMITED_STEPS = [
     {"do": "call", "name": "sleep", "args": {"ms": 1}},
 ]
 
+
+def ruled(upstream, status):
+    """A server of which two tools may be seen and called. `upstream`: how it is reached."""
+    access = {"refuse_with": status, "rules": [{"allow": {"tools": ["echo", "sleep"]}}]}
+    return json.dumps({"access": access, "servers": {"workbench": upstream}})
+
+
+FORBIDDEN = "forbidden: tool searchFiles on server workbench for client 127.0.0.1, no rule allows it"
+RULED_STEPS = [
+    {"do": "list_tools"},
+    {"do": "list_resources"},
+    {"do": "call", "name": "echo", "args": {"text": "one"}},
+    {"do": "call", "name": "searchFiles", "args": {"query": "x"}, "may_fail": True},
+    {"do": "call", "name": "sleep", "args": {"ms": 1}},
+]
+
 # Driver, client, mode. "default" is what a user gets who sets nothing.
 CLIENTS = [
     ("mjs", "ts1", "legacy"),

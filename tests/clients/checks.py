@@ -120,3 +120,16 @@ def check_limited(driver, plan, house, status):
     assert said in refused["error"], f"the user of this client does not learn why: {refused}"
     assert took < 10, f"it took {took:.1f} s: it was tried again"
     until("one refusal", lambda: house.total("mcp_rate_limited_total") == 1, RECORDS_S)
+
+
+def check_ruled(driver, plan, house, status):
+    """A client sees what it may call; what a rule says reaches whoever called, and the session goes on."""
+    _, tools, resources, first, refused, after, *_ = driver.run(plan)
+    assert sorted(tools["names"]) == ["echo", "sleep"], f"the list of tools: {tools}"
+    assert resources["uris"] == [], f"the list of resources: {resources}"
+    assert first["ok"] and after["ok"], f"a call that is allowed: {first} {after}"
+    assert not refused["ok"], f"no error: {refused}"
+    # The Rust client keeps the status of such an answer, and drops its body.
+    said = "403" if (plan["client"], status) == ("rmcp", 403) else cases.FORBIDDEN
+    assert said in refused["error"], f"the user of this client does not learn why: {refused}"
+    until("one refusal", lambda: house.total("mcp_refused_total") == 1, RECORDS_S)

@@ -4,6 +4,7 @@ use crate::alerts::AlertsArgs;
 use crate::generate::GenerateArgs;
 use crate::keys::KeysArgs;
 use crate::logs::LogsArgs;
+use crate::policy::PolicyArgs;
 use crate::query::QueryArgs;
 use crate::rules::RulesArgs;
 use crate::silence::SilenceArgs;
@@ -64,6 +65,9 @@ pub(crate) enum Command {
     /// Show how service levels stand: what is promised, what is left of the error budget.
     #[command(after_help = crate::slo::EXAMPLES)]
     Slo(Box<SloArgs>),
+    /// Say which rule of the configuration decides who may have what.
+    #[command(after_help = crate::policy::EXAMPLES)]
+    Policy(Box<PolicyArgs>),
     /// Look after what is kept on disk.
     Store(Box<StoreArgs>),
     /// Serve the built-in MCP server: files, SQLite and HTTP tools, each step traced.

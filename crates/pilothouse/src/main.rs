@@ -7,6 +7,7 @@ mod cli;
 mod generate;
 mod keys;
 mod logs;
+mod policy;
 mod printer;
 mod query;
 mod rule_files;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         Command::Keys(args) => keys::keys(&args, &printer),
         Command::Rules(args) => rules::rules(&args, &printer),
         Command::Slo(args) => slo::slo(&args, &printer),
+        Command::Policy(args) => policy::policy(&args, &printer),
         Command::Store(args) => store::store(&args, &printer),
         Command::Workbench(args) => workbench::serve(args),
     };

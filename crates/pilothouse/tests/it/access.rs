@@ -1,9 +1,12 @@
 //! Who may see and call what, as clients and operators see it.
 
 use crate::client::{Client, Era, fresh_id};
+use crate::gateway::Gateway;
 use crate::http1::{Answer, Wire};
 use crate::world::{Record, World, stdio};
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
 const FORBIDDEN: Record = Record(403, "refused", "caller", 403, true);
 const SERVERS: [&str; 2] = ["http", "stdio"];
@@ -79,6 +82,282 @@ fn a_list_shows_what_may_be_called_and_nothing_else_may() {
         let labels = [("server", server), ("reason", "forbidden")];
         let refused = world.gateway.metrics().sum("mcp_refused_total", &labels);
         assert_eq!(refused, 2);
+    }
+    world.balance();
+}
+
+/// An HTTP server that answers each request with the bytes that it is told: by its JSON-RPC method, else by its HTTP
+/// method.
+fn scripted(answers: Vec<(&'static str, Vec<u8>)>) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let answers = answers.clone();
+            std::thread::spawn(move || serve(stream, &answers));
+        }
+    });
+    address
+}
+
+fn serve(mut stream: TcpStream, answers: &[(&'static str, Vec<u8>)]) {
+    let (mut seen, mut chunk) = (Vec::new(), [0; 4096]);
+    loop {
+        let text = String::from_utf8_lossy(&seen).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let head = head.to_ascii_lowercase();
+            let length = head.split("content-length: ").nth(1);
+            let length: usize = length.map_or(0, |l| l.lines().next().unwrap().parse().unwrap());
+            if body.len() >= length {
+                let message: Value = serde_json::from_str(body).unwrap_or_default();
+                let first = if message.is_array() {
+                    &message[0]
+                } else {
+                    &message
+                };
+                let method = first["method"].as_str().unwrap_or("GET");
+                let answer = answers.iter().find(|(of, _)| *of == method);
+                let _ = match answer {
+                    Some((_, answer)) => stream.write_all(answer),
+                    None => stream.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"),
+                };
+                return;
+            }
+        }
+        match stream.read(&mut chunk) {
+            Ok(count @ 1..) => seen.extend_from_slice(&chunk[..count]),
+            _ => return,
+        }
+    }
+}
+
+fn json_answer(status: &str, more: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{more}Content-Length: {length}\r\n\r\n{body}")
+        .into_bytes()
+}
+
+fn events(body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n{body}")
+        .into_bytes()
+}
+
+/// What a client gets of `answer` to `tools/list`, where only tools that begin with `a` are allowed.
+fn through(answer: Vec<u8>) -> Answer {
+    let address = scripted(vec![("tools/list", answer)]);
+    through_to(address, ONLY_A, &LIST.replace("ID", "7"))
+}
+
+const ONLY_A: &str = "access: {rules: [{allow: {tools: ['a*']}}]}\n";
+const LIST: &str = r#"{"jsonrpc":"2.0","id":ID,"method":"tools/list"}"#;
+
+fn through_to(upstream: SocketAddr, access: &str, body: &str) -> Answer {
+    let gateway = Gateway::launch(&format!(
+        "{access}servers: {{raw: {{url: 'http://{upstream}/mcp', health: {{enabled: false}}}}}}\n"
+    ));
+    let client = Client::stranger(gateway.address, "raw");
+    Wire::open(client.address, &client.post(body)).answer()
+}
+
+#[track_caller]
+fn passes(answer: Vec<u8>, want: &str) {
+    let got = through(answer);
+    assert_eq!(got.text(), want);
+    assert!(got.whole);
+}
+
+#[track_caller]
+fn is_an_error(answer: Vec<u8>, why: &str) {
+    let got = through(answer);
+    let text = got.text();
+    let message = got.message();
+    assert_eq!(message["error"]["code"], 50_200, "{text}");
+    assert_eq!(message["id"], 7, "{text}");
+    assert!(
+        message["error"]["message"].as_str().unwrap().contains(why),
+        "{text}"
+    );
+    assert!(!text.contains("secret"), "{text}");
+}
+
+#[test]
+fn what_stays_of_a_list_keeps_its_bytes() {
+    passes(
+        json_answer(
+            "200 OK",
+            "ETag: x\r\n",
+            "{ \"id\" : 7,\"result\":{\"tools\":[ {\"name\":\"secret\"} ,\n {\"x\":1.0,\"name\":\"\\u0061b\"}],\"nextCursor\":\"n\",\"cacheScope\":\"public\"}} ",
+        ),
+        "{ \"id\" : 7,\"result\":{\"tools\":[ {\"x\":1.0,\"name\":\"\\u0061b\"}],\"nextCursor\":\"n\",\"cacheScope\":\"private\"}} ",
+    );
+    // A notification and comments pass; of the event with the list only its data change.
+    passes(
+        events(
+            ": hi\r\n\r\nid: 1\r\ndata: {\"method\":\"notifications/x\"}\r\n\r\nevent: message\nid: 2\ndata: {\"id\":7,\"result\":{\"tools\":[{\"name\":\"secret\"},\ndata: {\"name\":\"a\"}]}}\n\n: bye\n\n",
+        ),
+        ": hi\r\n\r\nid: 1\r\ndata: {\"method\":\"notifications/x\"}\r\n\r\nevent: message\nid: 2\ndata: {\"id\":7,\"result\":{\"tools\":[{\"name\":\"a\"}]}}\n\n: bye\n\n",
+    );
+    // An event of which nothing is hidden is not written anew.
+    let as_it_is = "data:{\"id\":7,\rdata: \"result\":{\"tools\":[{\"name\":\"a\"}]}}\r\r";
+    passes(events(as_it_is), as_it_is);
+}
+
+#[test]
+fn errors_pass_as_they_are() {
+    let error = "{\"jsonrpc\":\"2.0\",\"id\":7,\"error\":{\"code\":-32603,\"message\":\"no\"}}";
+    passes(json_answer("200 OK", "", error), error);
+    passes(json_answer("500 Oh", "", error), error);
+    passes(json_answer("503 Oh", "", "<html>"), "<html>");
+    passes(json_answer("200 OK", "", ""), "");
+}
+
+#[test]
+fn a_list_that_cannot_be_read_for_sure_is_an_error() {
+    let twice =
+        "{\"id\":7,\"result\":{\"tools\":[]},\"result\":{\"tools\":[{\"name\":\"secret\"}]}}";
+    is_an_error(json_answer("200 OK", "", twice), "twice");
+    is_an_error(events(&format!("data: {twice}\n\n")), "twice");
+    let html = "<html>secret</html>";
+    is_an_error(json_answer("200 OK", "", html), "not JSON");
+    is_an_error(
+        events("data: {\"id\":7,\"result\":{\"tools\":[{\"name\":\"secret\",\"x\":NaN}]}}\n\n"),
+        "not JSON",
+    );
+    is_an_error(
+        json_answer("200 OK", "Content-Encoding: gzip\r\n", html),
+        "compressed",
+    );
+    let long = format!(
+        "{{\"id\":7,\"result\":{{\"tools\":[{{\"name\":\"secret\",\"d\":\"{}\"}}]}}}}",
+        "x".repeat(5 << 20)
+    );
+    is_an_error(json_answer("200 OK", "", &long), "too long");
+    is_an_error(events(&format!("data: {long}\n\n")), "too long");
+    // What a stream breaks off in is no event, and is not handed on.
+    let cut = through(events(
+        "data: {\"id\":7,\"result\":{\"tools\":[{\"name\":\"secret\"}]}}\n",
+    ));
+    assert!(!cut.text().contains("secret"), "{}", cut.text());
+}
+
+#[test]
+fn an_answer_that_is_no_list_is_not_looked_at() {
+    let body = "{\"id\":7,\"result\":{\"tools\":[{\"name\":\"b\"}],\"tools\":[]}}";
+    let address = scripted(vec![
+        ("tools/call", json_answer("200 OK", "", body)),
+        ("tools/list", json_answer("200 OK", "ETag: x\r\n", body)),
+    ]);
+    let call = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"a"}}"#;
+    assert_eq!(through_to(address, ONLY_A, call).text(), body);
+    // Nor is a list of which all is shown, or where there are no rules.
+    let list = LIST.replace("ID", "7");
+    for access in [
+        "",
+        "access: {rules: [{allow: {}}]}\n",
+        "access: {default: allow, rules: [{deny: {prompts: ['*']}}]}\n",
+    ] {
+        let answer = through_to(address, access, &list);
+        assert_eq!(answer.text(), body, "{access}");
+        assert_eq!(answer.head.header("etag"), Some("x"), "{access}");
+    }
+}
+
+#[test]
+fn members_of_a_batch_are_judged_and_shown_apart() {
+    let answers = "[{\"id\":7,\"result\":{\"tools\":[{\"name\":\"secret\"},{\"name\":\"a\"}]}}, {\"id\":8,\"result\":{\"tools\":[{\"name\":\"b\"}]}}]";
+    let address = scripted(vec![("tools/list", json_answer("200 OK", "", answers))]);
+    let call = |id, name| {
+        format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\",\"params\":{{\"name\":\"{name}\"}}}}"
+        )
+    };
+    let list = LIST.replace("ID", "7");
+    let batch = format!(
+        "[{list},{},{},{}]",
+        call(8, "a"),
+        call(9, "secret_too"),
+        call(7, "a")
+    );
+    let answer = through_to(address, ONLY_A, &batch);
+    let answers: Vec<Value> = serde_json::from_str(&answer.text()).unwrap();
+    let codes: Vec<_> = answers
+        .iter()
+        .map(|a| (a["id"].as_u64(), a["error"]["code"].as_i64()))
+        .collect();
+    let want = [(9, Some(40_300)), (7, Some(-32_600)), (7, None), (8, None)];
+    assert_eq!(
+        codes,
+        want.map(|(id, code)| (Some(id), code)),
+        "{}",
+        answer.text()
+    );
+    assert_eq!(answers[2]["result"]["tools"], json!([{"name": "a"}]));
+    assert_eq!(answers[3]["result"]["tools"], json!([{"name": "b"}]));
+}
+
+/// What a session's stream brings a second time is shown as it was the first time.
+#[test]
+fn a_stream_that_is_taken_up_again_shows_no_more() {
+    let again = "id: 3\ndata: {\"id\":7,\"result\":{\"tools\":[{\"name\":\"secret\"},{\"name\":\"a\"}]}}\n\ndata: {\"id\":8,\"result\":{\"content\":[{\"tools\":1}]}}\n\n";
+    let address = scripted(vec![("GET", events(again))]);
+    let gateway = Gateway::launch(&format!(
+        "{ONLY_A}servers: {{raw: {{url: 'http://{address}/mcp', health: {{enabled: false}}}}}}\n"
+    ));
+    let client = Client::stranger(gateway.address, "raw");
+    let get = client.http("GET", &[("Last-Event-ID", "2")], b"");
+    let answer = Wire::open(client.address, &get).answer();
+    assert_eq!(
+        answer.text(),
+        "id: 3\ndata: {\"id\":7,\"result\":{\"tools\":[{\"name\":\"a\"}]}}\n\ndata: {\"id\":8,\"result\":{\"content\":[{\"tools\":1}]}}\n\n"
+    );
+}
+
+#[test]
+fn nobody_speaks_to_a_server_of_which_nothing_is_allowed() {
+    let world = world("  rules:\n    - allow: {servers: [http]}\n");
+    let client = Client::stranger(world.gateway.address, "stdio");
+    let (_, answer) = asked(
+        &world,
+        &client,
+        "initialize",
+        json!({"protocolVersion": "2025-11-25"}),
+    );
+    assert_eq!(answer.status(), 403, "{}", answer.text());
+    let told = client.notify("notifications/initialized", &json!({}));
+    assert_eq!(told.status(), 403);
+    for method in ["GET", "DELETE"] {
+        let request = client.http(method, &[("Mcp-Session-Id", "x")], b"");
+        assert_eq!(
+            Wire::open(client.address, &request).answer().status(),
+            403,
+            "{method}"
+        );
+    }
+    world.client(Era::Legacy, "http");
+    world.balance();
+}
+
+#[test]
+fn what_the_head_says_is_what_is_decided_by() {
+    let world = world("  default: allow\n  rules:\n    - deny: {tools: [fail]}\n");
+    for server in SERVERS {
+        let client = world.client(Era::Modern, server);
+        let id = fresh_id();
+        world.made(1);
+        let call = client.message(
+            id,
+            "tools/call",
+            json!({"name": "echo", "arguments": {"text": "x"}}),
+        );
+        let request = String::from_utf8(client.post(&call.to_string())).unwrap();
+        let request = request.replace("Mcp-Name: echo", "Mcp-Name: fail");
+        let answer = Wire::open(client.address, request.as_bytes()).answer();
+        assert_eq!(
+            (answer.status(), answer.code()),
+            (400, Some(-32_020)),
+            "{server}"
+        );
+        assert_eq!(world.record(id)["status"], 400);
     }
     world.balance();
 }
