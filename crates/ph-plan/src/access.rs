@@ -42,24 +42,24 @@ section! {
     /// `resources` and `prompts` one has to fit; without them it is for all of a server.
     pub struct AccessScope {
         /// Principals: names of API keys, or of subjects of tokens as `ISSUER:SUBJECT`.
-        principals: Vec<Glob> = Vec::new();
+        principals: Option<Vec<Glob>> = None;
         /// Groups that the principal is in.
-        groups: Vec<Glob> = Vec::new();
+        groups: Option<Vec<Glob>> = None;
         /// Scopes of the principal's token.
-        scopes: Vec<Glob> = Vec::new();
+        scopes: Option<Vec<Glob>> = None;
         /// Clients as limits know them: the principal, else the `X-Client-Id` that is believed,
         /// else the address.
-        clients: Vec<Glob> = Vec::new();
+        clients: Option<Vec<Glob>> = None;
         /// Servers, by their names here.
-        servers: Vec<Glob> = Vec::new();
+        servers: Option<Vec<Glob>> = None;
         /// JSON-RPC methods.
-        methods: Vec<Glob> = Vec::new();
+        methods: Option<Vec<Glob>> = None;
         /// Tools.
-        tools: Vec<Glob> = Vec::new();
+        tools: Option<Vec<Glob>> = None;
         /// Resources and templates of resources, by their addresses.
-        resources: Vec<Glob> = Vec::new();
+        resources: Option<Vec<Glob>> = None;
         /// Prompts.
-        prompts: Vec<Glob> = Vec::new();
+        prompts: Option<Vec<Glob>> = None;
     }
 }
 
@@ -118,7 +118,7 @@ const RULES_MAX: usize = 256;
 const NAMES_MAX: usize = 4096;
 
 impl AccessScope {
-    fn lists(&self) -> [&Vec<Glob>; 9] {
+    fn lists(&self) -> [&Option<Vec<Glob>>; 9] {
         [
             &self.principals,
             &self.groups,
@@ -144,7 +144,11 @@ pub(crate) fn check_access(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
     };
     let scopes = access.rules.iter();
     let scopes = scopes.flat_map(|rule| rule.allow.iter().chain(&rule.deny));
-    let names: usize = scopes.flat_map(AccessScope::lists).map(Vec::len).sum();
+    let names: usize = scopes
+        .flat_map(AccessScope::lists)
+        .flatten()
+        .map(Vec::len)
+        .sum();
     let too_much = [
         (access.rules.len(), "rules", RULES_MAX),
         (names, "names in rules", NAMES_MAX),
@@ -212,7 +216,7 @@ fn check_scope(plan: &Plan, entry: &Entry, scope: &AccessScope, reader: &mut Rea
     else {
         return;
     };
-    for (nth, (glob, item)) in scope.servers.iter().zip(items).enumerate() {
+    for (nth, (glob, item)) in scope.servers.iter().flatten().zip(items).enumerate() {
         if plan.servers.keys().any(|name| glob.matches(name.as_str())) {
             continue;
         }

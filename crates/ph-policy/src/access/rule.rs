@@ -10,7 +10,7 @@ pub(super) struct Rule {
     is_allow: bool,
     scope: AccessScope,
     /// `scope.resources` in the form in which addresses are compared.
-    addresses: Vec<Glob>,
+    addresses: Globs,
 }
 
 /// What a rule has to say to a message.
@@ -47,12 +47,12 @@ impl Rule {
             (_, Some(scope)) => (false, scope),
             (None, None) => return None,
         };
-        let addresses = scope.resources.iter();
+        let addresses = scope.resources.iter().flatten();
         let addresses = addresses.map(|glob| Glob::parse(&normal(glob.as_str())));
         Some(Self {
             is_allow,
             scope: scope.clone(),
-            addresses: addresses.flatten().collect(),
+            addresses: Some(addresses.flatten().collect()),
         })
     }
 
@@ -61,7 +61,7 @@ impl Rule {
     }
 
     pub(super) fn names_clients(&self) -> bool {
-        !self.scope.clients.is_empty()
+        self.scope.clients.is_some()
     }
 
     pub(super) fn step(&self, who: &Who<'_>, wanted: &Wanted<'_>, uri: &Uri<'_>) -> Step {
@@ -109,9 +109,10 @@ impl Rule {
             Thing::Prompt(_) => &self.scope.prompts,
             Thing::Resource(_) => &self.scope.resources,
         };
-        if named.iter().any(|glob| glob.as_str() == "*") {
+        let named = named.as_ref();
+        if named.is_some_and(|all| all.iter().any(|glob| glob.as_str() == "*")) {
             Reach::All
-        } else if named.is_empty() {
+        } else if named.is_none() {
             Reach::None
         } else {
             Reach::Some
@@ -137,7 +138,7 @@ impl Rule {
         } = &self.scope;
         if [principals, groups, scopes, clients]
             .iter()
-            .all(|l| l.is_empty())
+            .all(|l| l.is_none())
         {
             return true;
         }
@@ -152,16 +153,18 @@ impl Rule {
     fn names_things(&self) -> bool {
         let scope = &self.scope;
         let lists = [&scope.tools, &scope.resources, &scope.prompts];
-        lists.iter().any(|list| !list.is_empty())
+        lists.iter().any(|list| list.is_some())
     }
 }
 
-fn fits(globs: &[Glob], name: &str) -> bool {
-    globs.iter().any(|glob| glob.matches(name))
+type Globs = Option<Vec<Glob>>;
+
+fn fits(globs: &Globs, name: &str) -> bool {
+    globs.iter().flatten().any(|glob| glob.matches(name))
 }
 
-fn fits_or_all(globs: &[Glob], name: &str) -> bool {
-    globs.is_empty() || fits(globs, name)
+fn fits_or_all(globs: &Globs, name: &str) -> bool {
+    globs.is_none() || fits(globs, name)
 }
 
 /// Without which nothing of a server can be had: beginning, lists, and what accompanies calls.

@@ -46,7 +46,7 @@ impl<'t> Places<'t> {
         let words = rules[nth].as_object().into_iter().flatten();
         let words = words.map(|(word, scope)| {
             let lists = scope.as_object().into_iter().flatten();
-            let lists = lists.filter(|(_, list)| list.as_array().is_some_and(|l| !l.is_empty()));
+            let lists = lists.filter(|(_, list)| !list.is_null());
             let lists: Vec<_> = lists.map(|(key, list)| format!("{key}: {list}")).collect();
             format!("{word}: {{{}}}", lists.join(", "))
         });

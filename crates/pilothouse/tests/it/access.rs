@@ -361,3 +361,61 @@ fn what_the_head_says_is_what_is_decided_by() {
     }
     world.balance();
 }
+
+/// The command decides as the daemon does, and says by which rule.
+#[test]
+fn the_rule_that_decides_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("p.yaml");
+    let text = "access:\n  rules:\n    - deny: {tools: ['delete*']}\n    - allow: {groups: [dev]}\nservers: {files: {command: x}}\n";
+    std::fs::write(&file, text).unwrap();
+    let explain = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pilothouse"));
+        command
+            .args(["policy", "explain"])
+            .args(args)
+            .current_dir(dir.path());
+        let done = command.args(["--config", "p.yaml"]).output().unwrap();
+        let said = String::from_utf8(done.stdout).unwrap();
+        (
+            done.status.code(),
+            said,
+            String::from_utf8(done.stderr).unwrap(),
+        )
+    };
+    let ann = ["--client", "ann", "--group", "dev", "--tool"];
+    let (code, said, _) = explain(&[&ann[..], &["deleteAll"]].concat());
+    assert_eq!(
+        said,
+        "files: denied: tool deleteAll for ann\n  p.yaml:3 rule 1  decides: deny: {tools: [\"delete*\"]}\n"
+    );
+    assert_eq!(code, Some(1));
+    let (code, said, _) = explain(&[&ann[..], &["search", "--json"]].concat());
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(
+        said["answers"][0]["by"],
+        json!({"rule": 2, "at": "p.yaml:4", "text": "allow: {groups: [\"dev\"]}"})
+    );
+    assert_eq!(
+        (code, &said["answers"][0]["allowed"]),
+        (Some(0), &json!(true))
+    );
+    let (code, said, _) = explain(&[
+        "--client",
+        "10.0.0.1",
+        "--unproven",
+        "--method",
+        "initialize",
+    ]);
+    assert!(
+        said.ends_with("p.yaml:1 default  decides, since no rule is for it: deny\n"),
+        "{said}"
+    );
+    assert_eq!(code, Some(1));
+    let (code, _, why) = explain(&["--server", "nope", "--tool", "x"]);
+    assert_eq!(
+        (code, why.contains("there is no server `nope`")),
+        (Some(2), true),
+        "{why}"
+    );
+}
