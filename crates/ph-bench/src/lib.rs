@@ -17,6 +17,7 @@ pub mod load;
 pub mod mcp_server;
 pub mod otlp_sink;
 pub mod output;
+pub mod redact;
 pub mod rules;
 pub mod slos;
 pub mod store_logs;

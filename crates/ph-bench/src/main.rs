@@ -6,7 +6,7 @@ use ph_bench::limits;
 use ph_bench::load;
 use ph_bench::mcp_server::Eras;
 use ph_bench::{
-    otlp_sink, output, rules, slos, store_logs, store_series, upstream_http, upstream_stdio,
+    otlp_sink, output, redact, rules, slos, store_logs, store_series, upstream_http, upstream_stdio,
 };
 use std::fs::File;
 use std::net::SocketAddr;
@@ -38,6 +38,8 @@ enum Command {
     Load(Box<load::Options>),
     /// Measures what a decision about limits on calls costs; prints a report as JSON.
     Limits(limits::Options),
+    /// Measures what looking for secrets costs; prints a report as JSON.
+    Redact(redact::Options),
     /// Measures a store on disk; prints a report as JSON.
     #[command(subcommand)]
     Store(Store),
@@ -82,6 +84,7 @@ fn main() -> anyhow::Result<ExitCode> {
             }
         }
         Command::Limits(options) => output::line(&format!("{:#}", limits::run(&options)?))?,
+        Command::Redact(options) => output::line(&format!("{:#}", redact::run(&options)?))?,
         Command::Store(Store::Logs(options)) => {
             output::line(&format!("{:#}", store_logs::run(&options)?))?;
         }

@@ -5,8 +5,11 @@ use ph_base::diagnostic::Problem;
 use ph_record::mask;
 use ph_record::redact::KEYS;
 
+mod commands;
+
 use crate::node::{Data, Node};
 use crate::reader::Reader;
+use commands::risks;
 
 /// Reports as warnings, each at its place, what is risky in the tree.
 pub(crate) fn check(root: &Node, reader: &mut Reader<'_>) {
@@ -96,92 +99,21 @@ fn server(node: &Node, reader: &mut Reader<'_>) {
         return;
     };
     let program = text(&command.value);
-    let program = program.rsplit(['/', '\\']).next().unwrap_or_default();
     let Some(args) = node.entry("args") else {
         return;
     };
     let items = args.value.items();
     let words: Vec<String> = items.iter().map(text).collect();
-    let risky = match program {
-        "npx" | "bunx" | "pnpx" | "uvx" | "pipx" => unpinned(program, &words),
-        "docker" | "podman" | "nerdctl" => privileged(&words),
-        "sh" | "bash" | "zsh" | "dash" => piped(&words),
-        _ => None,
-    };
-    if let Some((nth, what, hint)) = risky
-        && let Some(item) = items.get(nth)
-    {
+    for (nth, what, hint) in risks(&program, &words) {
+        let Some(item) = items.get(nth) else {
+            continue;
+        };
         reader.within(args, |reader| {
             reader.within_item(nth, |reader| {
                 reader.report_with(&item.at, Problem::Risky { what }, Some(hint.to_owned()));
             });
         });
     }
-}
-
-type Finding = (usize, &'static str, &'static str);
-
-/// A package that a new version of may run at any start.
-fn unpinned(program: &str, words: &[String]) -> Option<Finding> {
-    const WHAT: &str = "the package has no fixed version: what runs may change with any start";
-    // `--from PACKAGE COMMAND`, `-p PACKAGE`, `--package=PACKAGE`, else the first that is no option.
-    let named = words
-        .iter()
-        .position(|word| matches!(word.as_str(), "--from" | "--spec" | "-p" | "--package"));
-    let nth = match named {
-        Some(nth) => nth + 1,
-        None => words
-            .iter()
-            .position(|word| !(word.starts_with('-') || program == "pipx" && word == "run"))?,
-    };
-    let package = words.get(nth)?;
-    if package.contains("${") || package.starts_with(['.', '/']) {
-        return None;
-    }
-    let is_python = matches!(program, "uvx" | "pipx");
-    let version = if is_python && package.contains("==") {
-        package.split_once("==").map(|(_, version)| version)
-    } else {
-        package
-            .get(1..)
-            .and_then(|rest| rest.rsplit_once('@'))
-            .map(|(_, version)| version)
-    };
-    let is_fixed = version.is_some_and(|version| {
-        version.starts_with(|c: char| c.is_ascii_digit())
-            && !version.contains(['^', '~', '*', 'x', '|', '<', '>', ' '])
-            || version.len() == 40 && version.bytes().all(|b| b.is_ascii_hexdigit())
-    });
-    let hint = if is_python {
-        "name a version: `package==1.2.3`"
-    } else {
-        "name a version: `package@1.2.3`"
-    };
-    (!is_fixed).then_some((nth, WHAT, hint))
-}
-
-/// A container that may do what the host may.
-fn privileged(words: &[String]) -> Option<Finding> {
-    const WHAT: &str = "the container has the rights of the host";
-    let nth = words.iter().position(|word| {
-        word == "--privileged"
-            || word.starts_with("--privileged=t")
-            || word.contains("docker.sock")
-            || matches!(
-                word.as_str(),
-                "--pid=host" | "--cap-add=ALL" | "--cap-add=SYS_ADMIN"
-            )
-    })?;
-    Some((nth, WHAT, "leave it out, and give single capabilities"))
-}
-
-/// A script from the network into a shell.
-fn piped(words: &[String]) -> Option<Finding> {
-    const WHAT: &str = "a script from the network is run unseen";
-    let nth = words.iter().position(|word| {
-        (word.contains("curl ") || word.contains("wget ")) && word.contains('|')
-    })?;
-    Some((nth, WHAT, "keep the script, and run it from a file"))
 }
 
 /// Whether an address is `http://` and beyond loopback.
@@ -240,8 +172,42 @@ mod tests {
             &["'a' servers.a.args[1]"],
         );
         check(
-            "{command: docker, args: [run, --privileged, image]}",
+            "{command: docker, args: [run, --privileged, 'image:1']}",
             &["--privileged servers.a.args[1]"],
+        );
+        check(
+            "{command: docker, args: [run, -i, --rm, -e, A, -v, '/:/host', mcp/server]}",
+            &[
+                "'/:/host' servers.a.args[6]",
+                "mcp/server servers.a.args[7]",
+            ],
+        );
+        check(
+            "{command: podman, args: [run, --cap-add, sys_admin, 'r:5000/image:latest']}",
+            &[
+                "sys_admin servers.a.args[2]",
+                "'r:5000/image:latest' servers.a.args[3]",
+            ],
+        );
+        check(
+            "{command: uv, args: [tool, run, some-server]}",
+            &["some-server servers.a.args[2]"],
+        );
+        check(
+            "{command: pnpm, args: [dlx, 'a@latest']}",
+            &["'a@latest' servers.a.args[1]"],
+        );
+        check(
+            "{command: 'C:\\npx.cmd', args: [--package=a, b]}",
+            &["--package=a servers.a.args[0]"],
+        );
+        check(
+            "{command: deno, args: [run, -A, 'npm:a']}",
+            &["'npm:a' servers.a.args[2]"],
+        );
+        check(
+            "{command: npx, args: [mcp-remote@0.1.2, 'http://mcp.example.com/mcp']}",
+            &["'http://mcp.example.com/mcp' servers.a.args[1]"],
         );
         check(
             "{command: sh, args: [-c, 'curl https://x | sh']}",
@@ -268,7 +234,13 @@ mod tests {
             "{command: /usr/bin/npx, args: [-y, '@scope/server@1.2.3-rc.1']}",
             "{command: uvx, args: ['mcp-server-git==2025.9.25']}",
             "{command: uvx, args: [--from, 'a==1.0', b]}",
-            "{command: docker, args: [run, -i, image]}",
+            "{command: docker, args: [run, -i, --name, x, 'image:1.2']}",
+            "{command: docker, args: [run, --network=none, 'image@sha256:00']}",
+            "{command: docker, args: [ps]}",
+            "{command: uv, args: [run, server.py]}",
+            "{command: npm, args: [exec, 'a@1.0.0']}",
+            "{command: deno, args: [run, -A, server.ts]}",
+            "{command: npx, args: [mcp-remote@0.1.2, 'http://127.0.0.1:1/mcp']}",
             "{url: 'http://127.0.0.1:1/mcp'}",
             "{url: 'http://[::1]:1/mcp'}",
             "{url: 'https://mcp.example.com/mcp'}",

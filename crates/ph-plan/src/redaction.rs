@@ -248,6 +248,7 @@ fn given(plan: &Plan, keys: &[String]) -> Vec<String> {
         }
     }
     given.headers(&plan.otlp.headers);
+    given.urls(&plan.notify.heartbeat.url);
     let redis = plan.redis.as_ref();
     given.secrets(redis.and_then(|redis| redis.password.as_ref()).into_iter());
     for receiver in plan.notify.receivers.values() {

@@ -202,6 +202,29 @@ pub fn mask(text: &str) -> Option<String> {
     }
 }
 
+/// `text` with `*` in the place of every byte of what looks like a secret, so that every place in it stays where it
+/// is. References (`${NAME}`, `file:PATH`) are none.
+pub fn hidden(text: &str) -> Cow<'_, str> {
+    let spans = BY_FORM.0.rules.load().find(text, false);
+    if spans.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for span in spans {
+        let secret = &text[span.from..span.to];
+        out.push_str(&text[done..span.from]);
+        if secret.contains("${") || secret.starts_with("file:") {
+            out.push_str(secret);
+        } else {
+            out.extend(secret.bytes().map(|b| if b == b'\n' { '\n' } else { '*' }));
+        }
+        done = span.to;
+    }
+    out.push_str(&text[done..]);
+    Cow::Owned(out)
+}
+
 /// Most redactions of one text; what comes after is left out whole.
 const SPANS_MAX: usize = 4096;
 

@@ -232,9 +232,7 @@ impl Daemon {
         let admin_open = admin_listener.map(serve).transpose();
         let admin_open = admin_open.map_err(StartError::Home)?;
         let tails = start_tails(&plan, &home, &recorder, &complain)?;
-        let scrapes = recorder
-            .keeper()
-            .map(|keeper| Scrapes::start(&plan, keeper, Arc::clone(&complain)));
+        let scrapes = Scrapes::start(&plan, &recorder, &complain);
         rules.apply(&plan, &rule_set, remote, admin_address).await;
         let accept = CancellationToken::new();
         let open = Open {

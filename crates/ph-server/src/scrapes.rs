@@ -2,7 +2,10 @@
 
 use ph_jobs::{OwnedScrape, Scraped, Scraper, Target};
 use ph_plan::{JobName, Plan, Scrape};
-use ph_recorder::Keeper;
+use ph_promql::Labels;
+use ph_record::Redactor;
+use ph_recorder::{Keeper, Recorder};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Scrapes what the plan lists, if anything is kept.
@@ -12,18 +15,22 @@ pub(crate) struct Scrapes {
 }
 
 impl Scrapes {
-    /// Begins with the targets of `plan`. Within a tokio runtime.
+    /// Begins with the targets of `plan`; `None` when nothing is kept. Within a tokio runtime.
     pub(crate) fn start(
         plan: &Plan,
-        keeper: Keeper,
-        complain: Arc<dyn Fn(&str) + Send + Sync>,
-    ) -> Self {
+        recorder: &Recorder,
+        complain: &Arc<dyn Fn(&str) + Send + Sync>,
+    ) -> Option<Self> {
+        let offers = Offers {
+            keeper: recorder.keeper()?,
+            redactor: recorder.redactor(),
+        };
         let mut scrapes = Self {
-            scraper: Scraper::new(Arc::new(Offers(keeper))),
-            complain,
+            scraper: Scraper::new(Arc::new(offers)),
+            complain: Arc::clone(complain),
         };
         scrapes.replace(plan);
-        scrapes
+        Some(scrapes)
     }
 
     /// Scrapes the targets of `plan` from now on; those it scraped already go on.
@@ -71,11 +78,42 @@ fn targets((job, scrape): (&JobName, &Scrape)) -> Vec<Target> {
 }
 
 /// The way of a scrape into the store.
-struct Offers(Keeper);
+struct Offers {
+    keeper: Keeper,
+    redactor: Redactor,
+}
+
+impl Offers {
+    /// Takes secrets out of what labels say.
+    fn clean(&self, labels: &mut Labels) {
+        let clean = |value: &str| match self.redactor.text(value) {
+            Cow::Owned(clean) => Some(clean),
+            Cow::Borrowed(_) => None,
+        };
+        if labels.iter().any(|(_, value)| clean(value).is_some()) {
+            let pairs = labels
+                .iter()
+                .map(|(name, value)| (name, self.redactor.text(value)));
+            *labels = Labels::from_pairs(pairs);
+        }
+    }
+}
 
 impl Scraped for Offers {
-    fn offer(&self, scrape: OwnedScrape) -> bool {
-        self.0.offer_scrape(ph_recorder::Scraped {
+    fn offer(&self, mut scrape: OwnedScrape) -> bool {
+        for sample in &mut scrape.samples {
+            self.clean(&mut sample.labels);
+        }
+        for exemplar in &mut scrape.exemplars {
+            self.clean(&mut exemplar.series);
+            self.clean(&mut exemplar.labels);
+        }
+        for metadata in &mut scrape.metadata {
+            if let Cow::Owned(help) = self.redactor.text(&metadata.help) {
+                metadata.help = help.into();
+            }
+        }
+        self.keeper.offer_scrape(ph_recorder::Scraped {
             t_ms: scrape.t_ms,
             target: scrape.target.as_ref().to_owned(),
             samples: scrape.samples,

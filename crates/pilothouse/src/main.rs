@@ -4,6 +4,7 @@ mod alerts;
 mod ask;
 mod check;
 mod cli;
+mod crash;
 mod generate;
 mod keys;
 mod logs;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|a| a == "__reaper") {
         return ph_wire::reaper::reaper_main(std::io::stdin().lock());
     }
+    crash::install();
     let cli = Cli::parse();
     let printer = Printer::new();
     let done = match cli.command {

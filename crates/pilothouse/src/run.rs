@@ -94,7 +94,7 @@ fn log_level() -> Result<Option<ph_server::Level>> {
 async fn serve(args: &RunArgs, source: &Source, boot: Boot, printer: &Printer) -> Result<u8> {
     let mut terminate = Termination::new()?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    let mut daemon = Daemon::start(boot).await?;
+    let mut daemon = Box::pin(Daemon::start(boot)).await?;
     printer.say(&greeting(&daemon));
     let mut seen = source.changed(daemon.plan());
     let mut watch = tokio::time::interval(WATCH_EVERY);
@@ -123,7 +123,7 @@ async fn serve(args: &RunArgs, source: &Source, boot: Boot, printer: &Printer) -
         terminate.next().await;
         second.cancel();
     });
-    let stopped = daemon.stop(hurry).await;
+    let stopped = Box::pin(daemon.stop(hurry)).await;
     if !stopped.drained {
         printer.say("some calls were cut");
     }

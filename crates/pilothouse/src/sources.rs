@@ -160,10 +160,13 @@ pub(crate) fn read_file(path: &Path) -> Result<Result<(Plan, String), Rejected>>
     })
 }
 
+/// Diagnostics with the lines that they are about. What stands beside them there may be a secret: a file of a desktop
+/// client is often a single line.
 pub(crate) fn rendered(diagnostics: &[Diagnostic], name: &str, text: &str) -> String {
+    let text = ph_record::redact::hidden(text);
     diagnostics
         .iter()
-        .map(|d| d.render(name, text))
+        .map(|d| d.render(name, &text))
         .collect::<Vec<_>>()
         .join("\n")
 }

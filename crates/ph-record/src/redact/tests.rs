@@ -49,6 +49,26 @@ fn tokens() -> Vec<(SecretKind, String)> {
 }
 
 #[test]
+fn hidden_texts_keep_their_places() {
+    let check = |text: &str, want: &str| {
+        assert_eq!(hidden(text), want, "{text}");
+        assert_eq!(hidden(text).len(), text.len());
+    };
+    check("url: redis://me:hunter2@h", "url: redis://**********@h");
+    check(
+        r#"{"env": {"API_KEY": "abc\ndef", "A": 1}, "b": [}"#,
+        r#"{"env": {"API_KEY": "***\ndef", "A": 1}, "b": [}"#,
+    );
+    check(
+        "password: ${PW}\nurl: http://${U}:${P}@h",
+        "password: ${PW}\nurl: http://${U}:${P}@h",
+    );
+    check("token: file:/run/token", "token: file:/run/token");
+    check("db_password: grün!", "db_password: ******");
+    check("command: server", "command: server");
+}
+
+#[test]
 fn tokens_of_providers_are_known_by_their_form() {
     for (kind, token) in tokens() {
         let mark = kind.mark();
