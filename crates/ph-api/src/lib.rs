@@ -18,6 +18,7 @@ mod reply;
 mod router;
 mod runbooks;
 mod sources;
+mod tools;
 mod work;
 
 pub use alertmanager::{Alertmanager, Unavailable};
@@ -28,3 +29,4 @@ pub use sources::{
     Asking, Elsewhere, Evaluation, Exemplar, Intake, Metadata, Numbers, NumbersStats, Objectives,
     SinkStatus, Sinks, Sources,
 };
+pub use tools::{NotApproved, PinnedServer, ToolBooks};

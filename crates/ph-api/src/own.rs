@@ -8,6 +8,7 @@ mod logs;
 mod request;
 mod slos;
 mod status;
+mod tools;
 mod traces;
 
 use crate::endpoint::{Answer, Endpoint, Methods};
@@ -89,5 +90,6 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         ),
     ];
     all.extend(keys::endpoints());
+    all.extend(tools::endpoints());
     all
 }

@@ -3,6 +3,7 @@
 use crate::alertmanager::Alertmanager;
 use crate::keys::Keys;
 use crate::otlp::{Ingested, SpanMetrics};
+use crate::tools::ToolBooks;
 use crate::work::Gate;
 use bytes::Bytes;
 use http::StatusCode;
@@ -38,6 +39,8 @@ pub struct Sources {
     pub spans: Arc<SpanMetrics>,
     /// The rules that are evaluated here, and who is asked instead; none while nothing is kept.
     pub evaluation: Option<Arc<dyn Evaluation>>,
+    /// Knows the tools of servers; none where nobody does.
+    pub tools: Option<Arc<dyn ToolBooks>>,
     /// Holds the API keys; none where nobody does.
     pub keys: Option<Arc<dyn Keys>>,
     /// Takes secrets out of what comes in by OTLP.

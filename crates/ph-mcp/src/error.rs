@@ -16,6 +16,8 @@ pub mod code {
     pub const UNAUTHENTICATED: i64 = 40_100;
     /// Who asks may not have this.
     pub const FORBIDDEN: i64 = 40_300;
+    /// A tool that is no longer what an operator approved.
+    pub const TOOL_CHANGED: i64 = 40_301;
     /// Refused for what the HTTP request was (host, origin, size, media type, path).
     pub const REFUSED: i64 = 40_000;
     /// Standard: not JSON.
@@ -108,8 +110,9 @@ mod tests {
             code::TIMEOUT,
             code::REFUSED,
             code::LIMITED,
-            code::UNAUTHENTICATED,
             code::FORBIDDEN,
+            code::TOOL_CHANGED,
+            code::UNAUTHENTICATED,
         ] {
             assert!(!(-32768..=-32000).contains(&c));
         }

@@ -157,6 +157,16 @@ pub fn read(bytes: &[u8]) -> Result<Vec<ListAnswer<'_>>, ListFault> {
     Ok(answers)
 }
 
+/// JSON text of the `cursor` in the params of a request for a list; what stands twice is none.
+pub fn cursor(params: &str) -> Option<&str> {
+    let whole = Cursor::new(params).value().ok()?;
+    let object = Some(whole).filter(|v| v.kind == ValueKind::Object)?;
+    let [cursor] = members(params, &object, ["cursor"]).ok()?;
+    cursor
+        .filter(|v| v.kind != ValueKind::Null)
+        .map(|v| &params[v.range])
+}
+
 fn answer<'a>(text: &'a str, message: &Value) -> Result<Option<ListAnswer<'a>>, ListFault> {
     if message.kind != ValueKind::Object {
         return Err(ListFault::Odd("a message is an object"));

@@ -33,6 +33,8 @@ pub enum Change {
     RateLimitsChanged,
     /// What is abnormal, and what follows: from the next call.
     AnomaliesChanged,
+    /// What is done about tools that are no longer what they were: from the next list and call.
+    PinsChanged,
     /// Bounds on sessions and children of the whole process.
     BoundsChanged,
     /// Levels, files and redaction of log lines.
@@ -88,6 +90,13 @@ impl Plan {
                 admin.allowed_hosts.clone(),
             )
         };
+        let pins = |plan: &Self| {
+            let servers = plan.servers.iter();
+            let of_servers: Vec<_> = servers
+                .filter_map(|(n, s)| Some((n.clone(), s.pins?)))
+                .collect();
+            (plan.pins.clone(), of_servers)
+        };
         let whole = [
             (old.listen != new.listen, Change::ListenChanged),
             (access(old) != access(new), Change::AccessChanged),
@@ -97,6 +106,7 @@ impl Plan {
                 Change::RateLimitsChanged,
             ),
             (old.anomalies != new.anomalies, Change::AnomaliesChanged),
+            (pins(old) != pins(new), Change::PinsChanged),
             (
                 old.sessions != new.sessions || old.children != new.children,
                 Change::BoundsChanged,

@@ -16,6 +16,7 @@ mod listeners;
 mod load;
 mod matcher;
 mod notify;
+mod pins;
 mod plan;
 mod rate_limits;
 mod redaction;
@@ -65,6 +66,7 @@ pub use matcher::{AlertMatcher, MatchOp};
 pub use notify::{
     Heartbeat, Inhibit, Notify, Receiver, ReceiverName, Route, SlackHook, SubRoute, Webhook,
 };
+pub use pins::{PinMode, Pins};
 pub use plan::{Children, Http, Log, Otlp, Plan, Sessions, Stop};
 pub use rate_limits::{LimitName, Rate, RateLimit};
 pub use redaction::{Pattern, PatternName, RedactedKind, Redaction};

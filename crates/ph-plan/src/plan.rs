@@ -16,6 +16,7 @@ use crate::keeping::{Admin, Scrape, Sink, Store};
 use crate::labels::{JobName, SinkName};
 use crate::listeners::Tls;
 use crate::notify::Notify;
+use crate::pins::{PinMode, Pins};
 use crate::rate_limits::{LimitName, RateLimit};
 use crate::redaction::Redaction;
 use crate::redis::Redis;
@@ -57,6 +58,8 @@ section! {
         clients: Clients = Clients::default();
         /// Abnormal patterns of access; not watched for without it.
         anomalies: Option<Anomalies> = None;
+        /// What is done when a server's tools are no longer what they were.
+        pins: Pins = Pins::default();
         /// Bounds on client sessions, for the whole process.
         sessions: Sessions = Sessions::default();
         /// Bounds on child processes, for the whole process.
@@ -257,6 +260,12 @@ impl Plan {
                 format!("{scheme}://{address}")
             }
         }
+    }
+
+    /// What is done about tools of a server that are no longer what they were.
+    #[must_use]
+    pub fn pin_mode(&self, server: &Server) -> PinMode {
+        server.pins.unwrap_or(self.pins.mode)
     }
 
     /// The server behind `/mcp`: the only one there is.

@@ -98,6 +98,8 @@ choice! {
         FileDescriptorLeak = "FileDescriptorLeak",
         /// A queue is nearly full.
         QueueSaturation = "QueueSaturation",
+        /// Tools are no longer what was accepted.
+        ToolDefinitionChanged = "ToolDefinitionChanged",
         /// Records, spans or samples are dropped.
         TelemetryDropped = "TelemetryDropped",
         /// The disk of the data directory is nearly full.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::checked::{EnvName, FilePath, HeaderKey};
 use crate::choices::Isolation;
+use crate::pins::PinMode;
 use crate::plan::{hours, minutes, ms, secs};
 use crate::replicas::{Eject, Replicas};
 use crate::section::section;
@@ -28,6 +29,8 @@ pub struct Server {
     pub eject: Eject,
     /// Log files that its tools write; each new line is kept.
     pub log_files: Vec<FilePath>,
+    /// What is done when its tools are no longer what they were; `pins.mode` if absent.
+    pub pins: Option<PinMode>,
 }
 
 /// How a server is reached.

@@ -10,6 +10,7 @@ use crate::choices::Isolation;
 use crate::interpolate::Dialect;
 use crate::mapping::MapItem;
 use crate::node::{Entry, Node};
+use crate::pins::PinMode;
 use crate::reader::Reader;
 use crate::replicas::{Eject, Replicas};
 use crate::section::Block;
@@ -60,6 +61,8 @@ section! {
         /// Log files that its tools write: each new line is kept beside its calls, with the trace it
         /// names.
         log_files: Vec<FilePath> = Vec::new();
+        /// What is done when its tools are no longer what they were; `pins.mode` if absent.
+        pins: Option<PinMode> = None;
         /// What happens when a child ends unasked.
         restart: Restart = Restart::default();
         /// How a child is ended: end of input, then SIGTERM, then SIGKILL.
@@ -152,6 +155,7 @@ impl ServerText {
             replicas: self.replicas,
             eject: self.eject,
             log_files: self.log_files,
+            pins: self.pins,
         })
     }
 
@@ -212,6 +216,7 @@ impl From<&Server> for ServerText {
             replicas,
             eject,
             log_files,
+            pins,
         } = server.clone();
         let common = Self {
             timeouts,
@@ -220,6 +225,7 @@ impl From<&Server> for ServerText {
             replicas,
             eject,
             log_files,
+            pins,
             ..Self::default()
         };
         match upstream {

@@ -17,9 +17,9 @@ mod saved;
 
 pub use book::{Book, Listing, NotApproved, Whose};
 pub use canonical::canonical;
-pub use change::{Change, ChangeKind};
+pub use change::Change;
 pub use check::{Finding, Offered, RULES, Rule, Severity, check};
-pub use definition::{Definition, Hash, Listed, NAME_BYTES_MAX, Page, TEXT_BYTES_MAX, TOOLS_MAX};
+pub use definition::{Definition, Hash, NAME_BYTES_MAX, Page, TEXT_BYTES_MAX, TOOLS_MAX};
 pub use difference::{Difference, Part, differences};
 pub use json::Fault;
 pub use pin::{Accepted, By, Pin, Seen, Standing};

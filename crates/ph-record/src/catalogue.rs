@@ -135,6 +135,10 @@ metrics! {
         "When the certificate that a listener shows ends, in Unix seconds; absent without TLS.";
     TLS_RELOADS = "pilothouse_tls_reloads_total", Counter, ["listener", "result"], &[],
         "Changed certificate files by what became of them (taken, refused).";
+    TOOL_CHANGES = "mcp_tool_definition_changes_total", Counter, ["server", "kind"], &[],
+        "Tools that are no longer what was accepted, by kind (added, removed, changed, renamed); only where tools are pinned.";
+    TOOLS_UNAPPROVED = "mcp_tool_definitions_unapproved", Gauge, ["server"], &[],
+        "Tools that differ from what was accepted and wait for an operator; absent where tools are not pinned.";
     RATE_LIMITED = "mcp_rate_limited_total", Counter, ["server", "limit"], &[],
         "Calls refused by a limit.";
     RATE_LIMIT_DRY_RUN = "mcp_rate_limit_dry_run_total", Counter, ["server", "limit"], &[],

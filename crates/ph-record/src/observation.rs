@@ -103,6 +103,35 @@ impl HealthResult {
     }
 }
 
+/// How the tools of a server are no longer what they were. Closed: it is a metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum ToolChange {
+    /// A tool that was not there.
+    Added,
+    /// A tool that is gone.
+    Removed,
+    /// Another definition of a tool.
+    Changed,
+    /// A tool under another name.
+    Renamed,
+}
+
+impl ToolChange {
+    /// Every value, in index order.
+    pub const ALL: [Self; 4] = [Self::Added, Self::Removed, Self::Changed, Self::Renamed];
+
+    /// The value of the `kind` label.
+    pub fn as_label(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Changed => "changed",
+            Self::Renamed => "renamed",
+        }
+    }
+}
+
 /// Something that happened to a server, logged and counted.
 #[derive(Clone, Debug)]
 pub struct ServerEvent {
@@ -190,6 +219,28 @@ pub enum EventKind {
         labels: Box<str>,
         /// Its annotation `summary`, or empty.
         summary: Box<str>,
+    },
+    /// A server's tools are no longer what they were.
+    ToolDefinition {
+        /// What happened.
+        change: ToolChange,
+        /// The tool.
+        tool: Box<str>,
+        /// What it was called before, where it was renamed.
+        from: Option<Box<str>>,
+        /// JSON pointers to what differs, with commas between, or empty.
+        places: Box<str>,
+        /// The server runs what it ran when the tool was accepted.
+        same_artefact: bool,
+        /// It cannot be called until it is approved.
+        blocked: bool,
+    },
+    /// An operator has approved what a tool is now.
+    ToolApproved {
+        /// The tool.
+        tool: Box<str>,
+        /// Who it was, or empty.
+        by: Box<str>,
     },
     /// The store cannot write; records are lost until it can.
     StoreFailing {

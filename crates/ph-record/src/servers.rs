@@ -135,6 +135,8 @@ pub struct Live {
     pub scaled_down: AtomicU64,
     /// 1 when the last health check passed, 0 when it failed, -1 before the first.
     pub up: AtomicI64,
+    /// Tools that wait for somebody to approve them, -1 where tools are not pinned.
+    pub tools_unapproved: AtomicI64,
     /// Notifications from clients to the server.
     pub notifications_to_server: AtomicU64,
     /// Notifications from the server to clients.
@@ -192,6 +194,7 @@ impl ServerTable {
         }
         let live = Live {
             up: AtomicI64::new(-1),
+            tools_unapproved: AtomicI64::new(-1),
             ..Live::default()
         };
         let idx = ServerIdx(u16::try_from(now.len()).ok()?);

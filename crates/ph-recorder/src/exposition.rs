@@ -19,6 +19,7 @@ pub(crate) use passing::Passing;
 use ph_record::catalogue::{self, Metric};
 use ph_record::{
     AuthFailure, HealthResult, Live, Outcome, RefusedReason, RestartReason, SampleSource, Server,
+    ToolChange,
 };
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -296,6 +297,7 @@ fn relay(page: &mut Page<'_>, all: &Servers<'_>, registry: &Registry) {
             }
         }
     }
+    tool_definitions(page, all, registry);
     limits(page, all, registry);
     let mut family = page.family(&catalogue::NOTIFICATIONS);
     for server in all.servers {
@@ -332,6 +334,32 @@ fn relay(page: &mut Page<'_>, all: &Servers<'_>, registry: &Registry) {
     }
     page.family(&catalogue::STATUSES_FOLDED)
         .sample(&[], registry.statuses_folded());
+}
+
+fn tool_definitions(page: &mut Page<'_>, all: &Servers<'_>, registry: &Registry) {
+    let pinned = || {
+        let servers = all.servers.iter();
+        servers.filter(|server| server.live.tools_unapproved.load(Relaxed) >= 0)
+    };
+    let mut family = page.family(&catalogue::TOOL_CHANGES);
+    for server in pinned() {
+        let cells = registry.seen(server.idx);
+        for kind in ToolChange::ALL {
+            // All of them from the start: the first change shall be an increase.
+            let count = cells.map_or(0, |c| c.tool_changes[kind as usize].load(Relaxed));
+            family.sample(&[server.name.as_str(), kind.as_label()], count);
+        }
+    }
+    let mut family = page.family(&catalogue::TOOLS_UNAPPROVED);
+    for server in pinned() {
+        let waiting = server
+            .live
+            .tools_unapproved
+            .load(Relaxed)
+            .max(0)
+            .unsigned_abs();
+        family.sample(&[server.name.as_str()], waiting);
+    }
 }
 
 fn replicas(page: &mut Page<'_>, all: &Servers<'_>) {

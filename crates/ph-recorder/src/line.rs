@@ -272,6 +272,8 @@ fn name(kind: &EventKind) -> &'static str {
         EventKind::PlanRejected { .. } => "plan_rejected",
         EventKind::Alert { firing: true, .. } => "alert_firing",
         EventKind::Alert { firing: false, .. } => "alert_resolved",
+        EventKind::ToolDefinition { .. } => "tool_definition_changed",
+        EventKind::ToolApproved { .. } => "tool_approved",
         EventKind::StoreFailing { .. } => "store_failing",
         EventKind::StoreRecovered { .. } => "store_recovered",
         EventKind::Note { .. } => "note",
@@ -301,6 +303,11 @@ fn message(kind: &EventKind) -> &'static str {
         EventKind::PlanRejected { .. } => "configuration rejected, the old one runs on",
         EventKind::Alert { firing: true, .. } => "alert fires",
         EventKind::Alert { firing: false, .. } => "alert resolved",
+        EventKind::ToolDefinition { blocked: true, .. } => {
+            "a tool is no longer what was accepted, and is blocked until it is approved"
+        }
+        EventKind::ToolDefinition { blocked: false, .. } => "a tool is no longer what was accepted",
+        EventKind::ToolApproved { .. } => "a tool was approved as it is now",
         EventKind::StoreFailing { .. } => "the store cannot write, records are lost",
         EventKind::StoreRecovered { .. } => "the store can write again",
         EventKind::Note { .. } => "",
@@ -387,6 +394,25 @@ fn details(o: &mut Object<'_>, kind: &EventKind) {
             o.text("severity", severity);
             o.text("labels", labels);
             o.some_text("summary", Some(summary));
+        }
+        EventKind::ToolDefinition {
+            change,
+            tool,
+            from,
+            places,
+            same_artefact,
+            blocked,
+        } => {
+            o.text("change", change.as_label());
+            o.text("tool", tool);
+            o.some_text("from", from.as_deref());
+            o.some_text("places", Some(places));
+            o.bool("same_artefact", *same_artefact);
+            o.bool("blocked", *blocked);
+        }
+        EventKind::ToolApproved { tool, by } => {
+            o.text("tool", tool);
+            o.some_text("by", Some(by));
         }
         EventKind::StoreFailing { error } => o.text("error", error),
         EventKind::StoreRecovered { dropped } => o.number("dropped", *dropped),

@@ -114,6 +114,14 @@ impl Redaction {
                 self.text(labels);
                 self.text(summary);
             }
+            EventKind::ToolDefinition { tool, places, .. } => {
+                self.text(tool);
+                self.text(places);
+            }
+            EventKind::ToolApproved { tool, by } => {
+                self.text(tool);
+                self.text(by);
+            }
             EventKind::ChildStarted { .. }
             | EventKind::Restart { .. }
             | EventKind::Refused { .. }

@@ -137,6 +137,9 @@ impl Registry {
             (EventKind::Refused { reason, .. }, None) => {
                 self.refused[*reason as usize].fetch_add(1, Relaxed);
             }
+            (EventKind::ToolDefinition { change, .. }, Some(server)) => {
+                self.server(server).tool_changes[*change as usize].fetch_add(1, Relaxed);
+            }
             (EventKind::PlanLoaded { .. }, _) => {
                 self.plans_loaded.fetch_add(1, Relaxed);
                 self.plan_rejected_ns.store(0, Relaxed);
@@ -158,6 +161,8 @@ impl Registry {
                 | EventKind::Refused { .. }
                 | EventKind::Alert { .. }
                 | EventKind::Anomaly(_)
+                | EventKind::ToolDefinition { .. }
+                | EventKind::ToolApproved { .. }
                 | EventKind::StoreFailing { .. }
                 | EventKind::StoreRecovered { .. }
                 | EventKind::Note { .. },

@@ -1,6 +1,6 @@
 //! One call on its way: its draft, and where its time went.
 
-use crate::guard::{Listing, Passed};
+use crate::guard::{Listing, Passed, ToolNote};
 use crate::inbound::Client;
 use crate::shared::{Shared, unix_ns};
 use ph_base::trace::{RemoteParent, SpanId, TraceId, traceparent};
@@ -232,6 +232,11 @@ impl Call {
     /// What is to be done with the list that answers it.
     pub(crate) fn listing(&self) -> Option<&Listing> {
         self.passed.as_ref()?.list.as_ref()
+    }
+
+    /// Who learns from the list of tools that answers it.
+    pub(crate) fn tool_note(&self) -> Option<&ToolNote> {
+        self.passed.as_ref()?.note.as_ref()
     }
 
     pub(crate) fn set_transport(&mut self, transport: Transport) {

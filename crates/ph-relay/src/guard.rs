@@ -9,26 +9,33 @@ mod anomalies;
 mod batch;
 mod entry;
 mod lists;
+mod tools;
 
 pub(crate) use lists::{LIST_BYTES_MAX, Listing, Lists, unreadable};
+pub(crate) use tools::ToolNote;
 
 use crate::inbound::Client;
 use crate::limits::{Admitted, Gate, LimitStore};
+use crate::pins::Board;
 use crate::reply::OwnError;
 use crate::shared::Shared;
 use access::AccessGate;
 use anomalies::Watched;
 pub(crate) use anomalies::refusal as blocked;
+use ph_base::ServerName;
 use ph_mcp::{Envelope, Kind};
 use ph_plan::Plan;
 use ph_record::{Limited, RefusedReason, Server, Shape};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
+use tools::ToolGate;
 
 /// What one plan has messages judged by. Each part is `None` unless the plan asks for it.
 pub(crate) struct Guard {
     pub(crate) anomalies: Option<Watched>,
     access: Option<AccessGate>,
+    pins: Option<ToolGate>,
     limits: Option<Gate>,
 }
 
@@ -40,6 +47,8 @@ pub(crate) struct Passed {
     pub(crate) list: Option<Listing>,
     /// What its arguments look like, where that is abnormal.
     pub(crate) shape: Option<Box<Shape>>,
+    /// Who learns from the list that answers it, and lets it pass.
+    pub(crate) note: Option<ToolNote>,
 }
 
 /// A message that may not go on.
@@ -74,17 +83,20 @@ impl Guard {
         plan: &Plan,
         shared: &Shared,
         limit_store: &Arc<dyn LimitStore>,
+        boards: &BTreeMap<ServerName, Arc<Board>>,
         started: Instant,
     ) -> Option<Arc<Self>> {
         let labels = &shared.parts.table.limits;
         let limits = Gate::new(plan, labels, limit_store, started);
         let anomalies = Watched::new(plan, shared);
         let access = AccessGate::new(plan);
-        let has_any = anomalies.is_some() || access.is_some() || limits.is_some();
+        let pins = ToolGate::new(boards, shared);
+        let has_any = anomalies.is_some() || access.is_some() || pins.is_some() || limits.is_some();
         has_any.then(|| {
             Arc::new(Self {
                 anomalies,
                 access,
+                pins,
                 limits,
             })
         })
@@ -112,7 +124,14 @@ impl Guard {
         if envelope.kind != Kind::Request {
             return Ok(None);
         }
-        let list = self.listing(server, client, envelope);
+        if let Some(pins) = &self.pins {
+            pins.judge(server, envelope)?;
+        }
+        let list = self.listing(server, client, text, envelope);
+        let note = match (&self.pins, &list) {
+            (Some(pins), None) => pins.note(server, client, text, envelope),
+            _ => None,
+        };
         let shape = match &self.anomalies {
             Some(watched) => watched.look(client, text, envelope)?,
             None => None,
@@ -124,11 +143,12 @@ impl Guard {
             },
             None => None,
         };
-        let has_any = admitted.is_some() || list.is_some() || shape.is_some();
+        let has_any = admitted.is_some() || list.is_some() || shape.is_some() || note.is_some();
         Ok(has_any.then_some(Passed {
             admitted,
             list,
             shape,
+            note,
         }))
     }
 

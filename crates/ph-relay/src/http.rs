@@ -4,6 +4,7 @@ mod exchange;
 mod forward;
 mod probe;
 mod stream;
+mod tools;
 
 use crate::call::Call;
 use crate::drive::drive;

@@ -17,6 +17,7 @@ mod identity;
 mod inbound;
 mod limits;
 mod permits;
+mod pins;
 mod reply;
 mod session;
 mod signal;
@@ -29,5 +30,6 @@ mod stdio;
 
 pub use control::{ControlError, ReplicaStatus, ServerStatus};
 pub use limits::{Held, Lacking, LimitStore, LocalStore, Taking, Verdict};
+pub use pins::{Approval, ApproveError, PinError, PinKeep, Pinned, Pins};
 pub use relay::{ApplyError, Relay};
 pub use shared::{Shared, SharedParts};

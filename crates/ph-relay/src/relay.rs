@@ -5,6 +5,7 @@ use crate::guard::Guard;
 use crate::http::HttpServer;
 use crate::inbound::{BodyFault, BodyLimits, Client, read_body};
 use crate::limits::{LimitStore, LocalStore};
+use crate::pins::{PinError, Pins};
 use crate::reply::OwnError;
 use crate::shared::Shared;
 use crate::stdio::StdioServer;
@@ -27,7 +28,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The data plane.
 pub struct Relay {
@@ -37,6 +38,8 @@ pub struct Relay {
     own_limits: Arc<LocalStore>,
     /// Where limits are shared with other processes, from the next plan on.
     shared_limits: Mutex<Option<Arc<dyn LimitStore>>>,
+    /// What servers' tools are; they outlive their plan, too.
+    pins: Pins,
     started: Instant,
 }
 
@@ -49,6 +52,8 @@ pub(crate) struct Running {
     pub(crate) guard: Option<Arc<Guard>>,
     /// Whether a session is only good for whom it was opened.
     binds_sessions: bool,
+    /// Who asks servers for their tools, until dropped.
+    pub(crate) watches: BTreeMap<ServerName, Arc<DropGuard>>,
 }
 
 /// One server, as it is reached.
@@ -78,6 +83,14 @@ pub enum ApplyError {
         /// Why.
         source: TlsError,
     },
+    /// What is known of a server's tools cannot be read.
+    #[error("server `{server}`: {source}")]
+    Pins {
+        /// The server.
+        server: ServerName,
+        /// Why.
+        source: PinError,
+    },
     /// More servers over the life of the process than there are indices for.
     #[error("too many different server names since the start; restart Pilothouse")]
     TooManyServers,
@@ -95,6 +108,7 @@ impl Relay {
             running: ArcSwap::default(),
             own_limits: Arc::new(own_limits),
             shared_limits: Mutex::default(),
+            pins: Pins::default(),
             started: Instant::now(),
         })
     }
@@ -145,6 +159,9 @@ impl Relay {
             upstream.server.live.queue_limit.store(queue_max, Relaxed);
             servers.insert(name.clone(), upstream);
         }
+        let boards = self.pins.of_plan(plan, &self.shared);
+        let boards = boards.map_err(|(server, source)| ApplyError::Pins { server, source })?;
+        let watches = crate::pins::watches(&boards, &servers, &old);
         let limits = BodyLimits {
             bytes_max: plan.http.request_bytes_max.as_usize(),
             time_max: plan.http.body_timeout,
@@ -160,9 +177,17 @@ impl Relay {
         self.running.store(Arc::new(Running {
             servers,
             limits: Some(limits),
-            guard: Guard::new(plan, &self.shared, &self.limit_store(), self.started),
+            guard: Guard::new(
+                plan,
+                &self.shared,
+                &self.limit_store(),
+                &boards,
+                self.started,
+            ),
+            watches,
             binds_sessions: plan.auth.checks().is_some(),
         }));
+        self.pins.swap(&boards, &self.shared);
         for upstream in retired {
             upstream.retire(plan.stop.drain);
             // A server that is replaced is looked at by its successor; one that is gone is neither up
@@ -176,6 +201,11 @@ impl Relay {
             upstream.start(&self.shared);
         }
         Ok(())
+    }
+
+    /// What servers' tools are, where they are pinned.
+    pub fn pins(&self) -> &Pins {
+        &self.pins
     }
 
     fn upstream(
@@ -490,7 +520,7 @@ impl Way {
         }
     }
 
-    fn is(&self, other: &Self) -> bool {
+    pub(crate) fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Http(a), Self::Http(b)) => Arc::ptr_eq(a, b),
             (Self::Stdio(a), Self::Stdio(b)) => Arc::ptr_eq(a, b),

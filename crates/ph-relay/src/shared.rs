@@ -1,6 +1,8 @@
 //! What every part of the relay holds on to.
 
+use crate::pins::Board;
 use arc_swap::ArcSwap;
+use ph_mcp::ServerMessage;
 use ph_policy::anomaly::Blocks;
 use ph_record::{
     EventKind, Observation, RecordSink, Replica, Server, ServerEvent, ServerIdx, ServerTable,
@@ -52,6 +54,8 @@ pub struct Shared {
     /// Sessions on children of ours, of all servers.
     sessions: AtomicUsize,
     sessions_max: AtomicUsize,
+    /// Who wants to know when a server's tools are others, by server.
+    tool_watchers: ArcSwap<HashMap<ServerIdx, Arc<Board>>>,
     /// Running children by process group.
     groups: Mutex<HashMap<u32, Running>>,
 }
@@ -137,6 +141,7 @@ impl Shared {
             started: 0.into(),
             sessions: 0.into(),
             sessions_max: usize::MAX.into(),
+            tool_watchers: ArcSwap::default(),
             groups: Mutex::default(),
         })
     }
@@ -195,6 +200,20 @@ impl Shared {
             shared: Arc::clone(self),
             number: self.started.fetch_add(1, Relaxed),
         })
+    }
+
+    /// These want to know when their servers' tools are others.
+    pub(crate) fn watch_tools(&self, watchers: HashMap<ServerIdx, Arc<Board>>) {
+        self.tool_watchers.store(Arc::new(watchers));
+    }
+
+    /// A server has sent a notification.
+    pub(crate) fn notified(&self, server: &Server, message: &ServerMessage) {
+        if message.method.as_deref() == Some("notifications/tools/list_changed")
+            && let Some(board) = self.tool_watchers.load().get(&server.idx)
+        {
+            board.ask_again();
+        }
     }
 
     pub(crate) fn is_traced(&self) -> bool {

@@ -17,6 +17,7 @@ mod pool;
 mod session;
 mod supervise;
 mod tool_headers;
+mod tools;
 mod waiter;
 
 use crate::call::Call;

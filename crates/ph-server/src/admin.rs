@@ -6,6 +6,7 @@ use crate::home::Home;
 use crate::keys::KeyDesk;
 use crate::notify::Desk;
 use crate::objectives::Held;
+use crate::pins::ToolDesk;
 use crate::rules::Running;
 use crate::sinks::Sinks;
 use crate::start_error::StartError;
@@ -76,6 +77,7 @@ impl Admin {
             spans: Arc::clone(&self.spans),
             alertmanager: Some(Arc::new(self.desk.clone())),
             objectives: Arc::<Held>::clone(&self.objectives),
+            tools: Some(Arc::new(ToolDesk(Arc::clone(&self.front.relay)))),
             keys: Some(Arc::new(KeyDesk::of(Arc::clone(self.front.auth.keyring())))),
             evaluation: Some(Arc::<Running>::clone(&self.rules)),
             redactor: self.front.recorder.redactor(),

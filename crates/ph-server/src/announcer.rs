@@ -70,6 +70,16 @@ fn words(kind: &EventKind, sink: &dyn RecordSink) -> Option<String> {
             "it ended {restarts} times in a row; the next try is in {} s",
             retry_in_ms / 1000
         )),
+        EventKind::ToolDefinition {
+            change,
+            tool,
+            blocked,
+            ..
+        } => Some(format!(
+            "tool `{tool}` is no longer what was accepted ({}){}: see `pilothouse tools diff`",
+            change.as_label(),
+            if *blocked { ", and is blocked" } else { "" }
+        )),
         _ => None,
     }
 }

@@ -82,6 +82,7 @@ impl Archive {
             intake: None,
             spans: Arc::new(SpanMetrics::default()),
             objectives: Arc::new(Held::new(plan, remote)),
+            tools: None,
             keys: None,
             evaluation: None,
             redactor: ph_record::Redactor::default(),

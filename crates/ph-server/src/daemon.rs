@@ -11,6 +11,7 @@ use crate::limits::LimitsHome;
 use crate::notify::{self, Desk};
 use crate::objectives::Held;
 use crate::parts::{start_rules, start_sinks, start_tails};
+use crate::pins::PinFile;
 use crate::rules::{self, RuleSet, Running};
 use crate::scrapes::Scrapes;
 use crate::settings::{self, Environment};
@@ -182,6 +183,9 @@ impl Daemon {
         let relay = Relay::new(Arc::clone(&shared));
         let limits = LimitsHome::new(&recorder);
         limits.apply(&plan, &relay, &workers)?;
+        relay
+            .pins()
+            .keep_in(PinFile::new(home.pins(), Arc::clone(&complain)));
         relay.apply(&plan)?;
         let keyring = Arc::new(Keyring::open(&home.keys())?);
         let auth = Arc::new(Auth::new(keyring, Arc::clone(&complain)));

@@ -90,6 +90,11 @@ impl Home {
         self.path.join("keys.db")
     }
 
+    /// What servers' tools are.
+    pub(crate) fn pins(&self) -> PathBuf {
+        self.path.join("pins.db")
+    }
+
     /// Where sinks keep how far they are.
     pub fn sinks(&self) -> PathBuf {
         self.path.join("sinks")

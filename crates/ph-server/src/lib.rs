@@ -16,6 +16,7 @@ mod limits;
 mod notify;
 mod objectives;
 mod parts;
+mod pins;
 mod rules;
 mod scrapes;
 mod settings;

@@ -63,7 +63,8 @@ impl LimitsHome {
         let shared = SharedLimits::new(settings, workers.count(), Arc::clone(&self.stats));
         let store = Arc::new(InRedis {
             plan: redis.clone(),
-            shared: shared.map_err(|error| StartError::Home(error.into()))?,
+            shared: shared
+                .map_err(|error| StartError::Home(std::io::Error::other(error.to_string())))?,
         });
         for worker in 0..workers.count() {
             let store = Arc::clone(&store);

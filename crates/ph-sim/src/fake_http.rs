@@ -18,6 +18,7 @@
 //! | `notify {n}` | an event stream: n progress notifications, then the answer |
 //! | `cut {resume}` | an event stream that ends before the answer; with `resume`, a GET with `Last-Event-ID` gets it |
 //! | `ask` | an event stream: asks the client, and answers with what it POSTs |
+//! | `redefine {tools}` | lists these from now on, and calls every tool as before |
 //! | `list_changed` | tells it on the session's GET stream (or the `listen` streams), then answers |
 //!
 //! A legacy client gets a session by `initialize`; without it requests are 400, with an unknown
@@ -78,6 +79,8 @@ struct Shared {
     eras: Eras,
     received: Mutex<Vec<Received>>,
     sessions: Mutex<Sessions>,
+    /// What it lists, when that was redefined.
+    tools: Mutex<Option<Value>>,
     connections: AtomicUsize,
     /// Answers that are being given, streams included.
     open: AtomicUsize,
@@ -108,6 +111,7 @@ impl FakeHttpUpstream {
             eras,
             received: Mutex::default(),
             sessions: Mutex::default(),
+            tools: Mutex::default(),
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             abandoned: AtomicUsize::new(0),

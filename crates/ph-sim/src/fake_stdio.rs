@@ -13,6 +13,7 @@
 //! | `notify {n}` | n progress notifications, then the answer |
 //! | `ask` | asks the client by `sampling/createMessage`, answers with what it said |
 //! | `list_changed` | tells that the list of tools changed, then answers |
+//! | `redefine {tools}` | lists these from now on, and calls every tool as before |
 //! | `malformed {instead}` | a line that is no JSON, before the answer or instead of it |
 //! | `stderr {lines, bytes}` | so many lines of so many bytes on stderr, then the answer |
 //! | `crash {code}` | exits at once, without an answer |
@@ -117,6 +118,8 @@ struct Server {
     /// By the text of the id: how to cancel a slow call.
     slow: Mutex<HashMap<String, SyncSender<()>>>,
     listening: Mutex<Vec<Request>>,
+    /// What it lists, when that was redefined.
+    tools: Mutex<Option<Value>>,
 }
 
 impl Server {
@@ -128,6 +131,7 @@ impl Server {
             asked: Mutex::default(),
             slow: Mutex::default(),
             listening: Mutex::default(),
+            tools: Mutex::default(),
         }
     }
 
@@ -151,7 +155,8 @@ impl Server {
     }
 
     fn answer(self: &Arc<Self>, request: Request) {
-        if let Some(answer) = request.plain_answer(self.eras) {
+        let redefined = request.redefined(&self.tools);
+        if let Some(answer) = redefined.or_else(|| request.plain_answer(self.eras)) {
             self.send(&answer);
         } else if request.method == "subscriptions/listen" {
             self.send(&request.acknowledged());

@@ -2,6 +2,7 @@
 
 use ph_base::Revision;
 use serde_json::{Value, json};
+use std::sync::{Mutex, PoisonError};
 
 /// The tools every fake server lists. Some work over one transport only, and are an error (`-32602`)
 /// over the other, as every tool not listed here is.
@@ -36,6 +37,7 @@ pub const TOOLS: &[&str] = &[
     "spawn_grandchild",
     "allocate",
     "environment",
+    "redefine",
 ];
 
 /// The `_meta` key by which a request says that it is of the modern era.
@@ -170,6 +172,17 @@ impl Request {
     /// A notification to this `subscriptions/listen` request.
     pub(crate) fn subscribed(&self, method: &str) -> Value {
         notification(method, &json!({"_meta": {META_SUBSCRIPTION: self.id}}))
+    }
+
+    /// The answer to `redefine {tools}`, by which later lists are these, and to such a list.
+    pub(crate) fn redefined(&self, tools: &Mutex<Option<Value>>) -> Option<Value> {
+        let mut tools = tools.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.tool() == Some("redefine") {
+            *tools = Some(self.argument("tools").clone());
+            return Some(self.said("redefined"));
+        }
+        let tools = tools.clone().filter(|_| self.method == "tools/list")?;
+        Some(self.ok(json!({"tools": tools, "ttlMs": 0, "cacheScope": "public"})))
     }
 
     /// The answer when it takes no more than the request to know it: every method but tool calls

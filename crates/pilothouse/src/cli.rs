@@ -10,6 +10,7 @@ use crate::rules::RulesArgs;
 use crate::silence::SilenceArgs;
 use crate::slo::SloArgs;
 use crate::store::StoreArgs;
+use crate::tools::ToolsArgs;
 use crate::trace::TraceArgs;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -59,6 +60,9 @@ pub(crate) enum Command {
     /// Make, list, rotate and revoke API keys.
     #[command(after_help = crate::keys::EXAMPLES)]
     Keys(KeysArgs),
+    /// Look at the tools of servers: whether they are still what was accepted, and what is suspicious about them.
+    #[command(after_help = crate::tools::EXAMPLES)]
+    Tools(ToolsArgs),
     /// Check rule files of Prometheus and run their unit tests.
     #[command(after_help = crate::rules::EXAMPLES)]
     Rules(RulesArgs),

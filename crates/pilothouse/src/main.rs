@@ -20,6 +20,7 @@ mod slo;
 mod sources;
 mod store;
 mod terminal;
+mod tools;
 mod trace;
 mod workbench;
 
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         Command::Alerts(args) => alerts::alerts(&args, &printer),
         Command::Silence(args) => silence::silence(&args, &printer),
         Command::Keys(args) => keys::keys(&args, &printer),
+        Command::Tools(args) => tools::tools(&args, &printer),
         Command::Rules(args) => rules::rules(&args, &printer),
         Command::Slo(args) => slo::slo(&args, &printer),
         Command::Policy(args) => policy::policy(&args, &printer),

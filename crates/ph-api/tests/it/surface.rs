@@ -63,6 +63,7 @@ async fn what_is_served_beside_is_guarded_too() {
         logs: None,
         alertmanager: None,
         keys: None,
+        tools: None,
         evaluation: None,
         objectives: std::sync::Arc::new(crate::slos::Four),
         sinks: None,

@@ -3,9 +3,10 @@
 //! The first whole list is accepted as it is (trust on first use). From then on nothing is accepted by being
 //! seen, and nothing that was seen to differ is forgotten by being put back: an operator decides.
 
-use super::change::{Change, ChangeKind, places};
+use super::change::{Change, places};
 use super::definition::{Definition, Hash, Page, TOOLS_MAX, set_hash};
 use super::pin::{ACCEPTED_MAX, Accepted, By, Pin, Seen, Standing};
+use ph_record::ToolChange;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Walks through the pages of a list that can be under way at once; the oldest is given up.
@@ -20,6 +21,8 @@ pub struct Book {
     pub(super) complete: bool,
     pub(super) pins: BTreeMap<Box<str>, Pin>,
     walks: VecDeque<Walk>,
+    /// Rises with every change of what is to be kept.
+    revision: u64,
 }
 
 /// Whose list it is: a client's identity as a number, so that pages of several clients are not mixed.
@@ -31,7 +34,7 @@ pub struct Whose(pub u64);
 pub struct Listing<'a> {
     /// Who asked.
     pub whose: Whose,
-    /// JSON text of the `cursor` that was asked with, in any spelling.
+    /// JSON text of the `cursor` that was asked with, in any spelling; empty: not known.
     pub cursor: Option<&'a str>,
     /// What the server runs: its command, or its address.
     pub artefact: &'a str,
@@ -68,9 +71,8 @@ impl Book {
     pub fn observe(&mut self, page: &Page, listing: Listing<'_>) -> Vec<Change> {
         let mut names = self.continued(listing);
         let mut changes = Vec::new();
-        let listed = || page.tools.iter().filter_map(|listed| listed.tool.as_ref());
-        let here: BTreeSet<&str> = listed().map(|tool| &*tool.name).collect();
-        for tool in listed() {
+        let here: BTreeSet<&str> = page.tools.iter().map(|tool| &*tool.name).collect();
+        for tool in &page.tools {
             let is_known = self.pins.contains_key(&tool.name);
             if !is_known && self.pins.len() >= TOOLS_MAX {
                 continue;
@@ -134,9 +136,9 @@ impl Book {
             let from = from.map(|(name, pin)| (name.clone(), pin));
             let before = from.as_ref().and_then(|(_, pin)| pin.accepted.first());
             let kind = if from.is_some() {
-                ChangeKind::Renamed
+                ToolChange::Renamed
             } else {
-                ChangeKind::Added
+                ToolChange::Added
             };
             let artefact = before.map_or_else(|| self.artefact(), |a| Some(&*a.artefact));
             change = Some(Change {
@@ -158,6 +160,7 @@ impl Book {
             });
         }
         self.pins.insert(tool.name.clone(), pin);
+        self.revision += 1;
         change
     }
 
@@ -171,7 +174,7 @@ impl Book {
     /// A tool that is in the book.
     fn again(&mut self, tool: &Definition, listing: &Listing<'_>) -> Option<Change> {
         let pin = self.pins.get_mut(&tool.name)?;
-        pin.missing_since = None;
+        self.revision += u64::from(pin.missing_since.take().is_some());
         let mut accepted = pin.accepted.iter();
         if accepted.any(|a| a.definition.hash == tool.hash) {
             return None;
@@ -183,6 +186,7 @@ impl Book {
         {
             return None;
         }
+        self.revision += 1;
         let before = pin.latest().cloned();
         pin.now = Some(Seen::of(tool, listing));
         let is_told = pin.told < TOLD_MAX;
@@ -192,7 +196,7 @@ impl Book {
             .first()
             .map(|a| *a.artefact == *listing.artefact);
         is_told.then(|| Change {
-            kind: ChangeKind::Changed,
+            kind: ToolChange::Changed,
             tool: tool.name.clone(),
             from: None,
             places: before.map_or_else(Vec::new, |before| places(&before, tool)),
@@ -205,11 +209,14 @@ impl Book {
         if !self.complete {
             // A server that has not got its tools yet is not trusted to have none.
             self.complete = !self.pins.is_empty();
+            self.revision += u64::from(self.complete);
             return Vec::new();
         }
         // Room for new ones is taken by what an operator could still approve, and by nothing else.
+        let before = self.pins.len();
         self.pins
             .retain(|name, pin| names.contains(name) || !pin.accepted.is_empty());
+        self.revision += u64::from(self.pins.len() < before);
         let renamed = self.pins.values().filter_map(|p| p.renamed_from.clone());
         let renamed: BTreeSet<_> = renamed.collect();
         let mut changes = Vec::new();
@@ -218,6 +225,7 @@ impl Book {
                 continue;
             }
             pin.missing_since = Some(listing.unix_s);
+            self.revision += 1;
             let is_told = pin.told < TOLD_MAX && !renamed.contains(name);
             pin.told = pin.told.saturating_add(1);
             let same = pin
@@ -226,7 +234,7 @@ impl Book {
                 .map(|a| *a.artefact == *listing.artefact);
             if is_told {
                 changes.push(Change {
-                    kind: ChangeKind::Removed,
+                    kind: ToolChange::Removed,
                     tool: name.clone(),
                     from: None,
                     places: Vec::new(),
@@ -253,6 +261,7 @@ impl Book {
         unix_s: u64,
     ) -> Result<(), NotApproved> {
         let pin = self.pins.get_mut(tool).ok_or(NotApproved::Unknown)?;
+        self.revision += 1;
         match (pin.now.take(), hash) {
             (Some(seen), hash) if hash.is_none_or(|h| h == seen.definition.hash) => {
                 if !also {
@@ -319,6 +328,12 @@ impl Book {
     #[must_use]
     pub fn pin(&self, tool: &str) -> Option<&Pin> {
         self.pins.get(tool)
+    }
+
+    /// Rises whenever there is something new to keep.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// Whether a whole list has been accepted.

@@ -1,10 +1,9 @@
 //! One tool as its server defines it, and a page of them: what an answer to `tools/list` says.
 
-use super::canonical::{write, write_members, write_text};
+use super::canonical::{canonical, write, write_members, write_text};
 use super::json::{Fault, Json, Reader};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Most tools of one server that are known, and of one page that are read.
@@ -155,22 +154,24 @@ pub(super) fn set_hash<'a>(tools: impl Iterator<Item = (&'a str, Hash)>) -> Hash
 /// One answer to `tools/list`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The tools in their order.
-    pub tools: Vec<Listed>,
+    /// The tools in their order, at most [`TOOLS_MAX`]; those without a name are left out.
+    pub tools: Vec<Definition>,
     /// `nextCursor` in its canonical form, when there is more.
     pub next: Option<Box<str>>,
 }
 
-/// One element of `tools`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// Its place in the answer.
-    pub at: Range<usize>,
-    /// `None`: it has no name, or stands beyond [`TOOLS_MAX`].
-    pub tool: Option<Definition>,
-}
-
 impl Page {
+    /// A page of these definitions.
+    ///
+    /// - `next`: JSON text of `nextCursor`.
+    pub fn of<'t>(tools: impl Iterator<Item = &'t str>, next: Option<&str>) -> Self {
+        Self {
+            tools: tools.take(TOOLS_MAX).filter_map(Definition::read).collect(),
+            // One without a canonical form is never asked with: the list ends here for all that can be known.
+            next: next.map(|next| canonical(next).unwrap_or_default().into()),
+        }
+    }
+
     /// Reads an answer to `tools/list`. `Ok(None)`: it is another kind of answer, an error perhaps.
     ///
     /// # Errors
@@ -209,12 +210,9 @@ impl Page {
                 once(&mut seen, TOOLS)?;
                 reader.list(|reader| {
                     let at = reader.skip()?;
-                    let has_room = page.tools.len() < TOOLS_MAX;
-                    let tool = has_room.then(|| Definition::read(&text[at.clone()]));
-                    page.tools.push(Listed {
-                        at,
-                        tool: tool.flatten(),
-                    });
+                    if page.tools.len() < TOOLS_MAX {
+                        page.tools.extend(Definition::read(&text[at]));
+                    }
                     Ok(())
                 })
             }
@@ -332,13 +330,10 @@ mod tests {
         let text = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"}, {"name":"b","x":1e999},{}],"nextCursor":"c\u0031"}}"#;
         let page = Page::read(text.as_bytes()).unwrap().unwrap();
         assert_eq!(page.next.as_deref(), Some("\"c1\""));
-        let names: Vec<_> = page
-            .tools
-            .iter()
-            .map(|t| t.tool.as_ref().map(|t| &*t.name))
-            .collect();
-        assert_eq!(names, [Some("a"), Some("b"), None]);
-        assert_eq!(&text[page.tools[1].at.clone()], r#"{"name":"b","x":1e999}"#);
+        let names: Vec<_> = page.tools.iter().map(|t| &*t.name).collect();
+        assert_eq!(names, ["a", "b"]);
+        let parts = [r#"{"name":"a"}"#, r#"{"name":"b","x":1e999}"#, "{}"];
+        assert_eq!(Page::of(parts.into_iter(), Some("\"c1\"")), page);
         let none = |text: &str| Page::read(text.as_bytes()).unwrap().is_none();
         assert!(none(r#"{"error":{"code":1}}"#));
         assert!(none(r#"{"result":{"prompts":[]}}"#));

@@ -58,6 +58,7 @@ impl Level {
             | EventKind::Alert { firing: true, .. }
             | EventKind::Refused { .. }
             | EventKind::Anomaly(_)
+            | EventKind::ToolDefinition { .. }
             | EventKind::Note { warning: true, .. } => Self::Warn,
             EventKind::Health {
                 result: HealthResult::Ok,
@@ -68,6 +69,7 @@ impl Level {
             | EventKind::ChildExited { expected: true, .. }
             | EventKind::PlanLoaded { .. }
             | EventKind::Alert { firing: false, .. }
+            | EventKind::ToolApproved { .. }
             | EventKind::StoreRecovered { .. }
             | EventKind::Note { warning: false, .. } => Self::Info,
         }

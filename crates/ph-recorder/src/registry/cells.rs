@@ -12,7 +12,7 @@ use super::status::{KNOWN, RareStatuses, folded, known};
 use ph_base::Method;
 use ph_record::{
     CallRecord, HealthResult, LimitIdx, LimitLabel, LimitTable, Limited, Outcome, RefusedReason,
-    ToolIdx, ToolTable,
+    ToolChange, ToolIdx, ToolTable,
 };
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -106,6 +106,8 @@ pub(crate) struct ServerCells {
     shards: Sharded<ServerShard>,
     /// Calls refused, by reason; what was refused before it was a call is in the server's `Live`.
     pub(crate) refused: [AtomicU64; RefusedReason::ALL.len()],
+    /// Tools that are no longer what was accepted, by kind.
+    pub(crate) tool_changes: [AtomicU64; ToolChange::ALL.len()],
     /// By limit: calls it refused, and calls it would have refused.
     limited: OnceLock<Box<[[AtomicU64; 2]; LimitTable::COUNT]>>,
     /// Health checks by result.
@@ -136,6 +138,7 @@ impl Default for ServerCells {
             tools: [const { OnceLock::new() }; TOOLS],
             shards: Sharded::default(),
             refused: Default::default(),
+            tool_changes: Default::default(),
             limited: OnceLock::new(),
             health: Default::default(),
             health_seconds: Histogram::default(),

@@ -99,6 +99,7 @@ fn live(given: &crate::given::Given) {
     let (files, db) = (given.server("files"), given.server("db"));
     files.live.active_connections.store(3, Relaxed);
     files.live.up.store(1, Relaxed);
+    files.live.tools_unapproved.store(2, Relaxed);
     files.live.refused[RefusedReason::TooLarge as usize].store(2, Relaxed);
     files.live.auth_failures[AuthFailure::Expired as usize].store(3, Relaxed);
     files.live.notifications_to_client.store(9, Relaxed);

@@ -5,6 +5,7 @@
 //! never a list. What stays keeps its bytes, and without a reason to look an answer is not looked at.
 
 use super::access::Asker;
+use super::tools::{ToolGate, ToolNote};
 use super::{Guard, Passed};
 use crate::call::Call;
 use crate::inbound::Client;
@@ -25,6 +26,8 @@ pub(crate) struct Listing {
     server: Arc<Server>,
     /// Who sees it, where that makes a difference.
     asker: Option<Asker>,
+    /// Who looks at tools.
+    tools: Option<ToolNote>,
 }
 
 impl Guard {
@@ -33,15 +36,19 @@ impl Guard {
         self: &Arc<Self>,
         server: &Arc<Server>,
         client: &Client,
+        text: &str,
         envelope: &Envelope<'_>,
     ) -> Option<Listing> {
         let kind = ListKind::of(envelope.method)?;
-        self.listing_of(server, client, &[kind])
+        let pins = self.pins.as_ref();
+        let tools = pins.and_then(|pins| pins.held(server, client, text, envelope));
+        self.listing_of(server, client, &[kind], tools)
     }
 
     /// Whether the answer to `envelope` may be one to look at.
     pub(super) fn looks_at(&self, envelope: &Envelope<'_>) -> bool {
-        self.access.is_some() && ListKind::of(envelope.method).is_some()
+        let holds = || self.pins.as_ref().is_some_and(ToolGate::holds_lists);
+        ListKind::of(envelope.method).is_some() && (self.access.is_some() || holds())
     }
 
     /// The same for a stream on which an answer may come a second time.
@@ -50,7 +57,9 @@ impl Guard {
         server: &Arc<Server>,
         client: &Client,
     ) -> Option<Listing> {
-        self.listing_of(server, client, &ListKind::ALL)
+        let pins = self.pins.as_ref();
+        let tools = pins.and_then(|pins| pins.held_on_stream(server, client));
+        self.listing_of(server, client, &ListKind::ALL, tools)
     }
 
     fn listing_of(
@@ -58,6 +67,7 @@ impl Guard {
         server: &Arc<Server>,
         client: &Client,
         kinds: &[ListKind],
+        tools: Option<ToolNote>,
     ) -> Option<Listing> {
         let asker = self.access.as_ref().and_then(|access| {
             let asker = access.asker(client);
@@ -65,23 +75,32 @@ impl Guard {
             let shows_all = kinds.iter().all(|k| access.shows_all(name, &asker, *k));
             (!shows_all).then_some(asker)
         });
-        asker.is_some().then(|| Listing {
+        let has_any = asker.is_some() || tools.is_some();
+        has_any.then(|| Listing {
             guard: Arc::clone(self),
             server: Arc::clone(server),
             asker,
+            tools,
         })
     }
 }
 
 impl Listing {
     /// Leaves out of `answer` what its client may not see.
-    fn cut(&self, answer: &ListAnswer<'_>, cuts: &mut Cuts) {
+    fn cut(&self, text: &str, answer: &ListAnswer<'_>, cuts: &mut Cuts) {
         let access = self.guard.access.as_ref().zip(self.asker.as_ref());
         for list in &answer.lists {
+            let tools = self.tools.as_ref().filter(|_| list.kind == ListKind::Tools);
+            // What is learned is what the server said, whatever this client may see of it.
+            if let Some(tools) = tools {
+                tools.holds(text, answer, list);
+            }
             cuts.leave_out(list, |entry| {
-                access.is_none_or(|(access, asker)| {
-                    access.shows(self.server.name.as_str(), asker, list.kind, &entry.name)
-                })
+                let is_good = tools.is_none_or(|tools| tools.shows(&entry.name));
+                is_good
+                    && access.is_none_or(|(access, asker)| {
+                        access.shows(self.server.name.as_str(), asker, list.kind, &entry.name)
+                    })
             });
         }
         // What depends on who asks is not for a cache that others share.
@@ -96,8 +115,9 @@ impl Listing {
     /// [`ListFault`], when it could be a list and cannot be read for sure.
     pub(crate) fn pass(&self, bytes: Bytes) -> Result<Bytes, ListFault> {
         let mut cuts = Cuts::default();
+        let text = std::str::from_utf8(&bytes).map_err(|_| ListFault::NotUtf8)?;
         for answer in lists::read(&bytes)? {
-            self.cut(&answer, &mut cuts);
+            self.cut(text, &answer, &mut cuts);
         }
         Ok(cuts.apply(&bytes).map_or(bytes, Bytes::from))
     }
@@ -124,9 +144,10 @@ impl Lists {
             return Err(ListFault::TooLong);
         }
         let mut cuts = Cuts::default();
+        let text = std::str::from_utf8(&bytes).map_err(|_| ListFault::NotUtf8)?;
         for answer in lists::read(&bytes)? {
             if let Some(listing) = self.listing_of(answer.id.as_ref()) {
-                listing.cut(&answer, &mut cuts);
+                listing.cut(text, &answer, &mut cuts);
             }
         }
         Ok(cuts.apply(&bytes).map_or(bytes, Bytes::from))

@@ -8,7 +8,7 @@ use http::Method as HttpMethod;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use ph_mcp::{AnswerScan, ServerMessage, headers};
 use ph_record::HealthResult;
-use ph_wire::upstream::SendError;
+use ph_wire::upstream::{Answer, SendError};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -115,7 +115,19 @@ impl HttpServer {
         Ok(())
     }
 
-    fn learn_manner(&self, manner: Manner) {
+    /// How the server is spoken to; found out first, where that is not known. `None`: it cannot be asked.
+    pub(super) async fn known_manner(&self) -> Option<Manner> {
+        let known = || {
+            let manner = self.manner().lock();
+            manner.unwrap_or_else(PoisonError::into_inner).clone()
+        };
+        if known() == Manner::Unknown {
+            self.first().await.ok()?;
+        }
+        Some(known()).filter(|manner| *manner != Manner::Unknown)
+    }
+
+    pub(super) fn learn_manner(&self, manner: Manner) {
         *self.manner().lock().unwrap_or_else(PoisonError::into_inner) = manner;
     }
 
@@ -123,13 +135,14 @@ impl HttpServer {
         &self.manner
     }
 
-    async fn probe(
+    /// Posts a message of our own.
+    pub(super) async fn send_own(
         &self,
-        body: &'static str,
+        body: Bytes,
         session: Option<HeaderValue>,
         version: &str,
         method: Option<&'static str>,
-    ) -> Result<Seen, Finding> {
+    ) -> Result<Answer, SendError> {
         let mut head = HeaderMap::new();
         head.insert(
             ACCEPT,
@@ -145,24 +158,28 @@ impl HttpServer {
         if let Some(session) = session {
             head.insert(headers::SESSION_ID, session);
         }
-        let request = self.target.request(
-            &HttpMethod::POST,
-            &head,
-            Bytes::from_static(body.as_bytes()),
-            None,
-        );
-        let answer = self
-            .upstream
-            .send(request, self.tuning.load().timeouts.connect)
-            .await
-            .map_err(|e| {
-                let result = match e {
-                    SendError::ConnectTimeout { .. } => HealthResult::Timeout,
-                    SendError::NotHttp(_) => HealthResult::Error,
-                    _ => HealthResult::Unreachable,
-                };
-                (result, Some(chain(&e)))
-            })?;
+        let request = self.target.request(&HttpMethod::POST, &head, body, None);
+        let connect_max = self.tuning.load().timeouts.connect;
+        self.upstream.send(request, connect_max).await
+    }
+
+    async fn probe(
+        &self,
+        body: &'static str,
+        session: Option<HeaderValue>,
+        version: &str,
+        method: Option<&'static str>,
+    ) -> Result<Seen, Finding> {
+        let body = Bytes::from_static(body.as_bytes());
+        let sent = self.send_own(body, session, version, method).await;
+        let answer = sent.map_err(|e| {
+            let result = match e {
+                SendError::ConnectTimeout { .. } => HealthResult::Timeout,
+                SendError::NotHttp(_) => HealthResult::Error,
+                _ => HealthResult::Unreachable,
+            };
+            (result, Some(chain(&e)))
+        })?;
         let session = answer.headers.get(headers::SESSION_ID).cloned();
         let status = answer.status.as_u16();
         let mut message = None;

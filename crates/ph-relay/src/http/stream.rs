@@ -220,6 +220,7 @@ impl Stream {
         self.messages += 1;
         match message.kind() {
             Some(Kind::Notification) => {
+                self.server.shared.notified(&self.server.server, message);
                 _ = self
                     .server
                     .server

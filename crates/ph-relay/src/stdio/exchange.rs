@@ -312,6 +312,9 @@ impl Exchange {
                 self.link.tools.learn(&bytes);
             }
         }
+        if let Some(note) = self.call.tool_note() {
+            note.passes(&bytes);
+        }
         let bytes = match Lists::of(std::slice::from_ref(&self.call)) {
             None => bytes,
             Some(lists) => match lists.pass(bytes) {

@@ -426,6 +426,7 @@ impl Link {
             .live
             .notifications_to_client
             .fetch_add(1, Relaxed);
+        self.shared.notified(&self.server, &message);
         if let Some(session) = self.session.get().and_then(Weak::upgrade) {
             return session.notified(self, bytes, message);
         }

@@ -24,6 +24,11 @@ pub const GROUPS: &[StandardGroup] = &[
         rules: SERVERS,
     },
     StandardGroup {
+        name: "pilothouse-security",
+        interval: None,
+        rules: SECURITY,
+    },
+    StandardGroup {
         name: "pilothouse-trends",
         // Each evaluation reads hours.
         interval: Some("5m"),
@@ -149,6 +154,16 @@ const SERVERS: &[StandardRule] = &[
             hours reaches the limit within 4.",
     },
 ];
+
+const SECURITY: &[StandardRule] = &[StandardRule {
+    alert: StandardAlert::ToolDefinitionChanged,
+    hold: "0s",
+    severity: Severity::Critical,
+    expr: r"
+            mcp_tool_definitions_unapproved > 0",
+    summary: "Tools of MCP server {{ $labels.server }} are no longer what was accepted",
+    description: r#"{{ $value | printf "%.0f" }} tools of {{ $labels.server }} (seen by {{ $labels.instance }}) differ from what was accepted: 0 are expected. Nobody has looked at what models are told now."#,
+}];
 
 const TRENDS: &[StandardRule] = &[StandardRule {
     alert: StandardAlert::MemoryGrowth,

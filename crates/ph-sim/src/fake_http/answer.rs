@@ -69,7 +69,8 @@ impl Reply<'_> {
     }
 
     async fn request(&self, request: Request, reset: Reset) -> io::Result<Response<Script>> {
-        if let Some(answer) = request.plain_answer(self.shared.eras) {
+        let redefined = request.redefined(&self.shared.tools);
+        if let Some(answer) = redefined.or_else(|| request.plain_answer(self.shared.eras)) {
             let is_unknown = request.is_modern() && answer["error"]["code"] == json!(-32601);
             let status = if is_unknown {
                 StatusCode::NOT_FOUND

@@ -17,6 +17,7 @@ mod http1;
 mod keeping;
 mod limits;
 mod one_record;
+mod pins;
 mod reading;
 mod reload;
 mod replicas;

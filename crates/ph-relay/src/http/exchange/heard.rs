@@ -17,6 +17,7 @@ impl Exchange {
             match message.kind() {
                 Some(Kind::Response) => self.heard_answer(&message, bytes),
                 Some(Kind::Notification) => {
+                    self.server.shared.notified(&self.server.server, &message);
                     self.server
                         .server
                         .live
