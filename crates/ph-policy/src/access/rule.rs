@@ -180,6 +180,10 @@ fn is_of_speaking(method: &str) -> bool {
             | "resources/templates/list"
             | "logging/setLevel"
             | "subscriptions/listen"
+            // Of a task by its id, which is for whoever was given it. `tasks/list` would show those of others.
+            | "tasks/get"
+            | "tasks/result"
+            | "tasks/update"
+            | "tasks/cancel"
     ) || method.starts_with("notifications/")
-        || method.starts_with("tasks/")
 }

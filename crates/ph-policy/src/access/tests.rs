@@ -195,6 +195,15 @@ fn whoever_may_have_something_may_speak_to_the_server_and_nobody_else() {
         Thing::Nothing,
         (false, By::Rule(0)),
     );
+    // Tasks of others would be in it.
+    asked(
+        &access,
+        Some(&ann),
+        "files",
+        "tasks/list",
+        Thing::Nothing,
+        (false, By::Default),
+    );
     // A method that nobody knows is not part of speaking.
     asked(
         &access,

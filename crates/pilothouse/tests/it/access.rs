@@ -1,12 +1,13 @@
 //! Who may see and call what, as clients and operators see it.
 
 use crate::client::{Client, Era, fresh_id};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, until};
 use crate::http1::{Answer, Wire};
 use crate::world::{Record, World, stdio};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 
 const FORBIDDEN: Record = Record(403, "refused", "caller", 403, true);
 const SERVERS: [&str; 2] = ["http", "stdio"];
@@ -418,4 +419,73 @@ fn the_rule_that_decides_is_named() {
         (Some(2), true),
         "{why}"
     );
+}
+
+/// Two holders of keys and somebody without one see and may call different things of the same servers, in sessions
+/// as without.
+#[test]
+fn each_key_sees_its_own_part() {
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let data = dir.path().join("data");
+    let key = |name: &str, group: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pilothouse"));
+        command.args(["keys", "create", name, "--group", group, "--data-dir"]);
+        let made = command.arg(&data).output().unwrap();
+        let said = String::from_utf8(made.stdout).unwrap();
+        let key = said.split_whitespace().find(|word| word.starts_with("ph_"));
+        key.unwrap_or_else(|| panic!("{said}{}", String::from_utf8_lossy(&made.stderr)))
+            .to_owned()
+    };
+    let (ann, bob) = (key("ann", "analysts"), key("bob", "ops"));
+    let upstream = ph_sim::FakeHttpUpstream::start(ph_sim::Eras::Both).unwrap();
+    let url = upstream.url();
+    let gateway = Gateway::launch_in(
+        Arc::clone(&dir),
+        &format!(
+            "auth: {{api_keys: true, anonymous: allow}}\naccess:\n  rules:\n    - allow: {{groups: [analysts], tools: [echo, fail]}}\n    - allow: {{principals: [bob], tools: ['e*']}}\n    - allow: {{tools: [slow]}}\nservers:\n  http: {{url: '{url}'}}\n{}",
+            stdio("stdio", &[], "")
+        ),
+    );
+    for server in SERVERS {
+        for (key, want) in [
+            (Some(&ann), &["echo", "fail", "slow"][..]),
+            (Some(&bob), &["echo", "error", "slow", "environment"]),
+            (None, &["slow"]),
+        ] {
+            let bearer = key.map(|key| format!("Bearer {key}"));
+            let more: Vec<_> = bearer
+                .iter()
+                .map(|b| ("Authorization", b.as_str()))
+                .collect();
+            let client = Client::modern(gateway.address, server);
+            let send = |client: &Client, method, params| {
+                let body = client.message(fresh_id(), method, params).to_string();
+                let request = client.http("POST", &more, body.as_bytes());
+                Wire::open(client.address, &request).answer()
+            };
+            let list = until("the server answers", || {
+                let list = send(&client, "tools/list", json!({}));
+                (list.status() == 200).then_some(list)
+            });
+            assert_eq!(listed(&list), want, "{server} {key:?}");
+            let mut session = Client::stranger(gateway.address, server);
+            let params = json!({"protocolVersion": session.version, "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}});
+            let opened = send(&session, "initialize", params);
+            session.session = opened.head.header("mcp-session-id").map(str::to_owned);
+            assert_eq!(
+                listed(&send(&session, "tools/list", json!({}))),
+                want,
+                "{server} {key:?}"
+            );
+            for tool in ["echo", "fail", "error"] {
+                let params = json!({"name": tool, "arguments": {"text": "x", "code": -32000}});
+                let status = send(&client, "tools/call", params).status();
+                assert_eq!(
+                    status == 403,
+                    !want.contains(&tool),
+                    "{server} {key:?} {tool}"
+                );
+            }
+        }
+    }
 }
