@@ -1,5 +1,6 @@
-//! Who may ask: the `Host` and `Origin` of a request, and that no answer is kept by a cache.
+//! What every request passes: its `Host` and `Origin`, and who asks; and that no answer is kept by a cache.
 
+use crate::admission::{NotAdmitted, identify, unidentified};
 use crate::reply::ApiError;
 use crate::sources::Shared;
 use axum::extract::{Request, State};
@@ -10,11 +11,21 @@ use http::{HeaderValue, StatusCode};
 
 /// Refuses what a page of another site could have sent, by a name that it has pointed at us (DNS
 /// rebinding) or from its own origin, and hands the rest on. No CORS header is ever sent.
-pub(crate) async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+pub(crate) async fn guard(
+    State(shared): State<Shared>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let refused = refusal(&shared, &request);
     let mut response = match refused {
-        Some(why) => ApiError::new(StatusCode::FORBIDDEN, why).into_response(),
-        None => next.run(request).await,
+        Some((why, text)) => {
+            shared.sources.admission.refused(why);
+            ApiError::new(StatusCode::FORBIDDEN, text).into_response()
+        }
+        None => match identify(&shared, &mut request) {
+            Ok(()) => next.run(request).await,
+            Err(error) => unidentified(error),
+        },
     };
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -22,18 +33,23 @@ pub(crate) async fn guard(State(shared): State<Shared>, request: Request, next: 
     response
 }
 
-fn refusal(shared: &Shared, request: &Request) -> Option<&'static str> {
+fn refusal(shared: &Shared, request: &Request) -> Option<(NotAdmitted, &'static str)> {
     // What is no text is nobody's name.
+    // Kubelet and load balancers ask by an address.
+    if matches!(request.uri().path(), "/livez" | "/readyz") {
+        return None;
+    }
     let header = |name: HeaderName| {
         let value = request.headers().get(name);
         value.map(|value| value.to_str().unwrap_or("?"))
     };
     let host = header(HOST).or_else(|| request.uri().authority().map(|a| a.as_str()));
-    let rules = &shared.sources.rules;
+    let rules = shared.sources.admission.head_rules();
     if !rules.accepts_host(host) {
-        Some("this `Host` is not served here: ask by localhost or a loopback address")
+        let text = "this `Host` is not served here: ask by localhost or a loopback address, or see `admin.allowed_hosts`";
+        Some((NotAdmitted::Host, text))
     } else if !rules.accepts_origin(header(ORIGIN)) {
-        Some("this `Origin` is not allowed here")
+        Some((NotAdmitted::Origin, "this `Origin` is not allowed here"))
     } else {
         None
     }

@@ -3,6 +3,7 @@
 //! Layer 4, and the only crate that serialises for clients. Not here: listening and TLS (`ph-server`),
 //! evaluation (`ph-promql`), files (`ph-store`), the text of `/metrics` (`ph-recorder`).
 
+mod admission;
 mod alertmanager;
 mod clock;
 mod endpoint;
@@ -21,6 +22,7 @@ mod sources;
 mod tools;
 mod work;
 
+pub use admission::{Admission, Attempt, Caller, NotAdmitted, Peer, Step};
 pub use alertmanager::{Alertmanager, Unavailable};
 pub use keys::{KeyInfo, KeyRefusal, Keys, MadeSecret, NewKey, NewSecret, SecretInfo};
 pub use otlp::{Ingested, IngestedKind, SpanMetrics};

@@ -1,5 +1,6 @@
 //! The table of endpoints and the router that is made of it.
 
+use crate::admission::{Needs, pass};
 use crate::endpoint::{Answer, Endpoint, Kind, Methods, Param};
 use crate::guard::guard;
 use crate::params::Params;
@@ -23,7 +24,9 @@ pub fn router(sources: Sources, beside: Router) -> Router {
     let document = Arc::<str>::from(document.to_string());
     let mut api: Router<Shared> = Router::new();
     for endpoint in endpoints {
-        api = api.route(endpoint.path, endpoint.route);
+        let needs = Needs::of(&endpoint, &shared);
+        let route = endpoint.route.layer(from_fn_with_state(needs, pass));
+        api = api.route(endpoint.path, route);
     }
     api.route(
         OPENAPI_PATH,

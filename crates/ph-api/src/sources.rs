@@ -1,5 +1,6 @@
 //! What the API reads from and writes to, given by whoever assembles it.
 
+use crate::admission::Admission;
 use crate::alertmanager::Alertmanager;
 use crate::keys::Keys;
 use crate::otlp::{Ingested, SpanMetrics};
@@ -8,7 +9,6 @@ use crate::work::Gate;
 use bytes::Bytes;
 use http::StatusCode;
 use ph_plan::{Slo, SloName};
-use ph_policy::HeadRules;
 use ph_promql::{Labels, Matcher, SeriesSource, SourceError};
 use ph_record::Redactor;
 use ph_rules::GroupStatus;
@@ -45,8 +45,8 @@ pub struct Sources {
     pub keys: Option<Arc<dyn Keys>>,
     /// Takes secrets out of what comes in by OTLP.
     pub redactor: Redactor,
-    /// Which `Host` and `Origin` are accepted.
-    pub rules: HeadRules,
+    /// Who may ask, and where changes are written down.
+    pub admission: Arc<dyn Admission>,
     /// Version of the binary.
     pub version: String,
     /// Ends queries that run, and answers that have no end of their own.

@@ -31,6 +31,22 @@ impl HeadRules {
         }
     }
 
+    /// The rules of the admin listener of `plan`. Beyond loopback it asks who asks, so that a name proves nothing.
+    pub fn of_admin(plan: &Plan) -> Self {
+        let hosts = &plan.admin.allowed_hosts;
+        let is_beyond = plan
+            .admin_address()
+            .is_some_and(|address| !address.ip().is_loopback());
+        Self {
+            hosts: hosts
+                .iter()
+                .map(|host| host.as_str().to_ascii_lowercase())
+                .collect(),
+            origins: Vec::new(),
+            any_host: is_beyond && hosts.is_empty(),
+        }
+    }
+
     /// Only loopback names and addresses: what a listener for this machine alone accepts.
     pub fn loopback() -> Self {
         Self {

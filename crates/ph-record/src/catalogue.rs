@@ -131,6 +131,8 @@ metrics! {
         "Requests that did not show who they are from; missing is also the first request of each client that comes without a token to learn where to get one.";
     TURNED_AWAY = "pilothouse_connections_turned_away_total", Counter, ["listener", "reason"], &[],
         "Connections not taken or ended for what their client did or left undone, by listener and reason.";
+    ADMIN_REFUSED = "pilothouse_admin_refused_total", Counter, ["reason"], &[],
+        "Requests to the admin listener that were refused before their endpoint heard of them.";
     TLS_EXPIRY = "pilothouse_tls_certificate_expiry_timestamp_seconds", Gauge, ["listener"], &[],
         "When the certificate that a listener shows ends, in Unix seconds; absent without TLS.";
     TLS_RELOADS = "pilothouse_tls_reloads_total", Counter, ["listener", "result"], &[],

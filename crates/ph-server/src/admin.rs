@@ -2,6 +2,7 @@
 
 use crate::doors::Doors;
 use crate::front::Front;
+use crate::gatekeeper::Gatekeeper;
 use crate::home::Home;
 use crate::keys::KeyDesk;
 use crate::notify::Desk;
@@ -16,8 +17,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
-use ph_api::{Ingested, IngestedKind, Intake, Sources, SpanMetrics};
-use ph_policy::HeadRules;
+use ph_api::{Ingested, IngestedKind, Intake, Peer, Sources, SpanMetrics};
 use ph_recorder::Keeper;
 use ph_store::logs::{Entry, Kind, Level};
 use ph_wire::listener::{self, Place, Service, Stop};
@@ -30,6 +30,7 @@ use tokio_util::task::TaskTracker;
 /// What the API is made of; the same for every listener that a reload makes.
 pub(crate) struct Admin {
     pub(crate) doors: Arc<Doors>,
+    pub(crate) gatekeeper: Arc<Gatekeeper>,
     pub(crate) front: Front,
     pub(crate) readers: Option<Readers>,
     pub(crate) sinks: Option<Arc<Sinks>>,
@@ -81,7 +82,7 @@ impl Admin {
             keys: Some(Arc::new(KeyDesk::of(Arc::clone(self.front.auth.keyring())))),
             evaluation: Some(Arc::<Running>::clone(&self.rules)),
             redactor: self.front.recorder.redactor(),
-            rules: HeadRules::loopback(),
+            admission: Arc::<Gatekeeper>::clone(&self.gatekeeper),
             version: self.version.clone(),
             end: end.clone(),
         };
@@ -115,8 +116,10 @@ struct Api(TowerToHyperService<axum::Router>);
 impl Service for Api {
     type Body = Body;
 
-    async fn answer(&self, request: Request<Incoming>, _peer: SocketAddr) -> Response<Body> {
-        match self.0.call(request.map(Body::new)).await {
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        match self.0.call(request).await {
             Ok(response) => response,
             Err(never) => match never {},
         }

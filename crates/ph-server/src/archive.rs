@@ -9,10 +9,10 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
-use ph_api::{Sources, SpanMetrics};
+use ph_api::{Admission, Attempt, Caller, NotAdmitted, Sources, SpanMetrics};
 use ph_jobs::TargetError;
 use ph_plan::Plan;
-use ph_policy::HeadRules;
+use ph_policy::{HeadRules, Role};
 use ph_store::RealDisk;
 use ph_store::logs::{LogReader, StoreError};
 use ph_store::series::{SeriesError, SeriesReader};
@@ -86,7 +86,7 @@ impl Archive {
             keys: None,
             evaluation: None,
             redactor: ph_record::Redactor::default(),
-            rules: HeadRules::loopback(),
+            admission: Arc::new(WhoeverReadsTheFiles),
             version: version.to_owned(),
             end: CancellationToken::new(),
         };
@@ -122,5 +122,26 @@ impl Archive {
         let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
         let body = body.collect().await.map_err(|e| e.to_string())?;
         Ok((status, body.to_bytes().to_vec()))
+    }
+}
+/// Whoever can read the files may; there is nothing to change.
+struct WhoeverReadsTheFiles;
+
+impl Admission for WhoeverReadsTheFiles {
+    fn head_rules(&self) -> Arc<HeadRules> {
+        Arc::new(HeadRules::loopback())
+    }
+
+    fn caller(&self, _headers: &http::HeaderMap) -> Result<Caller, &'static str> {
+        Ok(Caller {
+            name: "files".into(),
+            role: Some(Role::Viewer),
+        })
+    }
+
+    fn refused(&self, _why: NotAdmitted) {}
+
+    fn write(&self, _attempt: &Attempt) -> std::io::Result<()> {
+        Err(std::io::Error::other("no daemon runs here"))
     }
 }

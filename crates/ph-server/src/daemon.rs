@@ -2,9 +2,11 @@
 
 use crate::admin::{self, Admin};
 use crate::announcer::Announcer;
+use crate::audit::AuditLog;
 use crate::disk::Disk;
 use crate::doors::{Doors, Prepared};
 use crate::front::Front;
+use crate::gatekeeper::Gatekeeper;
 use crate::home::Home;
 use crate::keys;
 use crate::limits::LimitsHome;
@@ -218,8 +220,15 @@ impl Daemon {
         let desk = Desk::start(&plan, &home, &recorder, admin_address, &version, &complain).await?;
         let rules = start_rules(&recorder, readers.as_ref(), &desk, tell)?;
         let remote = Running::remote_of(&plan)?;
+        let audit = AuditLog::open(&home.logs()).map_err(StartError::Audit)?;
+        let gatekeeper = Gatekeeper::new(&plan, &front.auth, &recorder, audit, &complain);
+        recorder.add_source(Arc::<Gatekeeper>::clone(&gatekeeper));
+        let hash = vec![("after", plan.hash().into())];
+        let noted = gatekeeper.note("process.start", "done", hash);
+        noted.map_err(StartError::Audit)?;
         let admin = Admin {
             doors: Arc::clone(&doors),
+            gatekeeper,
             objectives: Arc::new(Held::new(&plan, remote.clone())),
             rules: Arc::clone(&rules),
             desk: desk.clone(),
@@ -345,6 +354,7 @@ impl Daemon {
             .configure(traced, settings::params_bytes_max(&plan));
         self.front.auth.apply(&plan, address);
         self.doors.apply(doors, &self.complain);
+        self.admin.gatekeeper.apply(&plan);
         self.front.routes.store(Arc::new(Routes::new(&plan)));
         if let Some(tails) = &self.tails {
             tails.replace(settings::tail_files(&plan));

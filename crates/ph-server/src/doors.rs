@@ -74,9 +74,6 @@ impl Prepared {
                     source,
                 })
         };
-        if plan.admin.auth == ph_plan::AdminAuth::Keys {
-            return Err(StartError::AdminKeys);
-        }
         Ok(Self {
             limits: limits(plan),
             shown: [of(plan.tls.as_ref(), 0)?, of(plan.admin.tls.as_ref(), 1)?],

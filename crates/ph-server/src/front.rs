@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use ph_auth::{Asked, Auth, Denied, unix_s};
 use ph_policy::{Head, Refusal, Route, Routes, decide};
-use ph_record::{EventKind, Observation, RecordSink, Replica, ServerEvent};
+use ph_record::{EventKind, Observation, RecordSink, RefusedReason, Replica, ServerEvent};
 use ph_recorder::Recorder;
 use ph_relay::Relay;
 use ph_wire::body::Body;
@@ -37,8 +37,20 @@ impl Service for Front {
 
     async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         let routes = self.routes.load_full();
+        if let Some(name) = stands_twice(request.headers()) {
+            let refusal = Refusal {
+                reason: RefusedReason::Head,
+                message: format!("`{name}` stands twice"),
+            };
+            return self.refuse(&refusal, peer);
+        }
         let header = |name: HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok());
-        let host = header(HOST).or_else(|| request.uri().authority().map(|a| a.as_str()));
+        let authority = request.uri().authority().map(|a| a.as_str());
+        let host = match (header(HOST), authority) {
+            // Whoever stands before or behind us could go by the other one.
+            (Some(host), Some(authority)) if !host.eq_ignore_ascii_case(authority) => None,
+            (host, authority) => host.or(authority),
+        };
         let head = Head {
             path: request.uri().path(),
             host,
@@ -196,6 +208,27 @@ impl Front {
             StatusCode::from_u16(refusal.reason.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
         text(status, format!("{}\n", refusal.message))
     }
+}
+
+/// Headers of which two could be read in two ways: the first by one program, the last by another.
+const ONCE: [&str; 8] = [
+    "host",
+    "origin",
+    "authorization",
+    "x-api-key",
+    "content-type",
+    "mcp-session-id",
+    "mcp-protocol-version",
+    "last-event-id",
+];
+
+/// One of [`ONCE`] that stands there more than once.
+fn stands_twice(headers: &HeaderMap) -> Option<&'static str> {
+    if headers.len() == headers.keys_len() {
+        return None;
+    }
+    let mut names = ONCE.into_iter();
+    names.find(|name| headers.get_all(*name).iter().nth(1).is_some())
 }
 
 fn text(status: StatusCode, body: String) -> Response<Body> {

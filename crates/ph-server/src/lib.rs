@@ -6,10 +6,12 @@
 mod admin;
 mod announcer;
 mod archive;
+mod audit;
 mod daemon;
 mod disk;
 mod doors;
 mod front;
+mod gatekeeper;
 mod home;
 mod keys;
 mod limits;

@@ -36,9 +36,9 @@ pub enum StartError {
         /// Why.
         source: IdentityError,
     },
-    /// The admin listener cannot ask for keys.
-    #[error("`admin.auth: keys` is not served by this build")]
-    AdminKeys,
+    /// The audit log cannot be written; what is not written there is not done.
+    #[error("the audit log cannot be written")]
+    Audit(#[source] io::Error),
     /// What is to be kept cannot be.
     #[error(transparent)]
     Store(#[from] OpenError),

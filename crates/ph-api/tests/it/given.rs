@@ -8,7 +8,6 @@ use ph_api::{
     Exemplar, Ingested, Intake, Metadata, Numbers, NumbersStats, SinkStatus, Sinks, Sources,
     SpanMetrics,
 };
-use ph_policy::HeadRules;
 use ph_promql::{Labels, Matcher, Sample, Select, Series, SeriesSource, SourceError};
 use ph_store::RealDisk;
 use ph_store::logs::{Entry, Kind, Level, LogOptions, LogStore};
@@ -72,7 +71,7 @@ pub(crate) fn with(change: impl FnOnce(&mut Sources)) -> Given {
         intake: Some(intake.clone()),
         spans: spans.clone(),
         redactor: ph_record::Redactor::default(),
-        rules: HeadRules::loopback(),
+        admission: Arc::new(crate::admission::Anybody::default()),
         version: "9.9.9".into(),
         end: end.clone(),
     };

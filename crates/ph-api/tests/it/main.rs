@@ -5,6 +5,7 @@
     reason = "a test ends where something unexpected happens"
 )]
 
+mod admission;
 mod alertmanager;
 mod given;
 mod logs;

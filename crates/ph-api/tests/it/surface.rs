@@ -70,7 +70,7 @@ async fn what_is_served_beside_is_guarded_too() {
         intake: None,
         spans: given.spans.clone(),
         redactor: ph_record::Redactor::default(),
-        rules: ph_policy::HeadRules::loopback(),
+        admission: std::sync::Arc::new(crate::admission::Anybody::default()),
         version: "1".into(),
         end: given.end.clone(),
     };

@@ -245,6 +245,7 @@ fn families_come_in_the_order_of_the_catalogue_and_only_from_it() {
         "pilothouse_disk_",
         "pilothouse_connections_turned_away_",
         "pilothouse_tls_",
+        "pilothouse_admin_refused_",
     ];
     let of = |name: &&str| elsewhere.iter().any(|prefix| name.starts_with(prefix));
     let expected: Vec<_> = known.iter().map(|(name, _)| *name).filter(of).collect();
