@@ -133,6 +133,7 @@ const CHANGES: &[(&str, Role, &str)] = &[
     ("/api/v2/alerts", Role::Operator, "alerts.post"),
     ("/api/v2/silences", Role::Operator, "silence.set"),
     ("/api/v2/silence/{id}", Role::Operator, "silence.expire"),
+    ("/api/pilothouse/tools", Role::Admin, "tools.approve"),
     ("/api/pilothouse/keys", Role::Admin, "key.create"),
     ("/api/pilothouse/keys/{name}", Role::Admin, "key.revoke"),
     (
