@@ -18,6 +18,7 @@ mod prometheus;
 mod reply;
 mod router;
 mod runbooks;
+mod servers;
 mod sources;
 mod tools;
 mod work;
@@ -27,6 +28,7 @@ pub use alertmanager::{Alertmanager, Unavailable};
 pub use keys::{KeyInfo, KeyRefusal, Keys, MadeSecret, NewKey, NewSecret, SecretInfo};
 pub use otlp::{Ingested, IngestedKind, SpanMetrics};
 pub use router::router;
+pub use servers::{ReplicaInfo, ServerChange, ServerInfo, ServerRefusal, Servers};
 pub use sources::{
     Asking, Elsewhere, Evaluation, Exemplar, Intake, Metadata, Numbers, NumbersStats, Objectives,
     SinkStatus, Sinks, Sources,

@@ -6,6 +6,7 @@ mod follow;
 mod keys;
 mod logs;
 mod request;
+mod servers;
 mod slos;
 mod status;
 mod tools;
@@ -91,5 +92,6 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     ];
     all.extend(keys::endpoints());
     all.extend(tools::endpoints());
+    all.extend(servers::endpoints());
     all
 }

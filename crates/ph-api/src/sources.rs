@@ -5,6 +5,7 @@ use crate::alertmanager::Alertmanager;
 use crate::keys::Keys;
 use crate::otlp::{Ingested, SpanMetrics};
 use crate::tools::ToolBooks;
+use crate::servers::Servers;
 use crate::work::Gate;
 use bytes::Bytes;
 use http::StatusCode;
@@ -43,6 +44,8 @@ pub struct Sources {
     pub tools: Option<Arc<dyn ToolBooks>>,
     /// Holds the API keys; none where nobody does.
     pub keys: Option<Arc<dyn Keys>>,
+    /// Runs the servers; none where nobody does.
+    pub servers: Option<Arc<dyn Servers>>,
     /// Takes secrets out of what comes in by OTLP.
     pub redactor: Redactor,
     /// Who may ask, and where changes are written down.

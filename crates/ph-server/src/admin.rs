@@ -9,6 +9,7 @@ use crate::notify::Desk;
 use crate::objectives::Held;
 use crate::pins::ToolDesk;
 use crate::rules::Running;
+use crate::servers::ServerDesk;
 use crate::sinks::Sinks;
 use crate::start_error::StartError;
 use crate::stores::Readers;
@@ -80,6 +81,7 @@ impl Admin {
             objectives: Arc::<Held>::clone(&self.objectives),
             tools: Some(Arc::new(ToolDesk(Arc::clone(&self.front.relay)))),
             keys: Some(Arc::new(KeyDesk::of(Arc::clone(self.front.auth.keyring())))),
+            servers: Some(Arc::new(ServerDesk(Arc::clone(&self.front.relay)))),
             evaluation: Some(Arc::<Running>::clone(&self.rules)),
             redactor: self.front.recorder.redactor(),
             admission: Arc::<Gatekeeper>::clone(&self.gatekeeper),

@@ -84,6 +84,7 @@ impl Archive {
             objectives: Arc::new(Held::new(plan, remote)),
             tools: None,
             keys: None,
+            servers: None,
             evaluation: None,
             redactor: ph_record::Redactor::default(),
             admission: Arc::new(WhoeverReadsTheFiles),

@@ -21,6 +21,7 @@ mod parts;
 mod pins;
 mod rules;
 mod scrapes;
+mod servers;
 mod settings;
 mod sinks;
 mod start_error;

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +16,9 @@ pub struct Options {
     /// Hosts that `httpGet` may ask, as `host` (any port) or `host:port`.
     /// Default: `localhost`, `127.0.0.1` and `[::1]`.
     pub allow_hosts: Vec<String>,
+    /// How long it takes to look at a file, one at a time, as on a network disk. Default: no longer
+    /// than it does.
+    pub stat_delay: Duration,
     /// Where spans go; `None` makes no exports. See `ph_otlp::Settings::from_env`.
     pub otlp: Option<ph_otlp::Settings>,
     /// Gets one line for each call; the binary passes standard error. Default: nowhere.
@@ -31,6 +35,7 @@ impl Default for Options {
             allow_hosts: ["localhost", "127.0.0.1", "[::1]"]
                 .map(str::to_owned)
                 .to_vec(),
+            stat_delay: Duration::ZERO,
             otlp: None,
             access: Box::new(io::sink()),
             stop: CancellationToken::new(),

@@ -48,6 +48,7 @@ impl Workbench {
             root,
             database,
             allow_hosts,
+            stat_delay,
             otlp,
             access,
             stop: _,
@@ -70,7 +71,8 @@ impl Workbench {
         };
         let bench = Bench {
             root: Arc::new(
-                Root::open(&root).map_err(|source| StartError::Root { path: root, source })?,
+                Root::open(&root, stat_delay)
+                    .map_err(|source| StartError::Root { path: root, source })?,
             ),
             database: Database::open(database.as_deref()).map_err(|source| {
                 let path = database.unwrap_or_else(|| ":memory:".into());

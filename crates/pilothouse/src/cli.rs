@@ -7,6 +7,7 @@ use crate::logs::LogsArgs;
 use crate::policy::PolicyArgs;
 use crate::query::QueryArgs;
 use crate::rules::RulesArgs;
+use crate::servers::{DrainArgs, RestartArgs, ScaleArgs, ServersArgs};
 use crate::silence::SilenceArgs;
 use crate::slo::SloArgs;
 use crate::store::StoreArgs;
@@ -63,6 +64,15 @@ pub(crate) enum Command {
     /// Look at the tools of servers: whether they are still what was accepted, and what is suspicious about them.
     #[command(after_help = crate::tools::EXAMPLES)]
     Tools(ToolsArgs),
+    /// List the servers that run and their replicas.
+    Servers(ServersArgs),
+    /// Set how many replicas of a server run.
+    #[command(after_help = crate::servers::SCALE_EXAMPLES)]
+    Scale(ScaleArgs),
+    /// Put new children in the place of a server's, one after the other, without losing a call.
+    Restart(RestartArgs),
+    /// Give a server no new calls, or give it them again.
+    Drain(DrainArgs),
     /// Check rule files of Prometheus and run their unit tests.
     #[command(after_help = crate::rules::EXAMPLES)]
     Rules(RulesArgs),
@@ -154,4 +164,7 @@ pub(crate) struct WorkbenchArgs {
     /// A host that `httpGet` may ask, instead of the loopback names; can be given several times.
     #[arg(long, value_name = "HOST")]
     pub allow_host: Vec<String>,
+    /// How long `searchFiles` takes to look at a file, one at a time, as on a network disk: `10ms`.
+    #[arg(long, value_name = "DURATION")]
+    pub stat_delay: Option<String>,
 }

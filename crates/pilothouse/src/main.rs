@@ -15,6 +15,7 @@ mod rule_files;
 mod rules;
 mod run;
 mod secrets;
+mod servers;
 mod silence;
 mod slo;
 mod sources;
@@ -64,6 +65,10 @@ fn main() -> ExitCode {
         Command::Silence(args) => silence::silence(&args, &printer),
         Command::Keys(args) => keys::keys(&args, &printer),
         Command::Tools(args) => tools::tools(&args, &printer),
+        Command::Servers(args) => servers::servers(&args, &printer),
+        Command::Scale(args) => servers::scale(&args, &printer),
+        Command::Restart(args) => servers::restart(&args, &printer),
+        Command::Drain(args) => servers::drain(&args, &printer),
         Command::Rules(args) => rules::rules(&args, &printer),
         Command::Slo(args) => slo::slo(&args, &printer),
         Command::Policy(args) => policy::policy(&args, &printer),

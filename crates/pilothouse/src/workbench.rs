@@ -2,10 +2,14 @@
 
 use crate::cli::WorkbenchArgs;
 use crate::exit;
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use ph_workbench::Options;
 use std::io;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// Longest time that a file can be said to take.
+const STAT_DELAY_MAX: Duration = Duration::from_secs(1);
 
 pub(crate) fn serve(args: WorkbenchArgs) -> Result<u8> {
     let stop = CancellationToken::new();
@@ -17,6 +21,12 @@ pub(crate) fn serve(args: WorkbenchArgs) -> Result<u8> {
         stop: stop.clone(),
         ..Options::default()
     };
+    if let Some(text) = &args.stat_delay {
+        let delay = crate::ask::read_duration(text).filter(|delay| *delay <= STAT_DELAY_MAX);
+        options.stat_delay = delay.ok_or_else(|| {
+            anyhow!("`{text}` is no duration such as `10ms`, of at most {STAT_DELAY_MAX:?}")
+        })?;
+    }
     if !args.allow_host.is_empty() {
         options.allow_hosts = args.allow_host;
     }

@@ -158,7 +158,8 @@ impl From<KeyRefusal> for ApiError {
     }
 }
 
-async fn body<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
+/// What was posted.
+pub(super) async fn body<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
     let body = Limited::new(request.into_body(), BODY_BYTES_MAX);
     let body = body.collect().await.map_err(|_| {
         ApiError::new(

@@ -65,6 +65,7 @@ pub(crate) fn with(change: impl FnOnce(&mut Sources)) -> Given {
         alertmanager: None,
         keys: None,
         tools: None,
+        servers: None,
         evaluation: None,
         objectives: Arc::new(crate::slos::Four),
         sinks: Some(Arc::new(TwoSinks)),

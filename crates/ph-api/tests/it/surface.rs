@@ -64,6 +64,7 @@ async fn what_is_served_beside_is_guarded_too() {
         alertmanager: None,
         keys: None,
         tools: None,
+        servers: None,
         evaluation: None,
         objectives: std::sync::Arc::new(crate::slos::Four),
         sinks: None,

@@ -193,9 +193,7 @@ impl Walk<'_> {
                 self.found.truncated = Some(Limit::MaxResults);
                 return Ok(below);
             }
-            let stat = spans
-                .stat
-                .time(1, || statat(&fd, &entry.name, AtFlags::SYMLINK_NOFOLLOW));
+            let stat = spans.stat.time(1, || self.root.stat(&fd, &entry.name));
             // A file that went away since it was listed is not found.
             if let Ok(stat) = stat
                 && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile

@@ -1,11 +1,14 @@
 //! The one directory that files are served from.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat, openat, openat2, statat};
 use rustix::io::Errno;
 
 use super::ToolError;
@@ -15,11 +18,15 @@ use super::ToolError;
 pub(crate) struct Root {
     directory: OwnedFd,
     path: PathBuf,
+    /// How long a look at a file takes, beside what it takes.
+    stat_delay: Duration,
+    /// Held by the one look that there is at a time, as a network disk on one connection has it.
+    looking: Mutex<()>,
 }
 
 impl Root {
     /// - errors: no such directory, or it cannot be read.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path, stat_delay: Duration) -> io::Result<Self> {
         let path = path.canonicalize()?;
         let directory = openat(
             CWD,
@@ -27,7 +34,25 @@ impl Root {
             OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC,
             Mode::empty(),
         )?;
-        Ok(Self { directory, path })
+        Ok(Self {
+            directory,
+            path,
+            stat_delay,
+            looking: Mutex::new(()),
+        })
+    }
+
+    /// Looks at a file of a directory below the root.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a disk that is said to be slow is waited for, on a thread for what blocks"
+    )]
+    pub(super) fn stat(&self, directory: impl AsFd, name: &OsStr) -> Result<Stat, Errno> {
+        if self.stat_delay > Duration::ZERO {
+            let _one = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+            std::thread::sleep(self.stat_delay);
+        }
+        statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
     }
 
     /// Its real path, for people.
@@ -156,7 +181,7 @@ mod tests {
         .unwrap();
         symlink(outside.path(), inside.path().join("up")).unwrap();
         symlink("d/file", inside.path().join("within")).unwrap();
-        let root = Root::open(inside.path()).unwrap();
+        let root = Root::open(inside.path(), Duration::ZERO).unwrap();
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         for (path, want) in [
             ("d/file", None),
