@@ -72,6 +72,8 @@ pub struct Stdio {
 pub struct HttpUpstream {
     /// Its address.
     pub url: Endpoint,
+    /// Further addresses of the same server.
+    pub others: Vec<Endpoint>,
     /// Headers added to every request, names in lower case.
     pub headers: BTreeMap<HeaderKey, Secret>,
     /// PEM file of the certificate authorities trusted instead of the system's.

@@ -35,6 +35,9 @@ section! {
         cwd: Option<FilePath> = None;
         /// Address of a Streamable HTTP server.
         url: Option<Endpoint> = None;
+        /// Addresses of replicas of one Streamable HTTP server, instead of `url`: a call goes to the one
+        /// with the fewest calls, a session stays where it began. At most 64.
+        urls: Vec<Endpoint> = Vec::new();
         /// Headers added to every request to `url`. Values may be `${NAME}` or `file:PATH`.
         headers: BTreeMap<HeaderKey, Secret> = BTreeMap::new();
         /// PEM file of the certificate authorities trusted for `url` instead of the system's.
@@ -85,6 +88,9 @@ const STDIO_ONLY: [&str; 9] = [
     "resources",
 ];
 
+/// Most addresses of one server.
+const URLS_MAX: usize = 64;
+
 /// Keys that say something about a `url`.
 const HTTP_ONLY: [&str; 2] = ["headers", "ca_file"];
 
@@ -96,10 +102,18 @@ impl ServerText {
         let written = |key: &str| node.entry(key).filter(|entry| !entry.value.is_null());
         self.check_backoff(node, reader);
         self.check_replicas(node, reader);
-        let (command, url) = (written("command"), written("url"));
+        let urls = written("urls");
+        if let (Some(url), Some(urls)) = (written("url"), urls) {
+            let (got, with) = ("urls", "url");
+            let _ = url;
+            reader.report(&urls.key_at, Problem::Conflict { got, with });
+        }
+        self.check_urls(node, reader);
+        let (command, url) = (written("command"), written("url").or(urls));
         match (command, url) {
             (Some(_), Some(url)) => {
-                let (got, with) = ("url", "command");
+                let got = if urls.is_some() { "urls" } else { "url" };
+                let with = "command";
                 reader.report(&url.key_at, Problem::Conflict { got, with });
             }
             (Some(_), None) => refuse(&HTTP_ONLY, "command", node, reader),
@@ -107,8 +121,7 @@ impl ServerText {
             (None, None) => {
                 let at = reader.here().unwrap_or(node.at.clone());
                 let fields = &["command", "url"];
-                let hint =
-                    "`command` starts a child process, `url` reaches a Streamable HTTP server";
+                let hint = "`command` starts a child process, `url` reaches a Streamable HTTP server, `urls` several of them";
                 reader.report_with(&at, Problem::MissingField { fields }, Some(hint.to_owned()));
             }
         }
@@ -125,7 +138,8 @@ impl ServerText {
 
     /// A server without looking at any text: of `command` and `url`, the first that is set.
     pub(crate) fn assemble(self) -> Option<Server> {
-        let upstream = match (self.command, self.url) {
+        let mut urls = self.url.into_iter().chain(self.urls);
+        let upstream = match (self.command, urls.next()) {
             (Some(command), _) => Upstream::Stdio(Stdio {
                 command,
                 args: self.args,
@@ -140,6 +154,7 @@ impl ServerText {
             }),
             (None, Some(url)) => Upstream::Http(HttpUpstream {
                 url,
+                others: urls.collect(),
                 headers: self.headers,
                 ca_file: self.ca_file,
                 otel: self.otel,
@@ -157,6 +172,19 @@ impl ServerText {
             log_files: self.log_files,
             pins: self.pins,
         })
+    }
+
+    fn check_urls(&self, node: &Node, reader: &mut Reader<'_>) {
+        let Some(entry) = node.entry("urls").filter(|entry| !entry.value.is_null()) else {
+            return;
+        };
+        let count = self.urls.len();
+        if !(1..=URLS_MAX).contains(&count) {
+            let (got, expected) = (format!("{count} addresses"), format!("1 to {URLS_MAX}"));
+            reader.within(entry, |reader| {
+                reader.report(&entry.value.at, Problem::BadValue { got, expected });
+            });
+        }
     }
 
     fn check_replicas(&self, node: &Node, reader: &mut Reader<'_>) {
@@ -243,7 +271,12 @@ impl From<&Server> for ServerText {
                 ..common
             },
             Upstream::Http(http) => Self {
-                url: Some(http.url),
+                url: Some(http.url.clone()).filter(|_| http.others.is_empty()),
+                urls: if http.others.is_empty() {
+                    Vec::new()
+                } else {
+                    [vec![http.url], http.others].concat()
+                },
                 headers: http.headers,
                 ca_file: http.ca_file,
                 ..common
@@ -263,7 +296,8 @@ impl Value for Server {
     fn schema(limits: &()) -> Json {
         let mut schema = ServerText::schema(limits);
         schema["type"] = "object".into();
-        schema["oneOf"] = json!([{"required": ["command"]}, {"required": ["url"]}]);
+        schema["oneOf"] =
+            json!([{"required": ["command"]}, {"required": ["url"]}, {"required": ["urls"]}]);
         schema
     }
 

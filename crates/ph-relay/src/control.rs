@@ -204,7 +204,7 @@ impl Upstream {
         let live = &self.server.live;
         let (transport, era, wanted, replicas) = match &self.way {
             Way::Stdio(stdio) => ("stdio", stdio.era(), stdio.wanted(), stdio.replicas()),
-            Way::Http(_) => ("http", None, None, Vec::new()),
+            Way::Http(http) => ("http", None, None, http.replicas.status()),
         };
         ServerStatus {
             name: self.server.name.to_string(),

@@ -27,6 +27,12 @@ pub(crate) fn start(upstream: Arc<Upstream>, shared: &Arc<Shared>) {
         over.run_until_cancelled(Box::pin(check_for_ever(&checked, &checks)))
             .await;
     });
+    if let Way::Http(http) = &upstream.way {
+        let (over, http) = (upstream.retired.clone(), Arc::clone(http));
+        tokio::spawn(async move {
+            over.run_until_cancelled(http.tend_replicas()).await;
+        });
+    }
     let over: CancellationToken = upstream.retired.clone();
     tokio::spawn(async move {
         over.run_until_cancelled(sweep_for_ever(&upstream)).await;

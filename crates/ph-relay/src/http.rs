@@ -3,6 +3,7 @@
 mod exchange;
 mod forward;
 mod probe;
+mod replica;
 mod stream;
 mod tools;
 
@@ -16,7 +17,6 @@ use crate::tuning::Tuning;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use exchange::Exchange;
-use forward::Target;
 pub(crate) use forward::chain;
 use http::{Method as HttpMethod, Response, StatusCode};
 use ph_base::Era;
@@ -28,7 +28,8 @@ use ph_policy::Principal;
 use ph_record::Server;
 use ph_wire::body::Body;
 use ph_wire::tls::TlsError;
-use ph_wire::upstream::{Answer, AnswerError, Upstream};
+use ph_wire::upstream::{Answer, AnswerError};
+use replica::{Place, Replicas};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -40,11 +41,9 @@ const SHORT_ANSWER_BYTES_MAX: usize = 1 << 20;
 pub(crate) struct HttpServer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) server: Arc<Server>,
-    upstream: Upstream,
-    target: Target,
+    pub(crate) replicas: Replicas,
     pub(crate) tuning: ArcSwap<Tuning>,
     pub(crate) sessions: Sessions,
-    manner: std::sync::Mutex<probe::Manner>,
 }
 
 impl HttpServer {
@@ -56,16 +55,16 @@ impl HttpServer {
         http: &ph_plan::HttpUpstream,
         whole: &ph_plan::Plan,
     ) -> Result<Self, TlsError> {
-        let address = forward::address(http)?;
-        Ok(Self {
-            upstream: Upstream::new(address, shared.parts.workers.count()),
-            target: Target::new(http),
-            tuning: ArcSwap::new(Tuning::new(plan, whole, None)),
+        let tuning = Tuning::new(plan, whole, None);
+        let this = Self {
+            replicas: Replicas::new(http, shared.parts.workers.count(), &tuning)?,
+            tuning: ArcSwap::new(tuning),
             sessions: Sessions::new(Arc::clone(&server), whole.sessions.max),
-            manner: std::sync::Mutex::default(),
             shared,
             server,
-        })
+        };
+        this.show();
+        Ok(this)
     }
 
     /// Carries one body that a client posted.
@@ -144,17 +143,17 @@ impl HttpServer {
                 session.replying(&id);
             }
         }
-        let answer = match self.ask(&HttpMethod::POST, &client, body.clone()).await {
-            Ok(answer) => answer,
+        let (answer, place) = match self.ask(&HttpMethod::POST, &client, body.clone()).await {
+            Ok(asked) => asked,
             Err(error) => return error.response(None),
         };
         self.hear_client(&client, text, messages, answer.status.as_u16());
         self.mind_status(client.session_id(), client.era_of_head(), answer.status);
-        self.pass_short(answer).await
+        self.pass_short(answer, &place).await
     }
 
     /// A short answer, whole.
-    async fn pass_short(&self, answer: Answer) -> Response<Body> {
+    async fn pass_short(&self, answer: Answer, place: &Place) -> Response<Body> {
         let Answer {
             status,
             headers,
@@ -173,7 +172,7 @@ impl HttpServer {
         let read = tokio::time::timeout(self.tuning.load().timeouts.idle, read).await;
         match read {
             Ok(Ok(true)) => {
-                self.upstream.keep(body);
+                place.keep(body);
                 let mut response = Response::new(Body::Full(text.into()));
                 *response.status_mut() = status;
                 *response.headers_mut() = headers;
@@ -223,28 +222,29 @@ impl HttpServer {
 
     /// Ends a session.
     pub(crate) async fn delete(self: Arc<Self>, client: Client) -> Response<Body> {
-        let answer = match self.ask(&HttpMethod::DELETE, &client, Bytes::new()).await {
-            Ok(answer) => answer,
+        let (answer, place) = match self.ask(&HttpMethod::DELETE, &client, Bytes::new()).await {
+            Ok(asked) => asked,
             Err(error) => return error.response(None),
         };
         self.mind_status(client.session_id(), client.era_of_head(), answer.status);
         if let Some(id) = client.session_id().filter(|_| answer.status.is_success()) {
             self.sessions.end(id);
         }
-        self.pass_short(answer).await
+        self.pass_short(answer, &place).await
     }
 
-    /// Watches the session that an initialize answer has opened.
+    /// Watches the session that an initialize answer of `slot` has opened.
     fn watch(
         &self,
         headers: &http::HeaderMap,
         client_name: Option<Arc<str>>,
         owner: Option<&Principal>,
+        slot: u16,
     ) {
         let id = headers
             .get(headers::SESSION_ID)
             .and_then(|v| v.to_str().ok());
-        if let Some(session) = id.and_then(|id| self.sessions.watch(id, owner)) {
+        if let Some(session) = id.and_then(|id| self.sessions.watch(id, owner, slot)) {
             session.set_client(client_name);
         }
     }
@@ -254,12 +254,14 @@ impl HttpServer {
     /// Forgets sessions that were quiet for longer than `idle`, and closes connections of no more use.
     pub(crate) fn sweep(&self, idle: Duration) {
         self.sessions.sweep(idle);
-        self.upstream.sweep();
+        self.replicas.sweep();
     }
 
     /// Takes over what a reload can change; calls in flight keep what they have.
     pub(crate) fn tune(&self, plan: &ph_plan::Server, whole: &ph_plan::Plan) {
         self.tuning
             .store(Tuning::new(plan, whole, Some(&self.tuning.load())));
+        self.replicas.obey(&self.tuning.load());
+        self.show();
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Session {
     server: Arc<Server>,
     /// The name of the principal that opened it; none: nobody in particular.
     owner: Option<Arc<str>>,
+    /// The replica where it lives.
+    pub(crate) slot: u16,
     /// Nanoseconds between `born` and the last use.
     used_ns: AtomicU64,
     born: Instant,
@@ -68,11 +70,12 @@ impl Question {
 }
 
 impl Session {
-    fn new(server: Arc<Server>, owner: Option<Arc<str>>) -> Arc<Self> {
+    fn new(server: Arc<Server>, owner: Option<Arc<str>>, slot: u16) -> Arc<Self> {
         server.live.active_connections.fetch_add(1, Relaxed);
         Arc::new(Self {
             server,
             owner,
+            slot,
             used_ns: AtomicU64::new(0),
             born: Instant::now(),
             inner: Mutex::default(),
@@ -278,8 +281,13 @@ impl Sessions {
         Some(session)
     }
 
-    /// Watches the session `id` of `owner`, which the upstream has just vouched for.
-    pub(crate) fn watch(&self, id: &str, owner: Option<&Principal>) -> Option<Arc<Session>> {
+    /// Watches the session `id` of `owner`, which the replica `slot` has just vouched for.
+    pub(crate) fn watch(
+        &self,
+        id: &str,
+        owner: Option<&Principal>,
+        slot: u16,
+    ) -> Option<Arc<Session>> {
         let mut shard = self.shard(id);
         if let Some(session) = shard.get(id) {
             return Some(Arc::clone(session));
@@ -287,7 +295,8 @@ impl Sessions {
         if shard.len() >= self.max_per_shard {
             return None;
         }
-        let session = Session::new(Arc::clone(&self.server), owner.map(|p| Arc::clone(&p.name)));
+        let owner = owner.map(|p| Arc::clone(&p.name));
+        let session = Session::new(Arc::clone(&self.server), owner, slot);
         shard.insert(id.into(), Arc::clone(&session));
         Some(session)
     }

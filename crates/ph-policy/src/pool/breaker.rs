@@ -72,6 +72,11 @@ impl Breaker {
         }
     }
 
+    /// The rules that it goes by.
+    pub fn rules(&self) -> &BreakerRules {
+        &self.rules
+    }
+
     /// What it is to its callers.
     pub fn standing(&self) -> Standing {
         self.standing

@@ -13,6 +13,8 @@ mod wait;
 
 use super::HttpServer;
 use super::forward::{chain, upstream_failure};
+use super::replica::Place;
+use super::stream::is_failure;
 use crate::call::{Call, Context};
 use crate::drive::Carried;
 use crate::guard::Lists;
@@ -29,7 +31,7 @@ use lists::HeldEvents;
 use ph_base::{Era, Method};
 use ph_mcp::error::code;
 use ph_mcp::{AnswerScan, Kind, MessageId};
-use ph_record::{Ending, RefusedReason};
+use ph_record::{Ending, RefusedReason, Replica};
 use ph_wire::body::{Body, Piece};
 use ph_wire::upstream::{self, SendError};
 use std::pin::pin;
@@ -59,6 +61,10 @@ pub(super) struct Exchange {
     /// The answer is an event stream whose head has been sent.
     in_events: bool,
     mailbox: Arc<Mailbox>,
+    /// On the replica that the calls went to.
+    pub(super) place: Option<Place>,
+    /// Whether that replica has failed; `None` while nothing speaks for it or against it.
+    has_failed: Option<bool>,
     /// When the whole exchange is given up.
     deadline: Instant,
     /// When the current step is given up.
@@ -110,6 +116,8 @@ impl Exchange {
             is_stream,
             in_events: false,
             mailbox: Mailbox::new(),
+            place: None,
+            has_failed: None,
             deadline,
             step,
         }
@@ -135,6 +143,9 @@ impl Exchange {
         };
         if is_clear {
             let _ = self.converse().await;
+            if let Some(place) = self.place.take() {
+                self.server.judge(&place.replica, self.has_failed);
+            }
         } else {
             let text = "this request id is in flight already in this session";
             let error = OwnError::new(400, code::INVALID_REQUEST, text);
@@ -171,11 +182,11 @@ impl Exchange {
         let answer = self.send(&server).await?;
         server.mind_status(self.client.session_id(), self.era, answer.status);
         if let Some(lists) = Lists::of(&self.calls) {
-            self.listed(&server, answer, &lists).await
+            self.listed(answer, &lists).await
         } else if is_event_stream(&answer.headers) {
             self.events(answer, &mut None).await
         } else {
-            self.whole(&server, answer).await
+            self.whole(answer).await
         }
     }
 
@@ -207,21 +218,57 @@ impl Exchange {
             }
             _ => None,
         };
-        let body = std::mem::take(&mut self.body);
-        let headers = std::mem::take(&mut self.client.headers);
-        let request =
-            server
-                .target
-                .request(&HttpMethod::POST, &headers, body, traceparent.as_deref());
-        drop(headers);
-        self.calls.iter_mut().for_each(Call::sent);
-        let mut send = pin!(server.upstream.send(request, self.tuning.timeouts.connect));
+        let pinned = self.client.session.as_ref().map(|session| session.slot);
+        let several = server.replicas.are_several();
+        let mut tried = Vec::new();
         loop {
-            match self.wait(send.as_mut()).await {
-                Wake::Done(Ok(answer)) => return Ok(answer),
-                Wake::Done(Err(error)) => return Err(self.unanswered(&error)),
-                other => self.minded(&other)?,
+            let place = match server.place(pinned, &tried, !self.is_stream) {
+                Ok(place) => place,
+                Err(error) => return Err(self.refuse(&error, Ending::Overload)),
+            };
+            let replica = Arc::clone(&place.replica);
+            self.place = Some(place);
+            // Another replica may need them, if this one cannot be reached.
+            let (body, headers) = if several {
+                let slot = Replica::Slot(replica.slot);
+                self.calls
+                    .iter_mut()
+                    .for_each(|c| c.record().replica = slot);
+                (self.body.clone(), self.client.headers.clone())
+            } else {
+                let headers = std::mem::take(&mut self.client.headers);
+                (std::mem::take(&mut self.body), headers)
+            };
+            let target = &replica.target;
+            let request = target.request(&HttpMethod::POST, &headers, body, traceparent.as_deref());
+            drop(headers);
+            self.calls.iter_mut().for_each(Call::sent);
+            let mut send = pin!(replica.upstream.send(request, self.tuning.timeouts.connect));
+            let error = loop {
+                match self.wait(send.as_mut()).await {
+                    Wake::Done(Ok(answer)) => {
+                        self.has_failed = Some(is_failure(answer.status));
+                        return Ok(answer);
+                    }
+                    Wake::Done(Err(error)) => break error,
+                    other => self.minded(&other)?,
+                }
+            };
+            self.has_failed = Some(true);
+            tried.push(replica.slot);
+            // Not a byte has reached it: another one can have the call.
+            let is_lost = !error.is_unsent() || pinned.is_some() || !several;
+            if is_lost || server.place(None, &tried, false).is_err() {
+                return Err(self.unanswered(&error));
             }
+            server.judge(&replica, self.has_failed.take());
+        }
+    }
+
+    /// The connection of an answer that was read to its end is of further use.
+    fn keep(&self, body: upstream::AnswerBody) {
+        if let Some(place) = &self.place {
+            place.keep(body);
         }
     }
 
@@ -239,7 +286,7 @@ impl Exchange {
     }
 
     /// An answer that is no event stream: JSON, or whatever else, and it passes as it is.
-    async fn whole(&mut self, server: &HttpServer, answer: upstream::Answer) -> Result<(), Over> {
+    async fn whole(&mut self, answer: upstream::Answer) -> Result<(), Over> {
         let upstream::Answer {
             status,
             headers,
@@ -255,7 +302,7 @@ impl Exchange {
         };
         scan.push(&first);
         if body.is_complete() {
-            server.upstream.keep(body);
+            self.keep(body);
             self.heard_all(status, scan.finish(), first.len() as u64);
             self.reply.whole(status, headers, Body::Full(first));
             return Err(Over);
@@ -266,7 +313,7 @@ impl Exchange {
             self.step_within(self.tuning.timeouts.idle);
             match self.append(&mut body, &mut held).await? {
                 Ok(0) => {
-                    server.upstream.keep(body);
+                    self.keep(body);
                     self.heard_all(status, scan.finish(), held.len() as u64);
                     self.reply.whole(status, headers, Body::Full(held.into()));
                     return Err(Over);
@@ -287,7 +334,7 @@ impl Exchange {
                     self.pass(piece).await?;
                 }
                 Ok(None) => {
-                    server.upstream.keep(body);
+                    self.keep(body);
                     self.heard_all(status, scan.finish(), count);
                     self.reply.end().await;
                     return Err(Over);
@@ -354,7 +401,7 @@ impl Exchange {
                     self.pass_heard(piece, heard).await?;
                 }
                 Some(Ok(None)) => {
-                    self.server.upstream.keep(body);
+                    self.keep(body);
                     self.reply.end().await;
                     return self
                         .ended_early(&tee, "the event stream ended without an answer")

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Uri};
 use ph_mcp::error::code;
-use ph_plan::HttpUpstream;
+use ph_plan::{Endpoint, HttpUpstream};
 use ph_wire::tls::{TlsError, client_config};
 use ph_wire::upstream::{Address, Outgoing, SendError, is_of_hop, named_by_connection};
 
@@ -18,29 +18,28 @@ pub(crate) struct Target {
 }
 
 /// The address of an upstream; reads its CA file.
-pub(crate) fn address(http: &HttpUpstream) -> Result<Address, TlsError> {
+pub(crate) fn address(http: &HttpUpstream, url: &Endpoint) -> Result<Address, TlsError> {
     let ca_file = http.ca_file.as_ref().map(ph_plan::FilePath::as_path);
-    let tls = if http.url.is_tls() {
+    let tls = if url.is_tls() {
         Some(client_config(ca_file)?)
     } else {
         None
     };
-    let host = http
-        .url
+    let host = url
         .host()
         .trim_start_matches('[')
         .trim_end_matches(']')
         .to_owned();
     Ok(Address {
         host,
-        port: http.url.port(),
+        port: url.port(),
         tls,
     })
 }
 
 impl Target {
-    pub(crate) fn new(http: &HttpUpstream) -> Self {
-        let uri = http.url.uri();
+    pub(crate) fn new(http: &HttpUpstream, url: &Endpoint) -> Self {
+        let uri = url.uri();
         let path = uri.path_and_query().map_or("/", |p| p.as_str());
         let mut headers = HeaderMap::new();
         for (name, value) in &http.headers {

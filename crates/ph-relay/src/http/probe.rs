@@ -2,6 +2,7 @@
 
 use super::HttpServer;
 use super::forward::chain;
+use super::replica::Replica;
 use crate::health::Finding;
 use bytes::Bytes;
 use http::Method as HttpMethod;
@@ -9,13 +10,12 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use ph_mcp::{AnswerScan, ServerMessage, headers};
 use ph_record::HealthResult;
 use ph_wire::upstream::{Answer, SendError};
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How the upstream is asked. Learned from what it answers, and learned again when that changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Manner {
+pub(crate) enum Manner {
     /// Not known yet.
     #[default]
     Unknown,
@@ -43,9 +43,9 @@ struct Seen {
 }
 
 impl HttpServer {
-    /// One health check, bounded by `limit`.
-    pub(crate) async fn check(&self, limit: Duration) -> Finding {
-        match tokio::time::timeout(limit, self.ask_for_life()).await {
+    /// One health check of one replica, bounded by `limit`.
+    pub(super) async fn check_one(&self, replica: &Replica, limit: Duration) -> Finding {
+        match tokio::time::timeout(limit, self.ask_for_life(replica)).await {
             Ok(Ok(())) => (HealthResult::Ok, None),
             Ok(Err(finding)) => finding,
             Err(_) => (
@@ -55,89 +55,89 @@ impl HttpServer {
         }
     }
 
-    async fn ask_for_life(&self) -> Result<(), Finding> {
-        let manner = self
-            .manner()
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+    async fn ask_for_life(&self, replica: &Replica) -> Result<(), Finding> {
+        let manner = replica.manner().clone();
         match manner {
             Manner::Modern => {
                 let seen = self
-                    .probe(DISCOVER, None, "2026-07-28", Some("server/discover"))
+                    .probe(
+                        replica,
+                        DISCOVER,
+                        None,
+                        "2026-07-28",
+                        Some("server/discover"),
+                    )
                     .await?;
                 if seen.message.is_none() {
-                    self.learn_manner(Manner::Unknown);
+                    replica.learn_manner(Manner::Unknown);
                 }
                 alive(&seen)
             }
             Manner::Legacy { session, version } => {
-                let seen = self.probe(PING, session, &version, None).await?;
+                let seen = self.probe(replica, PING, session, &version, None).await?;
                 if seen.status == 404 || seen.status == 400 {
                     // The session is gone with the server's last restart: begin anew.
-                    self.learn_manner(Manner::Unknown);
-                    return self.first().await;
+                    replica.learn_manner(Manner::Unknown);
+                    return self.first(replica).await;
                 }
                 alive(&seen)
             }
-            Manner::Unknown => self.first().await,
+            Manner::Unknown => self.first(replica).await,
         }
     }
 
     /// Finds out how to ask: the modern way first, as clients do.
-    async fn first(&self) -> Result<(), Finding> {
+    async fn first(&self, replica: &Replica) -> Result<(), Finding> {
         let seen = self
-            .probe(DISCOVER, None, "2026-07-28", Some("server/discover"))
+            .probe(
+                replica,
+                DISCOVER,
+                None,
+                "2026-07-28",
+                Some("server/discover"),
+            )
             .await?;
         let is_modern = seen
             .message
             .as_ref()
             .is_some_and(|m| m.has_result || matches!(m.error_code, Some(-32022..=-32020)));
         if is_modern {
-            self.learn_manner(Manner::Modern);
+            replica.learn_manner(Manner::Modern);
             return alive(&seen);
         }
         if matches!(seen.status, 401 | 403) || seen.status >= 500 {
             return alive(&seen);
         }
-        let seen = self.probe(INITIALIZE, None, "2025-11-25", None).await?;
+        let seen = self
+            .probe(replica, INITIALIZE, None, "2025-11-25", None)
+            .await?;
         alive(&seen)?;
         let version = seen
             .message
             .and_then(|m| m.protocol_version)
             .unwrap_or_else(|| "2025-11-25".into());
-        self.probe(INITIALIZED, seen.session.clone(), &version, None)
+        self.probe(replica, INITIALIZED, seen.session.clone(), &version, None)
             .await?;
-        self.learn_manner(Manner::Legacy {
+        replica.learn_manner(Manner::Legacy {
             session: seen.session,
             version,
         });
         Ok(())
     }
 
-    /// How the server is spoken to; found out first, where that is not known. `None`: it cannot be asked.
-    pub(super) async fn known_manner(&self) -> Option<Manner> {
-        let known = || {
-            let manner = self.manner().lock();
-            manner.unwrap_or_else(PoisonError::into_inner).clone()
-        };
-        if known() == Manner::Unknown {
-            self.first().await.ok()?;
+    /// How a replica is spoken to; found out first, where that is not known. `None`: it cannot be asked.
+    pub(super) async fn known_manner(&self, replica: &Replica) -> Option<Manner> {
+        if *replica.manner() == Manner::Unknown {
+            self.first(replica).await.ok()?;
         }
-        Some(known()).filter(|manner| *manner != Manner::Unknown)
-    }
-
-    pub(super) fn learn_manner(&self, manner: Manner) {
-        *self.manner().lock().unwrap_or_else(PoisonError::into_inner) = manner;
-    }
-
-    fn manner(&self) -> &Mutex<Manner> {
-        &self.manner
+        let manner = replica.manner().clone();
+        Some(manner).filter(|manner| *manner != Manner::Unknown)
     }
 
     /// Posts a message of our own.
     pub(super) async fn send_own(
         &self,
+        replica: &Replica,
         body: Bytes,
         session: Option<HeaderValue>,
         version: &str,
@@ -158,20 +158,22 @@ impl HttpServer {
         if let Some(session) = session {
             head.insert(headers::SESSION_ID, session);
         }
-        let request = self.target.request(&HttpMethod::POST, &head, body, None);
+        let target = &replica.target;
+        let request = target.request(&HttpMethod::POST, &head, body, None);
         let connect_max = self.tuning.load().timeouts.connect;
-        self.upstream.send(request, connect_max).await
+        replica.upstream.send(request, connect_max).await
     }
 
     async fn probe(
         &self,
+        replica: &Replica,
         body: &'static str,
         session: Option<HeaderValue>,
         version: &str,
         method: Option<&'static str>,
     ) -> Result<Seen, Finding> {
         let body = Bytes::from_static(body.as_bytes());
-        let sent = self.send_own(body, session, version, method).await;
+        let sent = self.send_own(replica, body, session, version, method).await;
         let answer = sent.map_err(|e| {
             let result = match e {
                 SendError::ConnectTimeout { .. } => HealthResult::Timeout,
@@ -211,12 +213,22 @@ impl HttpServer {
             .finish()
             .into_iter()
             .find(|m| m.has_result || m.has_error);
-        self.upstream.keep(body);
+        replica.upstream.keep(body);
         Ok(Seen {
             status,
             session,
             message: message.or(whole),
         })
+    }
+}
+
+impl Replica {
+    pub(super) fn manner(&self) -> MutexGuard<'_, Manner> {
+        self.manner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn learn_manner(&self, manner: Manner) {
+        *self.manner() = manner;
     }
 }
 

@@ -3,13 +3,14 @@
 use super::HttpServer;
 use super::exchange::lists::{is_encoded, seen};
 use super::forward::{chain, upstream_failure};
+use super::replica::Place;
 use crate::call::Call;
 use crate::guard::{LIST_BYTES_MAX, Listing, unreadable};
 use crate::heard::{Heard, Tee};
 use crate::inbound::Client;
 use crate::reply::{OwnError, Reply};
 use bytes::Bytes;
-use http::{Method as HttpMethod, Response};
+use http::{Method as HttpMethod, Response, StatusCode};
 use ph_mcp::Kind;
 use ph_mcp::error::code;
 use ph_mcp::lists::ListFault;
@@ -26,8 +27,8 @@ impl HttpServer {
     /// Opens a stream to the upstream and carries it until one side ends it.
     pub(crate) async fn get(self: Arc<Self>, mut client: Client) -> Response<Body> {
         client.session = client.session_id().and_then(|id| self.sessions.find(id));
-        let answer = match self.ask(&HttpMethod::GET, &client, Bytes::new()).await {
-            Ok(answer) => answer,
+        let (answer, place) = match self.ask(&HttpMethod::GET, &client, Bytes::new()).await {
+            Ok(asked) => asked,
             Err(error) => return error.response(None),
         };
         self.mind_status(client.session_id(), client.era_of_head(), answer.status);
@@ -48,6 +49,7 @@ impl HttpServer {
             let mut stream = Stream {
                 server: self,
                 client,
+                place,
                 reply,
                 tee: Tee::new(),
                 held: listing.map(|l| (l, EventHold::new(LIST_BYTES_MAX))),
@@ -85,13 +87,20 @@ impl HttpServer {
         method: &HttpMethod,
         client: &Client,
         body: Bytes,
-    ) -> Result<Answer, OwnError> {
-        let request = self.target.request(method, &client.headers, body, None);
+    ) -> Result<(Answer, Place), OwnError> {
+        let pinned = client.session.as_ref().map(|session| session.slot);
+        let place = self.place(pinned, &[], false)?;
+        let replica = &place.replica;
+        let request = replica.target.request(method, &client.headers, body, None);
         let tuning = self.tuning.load_full();
         let t = &tuning.timeouts;
-        match timeout(t.first_byte, self.upstream.send(request, t.connect)).await {
-            Ok(Ok(answer)) => Ok(answer),
+        match timeout(t.first_byte, replica.upstream.send(request, t.connect)).await {
+            Ok(Ok(answer)) => {
+                self.judge(replica, Some(is_failure(answer.status)));
+                Ok((answer, place))
+            }
             Ok(Err(e)) => {
+                self.judge(replica, Some(true));
                 let text = format!("no answer to a request without calls: {}", chain(&e));
                 self.shared.event(
                     Some(&self.server),
@@ -103,18 +112,24 @@ impl HttpServer {
                 );
                 Err(upstream_failure(self.server.name.as_str(), &e))
             }
-            Err(_) => Err(OwnError::new(
-                504,
-                code::TIMEOUT,
-                "the server did not answer in time",
-            )),
+            Err(_) => {
+                self.judge(replica, Some(true));
+                let text = "the server did not answer in time";
+                Err(OwnError::new(504, code::TIMEOUT, text))
+            }
         }
     }
+}
+
+/// Whether a status says that nobody was there to answer.
+pub(super) fn is_failure(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 502..=504)
 }
 
 struct Stream {
     server: Arc<HttpServer>,
     client: Client,
+    place: Place,
     reply: Reply,
     tee: Tee,
     /// What sees each event before it goes on.
@@ -149,7 +164,7 @@ impl Stream {
                     }
                 }
                 Ok(Ok(None)) => {
-                    self.server.upstream.keep(body);
+                    self.place.keep(body);
                     return self.reply.end().await;
                 }
                 Ok(Err(_)) => return self.reply.cut(),

@@ -16,7 +16,9 @@ impl HttpServer {
     ///
     /// - `cursor`: JSON text.
     pub(crate) async fn tools(&self, cursor: Option<&str>) -> Option<Bytes> {
-        let manner = self.known_manner().await?;
+        // Pages go on where they began: the first replica that is well.
+        let replica = self.replicas.one();
+        let manner = self.known_manner(replica).await?;
         let cursor = cursor.map(|cursor| format!("\"cursor\":{cursor}"));
         let (session, version, meta, method) = match manner {
             Manner::Modern => (
@@ -33,11 +35,12 @@ impl HttpServer {
             "{{\"jsonrpc\":\"2.0\",\"id\":\"pilothouse-tools\",\"method\":\"tools/list\",\"params\":{{{}}}}}",
             members.join(",")
         );
-        let sent = self.send_own(body.into(), session, &version, method).await;
+        let sent = self.send_own(replica, body.into(), session, &version, method);
+        let sent = sent.await;
         let answer = sent.ok()?;
         if matches!(answer.status.as_u16(), 400 | 404) {
             // Our session is gone with the server's last restart.
-            self.learn_manner(Manner::Unknown);
+            replica.learn_manner(Manner::Unknown);
             return None;
         }
         let kind = answer.headers.get(CONTENT_TYPE)?.to_str().ok()?;
@@ -55,7 +58,7 @@ impl HttpServer {
                 return Some(answer);
             }
         }
-        self.upstream.keep(body);
+        replica.upstream.keep(body);
         (!is_stream).then(|| whole.freeze())
     }
 }

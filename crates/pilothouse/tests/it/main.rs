@@ -6,6 +6,7 @@
 )]
 
 mod access;
+mod addresses;
 mod asking;
 mod bad_input;
 mod client;

@@ -142,12 +142,14 @@ impl Exchange {
                 .first_mut()
                 .and_then(|c| c.record().client.clone());
             let owner = self.client.principal.as_deref();
-            self.server.watch(headers, name, owner);
+            let slot = self.place.as_ref().map_or(0, |place| place.replica.slot);
+            self.server.watch(headers, name, owner, slot);
         } else if let (None, Era::Legacy, Some(id)) =
             (&self.client.session, self.era, self.client.session_id())
         {
             let owner = self.client.principal.as_deref();
-            self.server.sessions.watch(id, owner);
+            let slot = self.place.as_ref().map_or(0, |place| place.replica.slot);
+            self.server.sessions.watch(id, owner, slot);
         }
     }
 }

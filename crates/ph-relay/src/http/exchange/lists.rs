@@ -1,6 +1,5 @@
 //! Answers that list something, held until they are whole: what their client may not see is left out.
 
-use super::super::HttpServer;
 use super::{Exchange, Over, is_event_stream, room_for};
 use crate::guard::{LIST_BYTES_MAX, Lists, unreadable};
 use crate::heard::Tee;
@@ -24,7 +23,6 @@ impl Exchange {
     /// The answer to calls of which one lists something that is to be looked at.
     pub(super) async fn listed(
         &mut self,
-        server: &HttpServer,
         answer: upstream::Answer,
         lists: &Lists,
     ) -> Result<(), Over> {
@@ -56,7 +54,7 @@ impl Exchange {
                 Err(error) => return Err(self.broke_off(&error)),
             }
         }
-        server.upstream.keep(body);
+        self.keep(body);
         let whole = Bytes::from(whole);
         let shown = match lists.pass(whole.clone()) {
             Ok(shown) => shown,

@@ -29,6 +29,7 @@ pub(super) enum Wake<T> {
 
 impl Exchange {
     pub(super) fn broke_off(&mut self, error: &AnswerError) -> Over {
+        self.has_failed = Some(true);
         let text = chain(error);
         self.calls.iter_mut().for_each(|c| c.set_error(&text));
         if self.reply.has_head() {
@@ -198,6 +199,7 @@ impl Exchange {
                 "Pilothouse is stopping",
             )),
             Wake::Late => {
+                self.has_failed = Some(true);
                 let text = format!(
                     "server `{}` did not answer in time",
                     self.server.server.name
