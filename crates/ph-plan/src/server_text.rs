@@ -312,7 +312,10 @@ impl Value for Server {
             Upstream::Http(_) => &STDIO_ONLY,
         };
         if let Json::Object(fields) = &mut shown {
-            fields.retain(|key, _| !foreign.contains(&key.as_str()));
+            let is_empty = |value: &Json| value.as_array().is_some_and(Vec::is_empty);
+            fields.retain(|key, value| {
+                !foreign.contains(&key.as_str()) && !(key == "urls" && is_empty(value))
+            });
         }
         shown
     }
