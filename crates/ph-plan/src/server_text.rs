@@ -314,7 +314,7 @@ impl Value for Server {
         if let Json::Object(fields) = &mut shown {
             let is_empty = |value: &Json| value.as_array().is_some_and(Vec::is_empty);
             fields.retain(|key, value| {
-                !foreign.contains(&key.as_str()) && !(key == "urls" && is_empty(value))
+                !(foreign.contains(&key.as_str()) || key == "urls" && is_empty(value))
             });
         }
         shown
