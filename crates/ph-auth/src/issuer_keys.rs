@@ -236,6 +236,10 @@ impl IssuerKeys {
         for url in metadata_urls(issuer) {
             match fetch(&url, ca_file).await {
                 Ok(text) => match jwks_url(&text, issuer) {
+                    // Metadata that came encrypted lead to nothing that does not.
+                    Ok(url) if issuer.starts_with("https:") && !url.starts_with("https:") => {
+                        return Err(FetchError::Address(url).into());
+                    }
                     Ok(url) => return Ok(url),
                     Err(error) => last = error.into(),
                 },

@@ -28,8 +28,11 @@ impl Resources {
             // A listener beyond loopback has a `resource`, or audiences, for which this stands.
             None => {
                 let port = address.port();
+                let scheme = if plan.tls.is_some() { "https" } else { "http" };
                 let names = ["127.0.0.1", "localhost", "[::1]"];
-                names.map(|name| format!("http://{name}:{port}")).to_vec()
+                names
+                    .map(|name| format!("{scheme}://{name}:{port}"))
+                    .to_vec()
             }
         };
         let audiences = plan.servers.keys().map(|name| {
@@ -66,9 +69,10 @@ impl Resources {
     /// The server as it was asked for: on loopback under the name that the client knows it by.
     pub(crate) fn of(&self, asked: Asked<'_>) -> Resource {
         let by_name = |base: &&String| {
-            asked
-                .host
-                .is_some_and(|host| base[7..].eq_ignore_ascii_case(host))
+            let authority = base.split_once("://").map(|(_, authority)| authority);
+            authority
+                .zip(asked.host)
+                .is_some_and(|(own, host)| own.eq_ignore_ascii_case(host))
         };
         let own = &self.bases[..];
         let base = match own {

@@ -50,6 +50,8 @@ pub struct Routes {
     rules: HeadRules,
     servers: Vec<String>,
     metrics: bool,
+    /// Whether a wrong path is told the right ones: not where callers have to show who they are.
+    tells_paths: bool,
     /// The path of the address at which clients reach us, where it has one.
     below: String,
 }
@@ -61,6 +63,7 @@ impl Routes {
             rules: HeadRules::new(plan),
             servers: plan.servers.keys().map(|n| n.as_str().to_owned()).collect(),
             metrics: plan.serves_metrics_on_data_listener(),
+            tells_paths: plan.auth.checks().is_none(),
             below: plan
                 .auth
                 .checks()
@@ -137,6 +140,12 @@ fn server_path(path: &str) -> Option<&str> {
 }
 
 fn no_such<'a>(routes: &Routes) -> Result<Route<'a>, Refusal> {
+    if !routes.tells_paths {
+        return refuse(
+            RefusedReason::NoSuchServer,
+            "no MCP server is at this path".into(),
+        );
+    }
     let mut paths: Vec<_> = routes
         .servers
         .iter()
@@ -232,6 +241,19 @@ mod tests {
                 .message
                 .ends_with("there is /a/mcp, /b/mcp")
         );
+    }
+
+    #[test]
+    fn where_callers_have_to_show_who_they_are_a_wrong_path_is_told_nothing() {
+        let mut routes = routes(&["a", "b"]);
+        routes.tells_paths = false;
+        let head = Head {
+            path: "/mcp",
+            host: Some("localhost"),
+            origin: None,
+        };
+        let refusal = decide(&head, &routes).unwrap_err();
+        assert_eq!(refusal.message, "no MCP server is at this path");
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl AuthFailure {
     /// What the caller is told: nothing of what it has sent.
     pub const fn message(self) -> &'static str {
         match self {
-            Self::Missing => "who calls has to be shown: send `Authorization: Bearer TOKEN`",
+            Self::Missing => "an API key or a token is needed: send `Authorization: Bearer TOKEN`",
             Self::Malformed => {
                 "the credentials cannot be read: send one `Authorization: Bearer TOKEN` and nothing else"
             }

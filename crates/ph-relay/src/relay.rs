@@ -334,13 +334,14 @@ impl Relay {
                 }
                 Err(fault) => self.unread(upstream, &client, fault),
             },
+            // Boxed: these are rare, and would make the future of every call as large as their own.
             HttpMethod::GET => match &upstream.way {
-                Way::Http(http) => Arc::clone(http).get(client).await,
-                Way::Stdio(stdio) => Arc::clone(stdio).get(client).await,
+                Way::Http(http) => Box::pin(Arc::clone(http).get(client)).await,
+                Way::Stdio(stdio) => Box::pin(Arc::clone(stdio).get(client)).await,
             },
             HttpMethod::DELETE => match &upstream.way {
-                Way::Http(http) => Arc::clone(http).delete(client).await,
-                Way::Stdio(stdio) => Arc::clone(stdio).delete(client).await,
+                Way::Http(http) => Box::pin(Arc::clone(http).delete(client)).await,
+                Way::Stdio(stdio) => Box::pin(Arc::clone(stdio).delete(client)).await,
             },
             _ => {
                 self.shared

@@ -198,8 +198,21 @@ fn greeting(daemon: &Daemon) -> String {
     } else {
         format!("/{first}/mcp")
     };
+    let (key, bearer) = match plan.auth.checks() {
+        Some(checks) if checks.api_keys => {
+            let logs = daemon.logs();
+            let data = logs.parent().unwrap_or(&logs).display();
+            let make = format!("  KEY=$(pilothouse keys create me --data-dir {data})\n");
+            (make, "    -H \"authorization: Bearer $KEY\" \\\n")
+        }
+        Some(_) => (
+            String::new(),
+            "    -H \"authorization: Bearer $TOKEN\" \\\n",
+        ),
+        None => (String::new(), ""),
+    };
     text.push_str(&format!(
-        "try:\n  curl -sN {base}{path} -H 'content-type: application/json' \\\n    -H 'accept: application/json, text/event-stream' \\\n    -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{{}},\"clientInfo\":{{\"name\":\"curl\",\"version\":\"1\"}}}}}}'"
+        "try:\n{key}  curl -sN {base}{path} -H 'content-type: application/json' \\\n{bearer}    -H 'accept: application/json, text/event-stream' \\\n    -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{{}},\"clientInfo\":{{\"name\":\"curl\",\"version\":\"1\"}}}}}}'"
     ));
     text
 }

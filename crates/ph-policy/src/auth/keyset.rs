@@ -126,11 +126,11 @@ impl PublicKey {
         };
         let kind = match (text("kty")?, text("crv")) {
             ("RSA", _) => {
-                let n = without_zeros(bytes("n")?);
+                let n = without_zeros(&bytes("n")?);
                 // 2048 to 8192 bits.
                 (256..=1024).contains(&n.len()).then_some(Kind::Rsa {
                     n,
-                    e: without_zeros(bytes("e")?),
+                    e: without_zeros(&bytes("e")?),
                 })?
             }
             ("EC", Some("P-256")) => Kind::P256(point(32)?),
@@ -205,7 +205,7 @@ fn algorithm(word: &str) -> Option<JwtAlgorithm> {
     }
 }
 
-fn without_zeros(bytes: Vec<u8>) -> Vec<u8> {
+fn without_zeros(bytes: &[u8]) -> Vec<u8> {
     let zeros = bytes.iter().take_while(|b| **b == 0).count();
     bytes.get(zeros..).unwrap_or_default().to_vec()
 }

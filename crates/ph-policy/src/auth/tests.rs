@@ -96,6 +96,11 @@ fn rules(more: &str) -> TokenRules {
     TokenRules::new(name, issuer).unwrap()
 }
 
+/// The same, where `rules` is taken already.
+fn with_rules(more: &str) -> TokenRules {
+    rules(more)
+}
+
 fn claims() -> Value {
     json!({
         "iss": "https://login.example.com", "sub": "alice", "aud": RESOURCE,
@@ -199,7 +204,7 @@ fn a_token_cannot_choose_how_it_is_verified() {
         Err(F::Signature),
     );
     // The plan takes fewer algorithms.
-    let only = super::tests::rules(", algorithms: [RS256]");
+    let only = with_rules(", algorithms: [RS256]");
     check(&only, &keys, &good, Err(F::Algorithm));
 }
 

@@ -8,6 +8,7 @@
 mod access;
 mod addresses;
 mod asking;
+mod auth;
 mod bad_input;
 mod client;
 mod collector;
