@@ -84,7 +84,8 @@ impl Auth {
     pub fn apply(&self, plan: &Plan, address: SocketAddr) {
         let old = self.rules.load_full();
         let checks = plan.auth.checks();
-        let rules = checks.map(|checks| Arc::new(self.rules_of(checks, plan, address, old)));
+        let rules =
+            checks.map(|checks| Arc::new(self.rules_of(checks, plan, address, old.as_ref())));
         self.rules.store(rules);
     }
 
@@ -93,13 +94,13 @@ impl Auth {
         checks: &AuthChecks,
         plan: &Plan,
         address: SocketAddr,
-        old: Option<Arc<Rules>>,
+        old: Option<&Arc<Rules>>,
     ) -> Rules {
         let issuers = checks.issuers.iter().filter_map(|(name, issuer)| {
             let rules = TokenRules::new(name, issuer)?;
             let source = Source::new(rules.issuer(), issuer);
             // Keys that are there stay.
-            let kept = old.iter().flat_map(|old| &old.issuers);
+            let kept = old.into_iter().flat_map(|old| &old.issuers);
             let kept = kept
                 .map(|old| &old.handle)
                 .find(|h| h.keys.source == source);

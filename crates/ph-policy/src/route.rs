@@ -214,13 +214,9 @@ mod tests {
         check(
             &["a", "b"],
             "/.well-known/oauth-protected-resource/mcp",
-            none.clone(),
+            none,
         );
-        check(
-            &["a"],
-            "/.well-known/oauth-protected-resource",
-            none.clone(),
-        );
+        check(&["a"], "/.well-known/oauth-protected-resource", none);
         check(&["a"], &at("mcp"), none);
     }
 
