@@ -20,6 +20,7 @@ pub mod output;
 pub mod redact;
 pub mod rules;
 pub mod slos;
+mod stopwatch;
 pub mod store_logs;
 pub mod store_series;
 pub mod upstream_http;

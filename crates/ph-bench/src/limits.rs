@@ -3,6 +3,7 @@
 //! A decision is what the relay does for each call: look for the limits that are for it, hash what they
 //! count by, take from all of them. Clients come in an order made from one seed.
 
+use crate::stopwatch::Stopwatch;
 use anyhow::{Result, anyhow};
 use hdrhistogram::Histogram;
 use ph_plan::{NoSecrets, Plan};
@@ -69,7 +70,7 @@ fn measured(limits: &str, options: &Options) -> Result<Value> {
         let mut seed = 0x9e37_79b9_u32.wrapping_mul(thread + 1) | 1;
         let mut took = Histogram::<u64>::new(3)?;
         let mut refused = 0_u32;
-        let begun = Instant::now();
+        let watch = Stopwatch::start();
         for nth in 0..options.decisions {
             seed ^= seed << 13;
             seed ^= seed >> 17;
@@ -81,7 +82,7 @@ fn measured(limits: &str, options: &Options) -> Result<Value> {
                 took.saturating_record(u64::try_from(timed.elapsed().as_nanos())?);
             }
         }
-        let mean = begun.elapsed().as_nanos() as f64 / f64::from(options.decisions.max(1));
+        let mean = watch.ns() / f64::from(options.decisions.max(1));
         anyhow::Ok(json!({
             "mean_ns": mean.round(),
             "p50_ns": took.value_at_quantile(0.5),

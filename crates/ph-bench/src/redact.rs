@@ -1,10 +1,10 @@
 //! Redaction: what it costs to look through texts in which there is no secret, and some in which there is one.
 
+use crate::stopwatch::Stopwatch;
 use anyhow::Result;
 use ph_record::Redactor;
 use serde_json::{Value, json};
 use std::hint::black_box;
-use std::time::Instant;
 
 /// What to measure with.
 #[derive(clap::Args)]
@@ -43,14 +43,14 @@ pub fn run(options: &Options) -> Result<Value> {
     for (name, text) in texts() {
         // Texts of 4 KiB get fewer rounds.
         let rounds = (u64::from(options.rounds) * 100 / text.len().max(100) as u64).max(1);
-        let begun = Instant::now();
+        let watch = Stopwatch::start();
         let mut changed = 0_u64;
         for _ in 0..rounds {
             let clean = redactor.text(black_box(&text));
             changed += u64::from(matches!(clean, std::borrow::Cow::Owned(_)));
             black_box(clean);
         }
-        let ns = begun.elapsed().as_nanos() as f64 / rounds as f64;
+        let ns = watch.ns() / rounds as f64;
         report.insert(
             name.to_owned(),
             json!({

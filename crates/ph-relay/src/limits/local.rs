@@ -300,6 +300,48 @@ mod tests {
         assert!(given.passes(1, "searchFiles", 6_000));
     }
 
+    proptest::proptest! {
+        /// In virtual time, of every client and of every tool: no window has more calls than the rate and the
+        /// burst.
+        #[test]
+        fn no_window_has_more_than_any_limit_allows(
+            calls in proptest::collection::vec((0..3_u32, 0..2_usize, 0..900_u64), 1..300),
+            (each, burst, tool) in (1..30_u32, 1..12_u32, 1..40_u32),
+        ) {
+            let limits = format!(
+                "  each: {{rate: {each}/10s, burst: {burst}}}\n  tool: {{per: [tool], rate: {tool}/10s, burst: 3}}\n"
+            );
+            let given = given(&limits, LocalStore::BYTES_MAX);
+            let mut now = 0;
+            let mut passed = Vec::new();
+            for (client, tool, gap) in calls {
+                // Mostly at once: gaps above some bound are rare.
+                now += gap.saturating_sub(600);
+                if given.passes(client, ["a", "b"][tool], now) {
+                    passed.push((client, tool, now));
+                }
+            }
+            let check = |times: Vec<u64>, calls: u32, burst: u32| {
+                for (first, from) in times.iter().enumerate() {
+                    for (more, to) in times[first..].iter().enumerate() {
+                        let extra = (more as u64 + 1).saturating_sub(u64::from(burst));
+                        // calls in [from, to] <= window * rate + burst, in whole numbers.
+                        proptest::prop_assert!(extra * 10_000 <= (to - from) * u64::from(calls));
+                    }
+                }
+                Ok(())
+            };
+            for one in 0..3 {
+                let times = passed.iter().filter(|(client, _, _)| *client == one);
+                check(times.map(|(_, _, at)| *at).collect(), each, burst)?;
+            }
+            for one in 0..2 {
+                let times = passed.iter().filter(|(_, tool, _)| *tool == one);
+                check(times.map(|(_, _, at)| *at).collect(), tool, 3)?;
+            }
+        }
+    }
+
     #[test]
     fn a_refused_call_takes_nothing_of_any_limit() {
         let limits = "  a: {daily: 3}\n  b: {tools: [no], rate: 1/h}\n  c: {concurrency: 2}\n";
