@@ -99,9 +99,12 @@ impl ToolBooks for ToolDesk {
 
 impl PinKeep for PinFile {
     fn load(&self, server: &str) -> Result<Option<String>, String> {
-        let state = self.0.open()?;
-        let row = lock(state).row(ROOM, server);
-        row.map_err(|error| error.to_string())
+        let state = lock(self.0.open()?);
+        // While the file is held nothing is between the two.
+        if let Some(text) = lock(&self.0.waiting).books.get(server) {
+            return Ok(Some(text.clone()));
+        }
+        state.row(ROOM, server).map_err(|error| error.to_string())
     }
 
     fn save(&self, server: &str, text: String) {
@@ -232,6 +235,7 @@ mod tests {
         for n in 0..100 {
             first.save("a", n.to_string());
         }
+        assert_eq!(first.load("a"), Ok(Some("99".to_owned())));
         first.save_now("b", "now".to_owned()).unwrap();
         assert_eq!(first.load("b"), Ok(Some("now".to_owned())));
         let inner = Arc::downgrade(&first.0);
