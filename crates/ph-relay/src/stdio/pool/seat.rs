@@ -88,7 +88,7 @@ impl StdioServer {
                 () = tokio::time::sleep(pause) => {}
                 () = stop.cancelled() => return,
             }
-            self.pool.put(slot, State::Starting, &self.server.live);
+            // It stays down for everybody until it is known to run.
         }
     }
 
