@@ -133,6 +133,11 @@ const CHANGES: &[(&str, Role, &str)] = &[
     ("/api/v2/alerts", Role::Operator, "alerts.post"),
     ("/api/v2/silences", Role::Operator, "silence.set"),
     ("/api/v2/silence/{id}", Role::Operator, "silence.expire"),
+    (
+        "/api/pilothouse/servers/{name}",
+        Role::Operator,
+        "server.change",
+    ),
     ("/api/pilothouse/tools", Role::Admin, "tools.approve"),
     ("/api/pilothouse/keys", Role::Admin, "key.create"),
     ("/api/pilothouse/keys/{name}", Role::Admin, "key.revoke"),
@@ -332,7 +337,10 @@ fn rand_id() -> u64 {
 }
 
 fn cut(text: &str) -> String {
-    let end = text.floor_char_boundary(Attempt::TEXT_BYTES_MAX);
+    let mut end = text.len().min(Attempt::TEXT_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
     text[..end].to_owned()
 }
 

@@ -1,10 +1,13 @@
 //! API keys for whoever makes them: the admin API, and commands while no daemon runs.
 
+use crate::audit::{AuditLog, Entry};
 use crate::home::Home;
 use crate::start_error::StartError;
 use ph_api::{KeyInfo, KeyRefusal, Keys, MadeSecret, NewKey, NewSecret, SecretInfo};
 use ph_auth::{KeyOrder, KeyView, Keyring, KeyringError, MadeKey, unix_s};
 use ph_policy::Role;
+use serde_json::json;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +15,8 @@ use std::time::Duration;
 /// Makes and changes keys, now.
 pub struct KeyDesk {
     keyring: Arc<Keyring>,
-    /// Held while no daemon does.
-    _home: Option<Home>,
+    /// Held while no daemon does, and then changes are written down here.
+    alone: Option<(Home, AuditLog)>,
 }
 
 impl KeyDesk {
@@ -21,7 +24,7 @@ impl KeyDesk {
     pub(crate) fn of(keyring: Arc<Keyring>) -> Self {
         Self {
             keyring,
-            _home: None,
+            alone: None,
         }
     }
 
@@ -31,10 +34,40 @@ impl KeyDesk {
     /// When a daemon runs there after all, or the keys cannot be read.
     pub fn open(data_dir: &Path) -> Result<Self, KeyDeskError> {
         let home = Home::open(data_dir)?;
+        let audit = AuditLog::open(&home.logs()).map_err(StartError::Audit)?;
         Ok(Self {
             keyring: Arc::new(Keyring::open(&home.keys()).map_err(StartError::Keys)?),
-            _home: Some(home),
+            alone: Some((home, audit)),
         })
+    }
+
+    /// Makes a change that is written down before and after, where nobody else does that.
+    fn audited<T>(
+        &self,
+        action: &str,
+        more: Vec<(&'static str, serde_json::Value)>,
+        change: impl FnOnce() -> Result<T, KeyRefusal>,
+    ) -> Result<T, KeyRefusal> {
+        let Some((_, audit)) = &self.alone else {
+            return change();
+        };
+        let uid = std::fs::metadata("/proc/self").map(|own| own.uid());
+        let actor = uid.map_or_else(|_| "command".to_owned(), |uid| format!("uid:{uid}"));
+        let mut entry = Entry {
+            step: "begun",
+            actor: &actor,
+            action,
+            more,
+            ..Entry::default()
+        };
+        audit.write(&entry).map_err(|error| {
+            KeyRefusal::Unavailable(format!("the audit log cannot be written: {error}"))
+        })?;
+        let changed = change();
+        entry.step = if changed.is_ok() { "done" } else { "failed" };
+        // It has happened, or has not: that this line is missing says neither.
+        let _written = audit.write(&entry);
+        changed
     }
 }
 
@@ -96,16 +129,27 @@ impl Keys for KeyDesk {
             groups: key.groups,
             expires_unix_s: key.expires,
         };
-        made(self.keyring.create(&order, unix_s()))
+        let more = vec![
+            ("name", json!(order.name)),
+            ("role", json!(order.role.map(Role::as_str))),
+            ("groups", json!(order.groups)),
+        ];
+        self.audited("key.create", more, || {
+            made(self.keyring.create(&order, unix_s()))
+        })
     }
 
     fn rotate(&self, name: &str, secret: NewSecret) -> Result<MadeSecret, KeyRefusal> {
         let NewSecret { overlap, expires } = secret;
-        made(self.keyring.rotate(name, overlap, expires, unix_s()))
+        self.audited("key.rotate", vec![("name", json!(name))], || {
+            made(self.keyring.rotate(name, overlap, expires, unix_s()))
+        })
     }
 
     fn revoke(&self, name: &str) -> Result<(), KeyRefusal> {
-        self.keyring.revoke(name, unix_s()).map_err(refusal)
+        self.audited("key.revoke", vec![("name", json!(name))], || {
+            self.keyring.revoke(name, unix_s()).map_err(refusal)
+        })
     }
 }
 

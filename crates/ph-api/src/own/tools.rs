@@ -3,6 +3,7 @@
 //! Texts of servers are foreign. They are given as they are, as JSON; whoever prints them makes them printable.
 
 use super::request;
+use crate::admission::Caller;
 use crate::endpoint::{Answer, Endpoint, Methods, Param};
 use crate::params::Params;
 use crate::reply::{self, ApiError};
@@ -308,6 +309,8 @@ async fn checks(State(shared): State<Shared>, params: Params) -> Result<Response
 }
 
 async fn approve(State(shared): State<Shared>, request: Request) -> Result<Response, ApiError> {
+    let caller = request.extensions().get::<Caller>();
+    let by = caller.map_or_else(|| Arc::from(""), |caller| Arc::clone(&caller.name));
     let body = Limited::new(request.into_body(), BODY_BYTES_MAX);
     let body = body.collect().await.map_err(|_| {
         let text = format!("a body has at most {BODY_BYTES_MAX} bytes, or it was cut");
@@ -330,7 +333,7 @@ async fn approve(State(shared): State<Shared>, request: Request) -> Result<Respo
                 &wanted.tool,
                 hash.transpose()?,
                 posted.also,
-                "",
+                &by,
             );
             match approved {
                 Ok(()) => done.approved.push(wanted.tool),
