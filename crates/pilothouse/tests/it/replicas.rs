@@ -57,7 +57,7 @@ fn calls_are_spread_and_answers_find_their_callers() {
     // All with the same id: callers do not know of each other.
     let id = fresh_id();
     let wires: Vec<_> = (0..30)
-        .map(|n| begin(&client, id, "slow", &json!({"ms": 200 + n})))
+        .map(|n| begin(&client, id, "slow", &json!({"ms": 1500 + n})))
         .collect();
     for wire in wires {
         let (status, body) = end(wire);
@@ -80,8 +80,15 @@ fn a_child_that_dies_takes_only_its_own_calls() {
     replicas(&gateway, "ready", 3);
     let client = Client::modern(gateway.address, "s");
     let slow: Vec<_> = (0..6)
-        .map(|_| begin(&client, fresh_id(), "slow", &json!({"ms": 600})))
+        .map(|_| begin(&client, fresh_id(), "slow", &json!({"ms": 3000})))
         .collect();
+    until("six calls are with the children", || {
+        let status = gateway.admin("/api/pilothouse/servers/s").text();
+        let status: Value = serde_json::from_str(&status).unwrap();
+        let replicas = status["replicas"].as_array().unwrap();
+        let with = replicas.iter().filter_map(|one| one["in_flight"].as_u64());
+        (with.sum::<u64>() == 6).then_some(())
+    });
     let (status, body) = end(begin(&client, fresh_id(), "crash", &json!({})));
     assert_eq!(status, 502, "{body}");
     let answers: Vec<_> = slow.into_iter().map(|wire| end(wire).0).collect();
