@@ -325,3 +325,31 @@ impl Sessions {
         gone.iter().for_each(|s| s.end());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ph_base::ServerName;
+    use ph_record::ServerTable;
+
+    /// Servers find the stream of an answer by its id: two calls with one id must not have their answers mixed up when
+    /// one of these is looked at.
+    #[test]
+    fn an_id_is_in_flight_once_where_an_answer_is_looked_at() {
+        let table = ServerTable::default();
+        let server = table.intern(&ServerName::parse("s").unwrap()).unwrap();
+        let session = Session::new(server, None, 0);
+        let (one, two) = (MessageId::canonical("1"), MessageId::canonical("2"));
+        let (first, second) = (Mailbox::new(), Mailbox::new());
+        // Without anything to look at the later one has the id, as before.
+        assert!(session.register(&one, &first, false));
+        assert!(session.register(&one, &second, false));
+        assert!(!session.register(&one, &first, true));
+        session.forget(&one, &first);
+        assert!(!session.register(&one, &first, true));
+        session.forget(&one, &second);
+        assert!(session.register(&one, &first, true));
+        assert!(!session.register(&one, &second, false));
+        assert!(session.register(&two, &second, false));
+    }
+}
