@@ -1,6 +1,6 @@
 //! API keys, as callers, servers and operators see them. Tokens: `tests/e2e/oauth`.
 
-use crate::client::{Client, Era, fresh_id};
+use crate::client::{Client, fresh_id};
 use crate::gateway::{Gateway, until};
 use crate::http1::{Answer, Wire};
 use crate::world::stdio;
@@ -61,6 +61,30 @@ impl Guarded {
 
 fn list(client: &Client) -> Value {
     client.message(fresh_id(), "tools/list", json!({}))
+}
+
+/// Whatever else a request says of whom it is from, and from wherever it comes.
+#[test]
+fn limits_know_a_caller_by_its_key() {
+    let world =
+        guarded("{api_keys: true}\nclients: {client_id: everybody}\nlimits: {few: {daily: 2}}");
+    for name in ["ci", "desk"] {
+        let bearer = format!("Bearer {}", world.keys(&["create", name]));
+        for (server, status) in [("http", 200), ("stdio", 200), ("http", 429)] {
+            let client = Client::modern(world.gateway.address, server);
+            let other = fresh_id().to_string();
+            let headers = [("Authorization", bearer.as_str()), ("X-Client-Id", &other)];
+            let answer = world.post(&client, &list(&client), &headers);
+            assert_eq!(answer.status(), status, "{name}: {}", answer.text());
+            let told = format!("for client {name}, retry after");
+            assert_eq!(
+                answer.text().contains(&told),
+                status == 429,
+                "{}",
+                answer.text()
+            );
+        }
+    }
 }
 
 #[test]
