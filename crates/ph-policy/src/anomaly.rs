@@ -67,7 +67,8 @@ impl Seen {
     /// What detectors are told of a call; `None`: nothing, since nobody watches or it is the server's.
     pub fn of_call(record: &CallRecord) -> Option<Self> {
         let caller = record.caller.clone()?;
-        if record.direction == Direction::ToClient || record.ending == BLOCKED {
+        let is_known = record.ending == BLOCKED && record.shape.is_none();
+        if record.direction == Direction::ToClient || is_known {
             return None;
         }
         let end_ns = record.started_unix_ns.saturating_add(record.duration_ns);
@@ -113,6 +114,7 @@ impl What {
             (
                 Ending::Refused(
                     RefusedReason::RateLimited
+                    | RefusedReason::Blocked
                     | RefusedReason::SessionUnknown
                     | RefusedReason::SessionMissing
                     | RefusedReason::Era
