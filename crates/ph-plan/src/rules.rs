@@ -120,5 +120,11 @@ choice! {
         PilothouseRestarting = "PilothouseRestarting",
         /// Calls ended without a record.
         CallsUnrecorded = "CallsUnrecorded",
+        /// Somebody tries one key after the other.
+        AuthFailureBurst = "AuthFailureBurst",
+        /// Arguments of calls look like attacks.
+        SuspiciousArguments = "SuspiciousArguments",
+        /// Somebody calls as nobody usually does.
+        AbnormalAccess = "AbnormalAccess",
     }
 }

@@ -35,6 +35,11 @@ pub const GROUPS: &[StandardGroup] = &[
         rules: TRENDS,
     },
     StandardGroup {
+        name: "pilothouse-access",
+        interval: None,
+        rules: ACCESS,
+    },
+    StandardGroup {
         name: "pilothouse-itself",
         interval: None,
         rules: ITSELF,
@@ -195,6 +200,38 @@ const TRENDS: &[StandardRule] = &[StandardRule {
             {{ $value | humanize1024 }}B more than 6 hours ago, and grew all along; the threshold is \
             <memory_growth_bytes> and <memory_growth_ratio>.",
 }];
+
+const ACCESS: &[StandardRule] = &[
+    StandardRule {
+        alert: StandardAlert::AuthFailureBurst,
+        hold: "0s",
+        severity: Severity::Warning,
+        expr: r#"
+            increase(mcp_anomalies_total{kind="auth_failures"}[10m]) > 0"#,
+        summary: "Somebody tries to get in{{ if $labels.server }} to MCP server {{ $labels.server }}{{ end }}",
+        description: r#"{{ $labels.instance }} saw {{ $value | printf "%.0f" }} bursts of requests that could not show who they are from in the last 10 minutes; the threshold is 0."#,
+    },
+    StandardRule {
+        alert: StandardAlert::SuspiciousArguments,
+        hold: "0s",
+        severity: Severity::Warning,
+        expr: r#"
+            sum without (kind) (
+              increase(mcp_anomalies_total{kind=~"path_traversal|.*_injection|ssrf|oversized"}[10m])) > 0"#,
+        summary: "Arguments of calls to MCP server {{ $labels.server }} look like attacks",
+        description: r#"{{ $value | printf "%.0f" }} calls to {{ $labels.server }} in the last 10 minutes; the threshold is 0. Which arguments, and whose: pilothouse logs 'event=anomaly'."#,
+    },
+    StandardRule {
+        alert: StandardAlert::AbnormalAccess,
+        hold: "0s",
+        severity: Severity::Warning,
+        expr: r#"
+            sum without (kind) (
+              increase(mcp_anomalies_total{kind=~"rate|enumeration|errors|size"}[10m])) > 0"#,
+        summary: "A client calls MCP server {{ $labels.server }} in an unusual way",
+        description: r#"{{ $value | printf "%.0f" }} abnormal patterns of access to {{ $labels.server }} in the last 10 minutes; the threshold is 0. Whose, and what was usual: pilothouse logs 'event=anomaly'."#,
+    },
+];
 
 const ITSELF: &[StandardRule] = &[
     StandardRule {
