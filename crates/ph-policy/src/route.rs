@@ -171,6 +171,7 @@ fn refuse<'a>(reason: RefusedReason, message: String) -> Result<Route<'a>, Refus
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn routes(servers: &[&str]) -> Routes {
         let mut routes = Routes::new(&Plan::default());
@@ -279,5 +280,54 @@ mod tests {
             decide(&evil, &routes).unwrap_err().reason,
             RefusedReason::Origin
         );
+    }
+
+    /// Pieces that hosts, origins and paths are made of, good and bad.
+    fn pieces() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just("localhost"),
+            Just("127.0.0.1"),
+            Just("[::1]"),
+            Just("evil.example.com"),
+            Just("http://"),
+            Just("https://"),
+            Just(":3000"),
+            Just("/"),
+            Just("//"),
+            Just(".."),
+            Just("%2f"),
+            Just("a"),
+            Just("b"),
+            Just("mcp"),
+            Just("metrics"),
+            Just("["),
+            Just("]"),
+            Just("@"),
+            Just("\u{e9}"),
+            Just(" "),
+        ];
+        prop::collection::vec(piece, 0..7).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        /// Whatever a head says, it goes to a server only by the server's own path, by a name of ours, and from nowhere
+        /// else than from us.
+        #[test]
+        fn any_head_goes_to_its_server_or_nowhere(
+            path in pieces(),
+            host in prop::option::of(pieces()),
+            origin in prop::option::of(pieces()),
+        ) {
+            let routes = routes(&["a", "b"]);
+            let head = Head { path: &path, host: host.as_deref(), origin: origin.as_deref() };
+            if let Ok(Route::Server(name)) = decide(&head, &routes) {
+                prop_assert_eq!(path.trim_end_matches('/'), format!("/{name}/mcp"));
+                let foreign = |text: &Option<String>| text.as_ref().is_some_and(|t| {
+                    let t = t.trim().trim_start_matches("http://").trim_start_matches("https://");
+                    t.starts_with("evil") || t.starts_with('a') || t.is_empty()
+                });
+                prop_assert!(!foreign(&host) && !foreign(&origin), "{:?} {:?}", host, origin);
+            }
+        }
     }
 }
