@@ -370,10 +370,15 @@ impl Relay {
         // The message borrows the body, and the body moves on: both are cheap handles.
         let text = body.clone();
         match envelope::read_body(&text) {
-            Ok(read) if upstream.is_paused() => self.paused(upstream, client, body, read).await,
+            // Boxed: what few calls need would make the future of every call as large as its own.
+            Ok(read) if upstream.is_paused() => {
+                Box::pin(self.paused(upstream, client, body, read)).await
+            }
             Ok(read) => match guard {
                 None => upstream.way.post(client, body, read).await,
-                Some(guard) => self.post_guarded(upstream, guard, client, body, read).await,
+                Some(guard) => {
+                    Box::pin(self.post_guarded(upstream, guard, client, body, read)).await
+                }
             },
             Err(fault) => {
                 let mut call = Call::of_nobody(&self.shared, &upstream.server, &client);
