@@ -9,6 +9,7 @@
     reason = "a test ends where something unexpected happens"
 )]
 
+mod anomalies;
 mod balance;
 mod given;
 mod lines;

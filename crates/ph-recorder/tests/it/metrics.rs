@@ -231,6 +231,8 @@ fn families_come_in_the_order_of_the_catalogue_and_only_from_it() {
     // There is no exporter here, no store, and nothing that keeps its numbers elsewhere; everything
     // else has a series.
     let elsewhere = [
+        "mcp_anomalies_",
+        "pilothouse_anomaly_",
         "pilothouse_limit_store_",
         "pilothouse_spans_",
         "traces_spanmetrics_",
