@@ -41,6 +41,8 @@ def run(tools: Tools, target: Started, load: Load, seconds: float, warmup_second
     """The generator's report, with `cpu_us_per_call` and `rss_peak_mib` of the gateway."""
     argv = [str(tools.ends), "load", "--gate", "--url", target.url, *load.arguments()]
     argv += ["--seconds", str(seconds), "--warmup-seconds", str(warmup_seconds)]
+    for header in target.headers:
+        argv += ["--header", header]
     process = processes.start(argv, target.directory / "load", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     watchdog = threading.Timer(seconds + warmup_seconds + PATIENCE_SECONDS, process.kill)
     watchdog.start()

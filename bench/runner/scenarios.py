@@ -10,7 +10,7 @@ from pathlib import Path
 
 from runner import account, loads, probe
 from runner.loads import Load
-from runner.targets import Direct, Nginx, Pilothouse, Started, Supergateway, Target, Tools
+from runner.targets import Direct, Guarded, Nginx, Pilothouse, Started, Supergateway, Target, Tools, Unguarded
 
 Reports = dict[str, dict]  # by target
 
@@ -62,6 +62,7 @@ STORE = [Promise("CPU per call / without store", 1.15, ratio(CPU, "pilothouse+st
 LARGE = [Promise("CPU per call / nginx", 1.3, ratio(CPU, "pilothouse", "nginx"))]
 ADDED = [Promise("added p99, ms", 0.5, added_p99_ms)]
 SPANS = [Promise("CPU per call / without spans", 1.15, ratio(CPU, "pilothouse+spans", "pilothouse"))]
+GUARD = [Promise("CPU per call / unguarded", 1.25, ratio(CPU, "pilothouse+guard", "pilothouse"))]
 STDIO = [Promise("CPU per call / nginx (HTTP upstream)", 2.5, ratio(CPU, "pilothouse", "nginx"))]
 BRIDGE = [Promise("calls/s / supergateway", 10, ratio(RATE, "pilothouse", "supergateway"), at_least=True)]
 MEMORY = [Promise("peak RSS, MiB", 40, lambda reports: reports["pilothouse"]["rss_peak_mib"])]
@@ -95,6 +96,7 @@ def catalogue(peer: bool) -> list[Scenario]:
         Scenario("rate-500", "500 calls/s, open loop", http, Load(16, rate=500), ADDED, 2),
         Scenario("rate-2000", "2,000 calls/s, open loop", http, Load(16, rate=2000), [], 1.5),
         Scenario("spans-16", "echo with spans exported, 16 connections", spans, Load(16), SPANS),
+        Scenario("guard-16", "echo with everything on that guards a server, 16 connections", [nginx, Unguarded(), Guarded()], Load(16), GUARD),
         Scenario("sessions-256", "256 sessions left open", kept[1:], Load(256, keep_sessions=True), MEMORY),
     ]
     for n in (16, 64):

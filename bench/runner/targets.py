@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner import probe, processes
+from runner.issuer import AUDIENCE, Issuer
 
 BENCH = Path(__file__).resolve().parent.parent
 SUPERGATEWAY = BENCH.parent / ".deps" / "bench" / "node_modules" / "supergateway" / "dist" / "index.js"
@@ -35,6 +36,8 @@ class Started:
     process: subprocess.Popen | None  # None: no gateway, the upstream itself
     directory: Path
     sent: dict[str, int] = field(default_factory=dict)  # requests of the load generator so far
+    headers: list[str] = field(default_factory=list)  # of each request, `NAME: VALUE`
+    issuer: Issuer | None = None  # whose tokens it takes
 
     @property
     def url(self) -> str:
@@ -44,6 +47,9 @@ class Started:
         return processes.tree(self.process.pid) if self.process else []
 
     def stop(self) -> int:
+        if self.issuer:
+            self.issuer.stop()
+            self.issuer = None
         return processes.stop(self.process) if self.process else 0
 
 
@@ -137,6 +143,54 @@ class Pilothouse(Target):
         """Spans that the collector has counted so far."""
         address = (started.directory / "sink-address").read_text()
         return json.loads(probe.get(f"http://{address}/count")[1])["spans"]
+
+
+class Unguarded(Pilothouse):
+    """Nothing of a call is asked or looked at, and its parameters are logged as they are."""
+
+    def config(self, tools: Tools, upstream_port: int) -> str:
+        return "log: {params: true}\nredaction: {values: false}\n" + super().config(tools, upstream_port)
+
+
+class Guarded(Pilothouse):
+    """Everything on that guards a server: tokens, three limits, rules of access, watching for what is
+    abnormal, and redaction of the parameters that are logged."""
+
+    def __init__(self):
+        super().__init__()
+        self.name = "pilothouse+guard"
+        self.issuer_url = ""
+
+    def start(self, tools: Tools, directory: Path, upstream_port: int) -> Started:
+        issuer = Issuer(directory)
+        self.issuer_url = issuer.url
+        started = super().start(tools, directory, upstream_port)
+        started.issuer = issuer
+        started.headers = [f"Authorization: Bearer {issuer.token()}"]
+        return started
+
+    def config(self, tools: Tools, upstream_port: int) -> str:
+        guard = {
+            "auth": {"issuers": {"bench": {"issuer": self.issuer_url, "audience": [AUDIENCE], "jwks_url": self.issuer_url}}},
+            "limits": {
+                "client": {"rate": "1000000/s"},
+                "tool": {"per": ["client", "tool"], "rate": "1000000/s", "daily": 4_000_000_000},
+                "server": {"per": ["server"], "concurrency": 10_000},
+            },
+            "access": {
+                "rules": [
+                    {"deny": {"tools": ["delete*", "drop*"]}},
+                    {"allow": {"groups": ["operators"]}},
+                    {"allow": {"principals": ["bench:*"], "servers": ["bench"], "tools": ["echo", "search*"]}},
+                ]
+            },
+            "anomalies": {},
+            "log": {"params": True},
+            # The books are read there.
+            "metrics_on_data_listener": "always",
+        }
+        lines = "".join(f"{key}: {json.dumps(value)}\n" for key, value in guard.items())
+        return lines + super().config(tools, upstream_port)
 
 
 class Supergateway(Target):

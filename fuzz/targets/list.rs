@@ -30,7 +30,8 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(again.len(), answers.len());
     let names = |answers: &[ListAnswer<'_>]| {
         let lists = answers.iter().flat_map(|answer| &answer.lists);
-        let entries = lists.flat_map(|list| list.entries.iter().map(|e| e.name.clone().into_owned()));
+        let entries =
+            lists.flat_map(|list| list.entries.iter().map(|e| e.name.clone().into_owned()));
         entries.collect::<Vec<_>>()
     };
     let mut want = names(&answers);

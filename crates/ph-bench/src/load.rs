@@ -67,6 +67,9 @@ pub struct Options {
     /// End a closed loop after this many measured calls, if it is not over before.
     #[arg(long)]
     pub calls_max: Option<u64>,
+    /// A further header of each request, `NAME: VALUE`; repeatable.
+    #[arg(long)]
+    pub header: Vec<String>,
     /// Do not DELETE the sessions at the end.
     #[arg(long)]
     pub keep_sessions: bool,
@@ -202,7 +205,21 @@ fn plan(options: &Options) -> anyhow::Result<Plan> {
             bytes: options.echo_bytes,
         },
     };
-    Ok(Plan::new(address, &format!("/{path}"), options.era, tool))
+    ensure!(
+        options.header.iter().all(|line| is_header(line)),
+        "a header is not `NAME: VALUE` in visible ASCII"
+    );
+    let more = options.header.iter().map(|line| format!("{line}\r\n"));
+    let path = format!("/{path}");
+    Ok(Plan::new(address, &path, options.era, tool, more.collect()))
+}
+
+fn is_header(line: &str) -> bool {
+    line.split_once(": ").is_some_and(|(name, value)| {
+        !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && value.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
+    })
 }
 
 fn gate(options: &Options, event: &str) -> anyhow::Result<()> {

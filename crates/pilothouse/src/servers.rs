@@ -129,7 +129,7 @@ fn summary(name: &str, server: &Json) -> Vec<String> {
 fn of_replica(replica: &Json) -> Vec<String> {
     let or_dash = |value: &Json| match value {
         Json::Null => "-".to_owned(),
-        Json::String(text) => clean(text).to_string(),
+        Json::String(text) => clean(text),
         other => other.to_string(),
     };
     let age = replica["age_seconds"].as_f64();

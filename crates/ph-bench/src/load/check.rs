@@ -144,7 +144,14 @@ mod tests {
     #[track_caller]
     fn check(era: Era, response: &str, want: Result<(), Failure>) {
         let address = "127.0.0.1:1".parse().expect("an address");
-        let mut call = Plan::new(address, "/mcp", era, Tool::Echo { bytes: 12 }).call(None);
+        let mut call = Plan::new(
+            address,
+            "/mcp",
+            era,
+            Tool::Echo { bytes: 12 },
+            String::new(),
+        )
+        .call(None);
         call.stamp(1_000_000_001);
         let (start, body) = response.split_once("\n\n").expect("a head and a body");
         let start = format!("{}\r\n\r\n", start.replace('\n', "\r\n"));

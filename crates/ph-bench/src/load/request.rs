@@ -24,15 +24,18 @@ pub(super) struct Plan {
     path: String,
     pub(super) era: Era,
     tool: Tool,
+    /// Lines of further headers.
+    more: String,
 }
 
 impl Plan {
-    pub(super) fn new(address: SocketAddr, path: &str, era: Era, tool: Tool) -> Self {
+    pub(super) fn new(address: SocketAddr, path: &str, era: Era, tool: Tool, more: String) -> Self {
         Self {
             address,
             path: path.to_owned(),
             era,
             tool,
+            more,
         }
     }
 
@@ -102,9 +105,10 @@ impl Plan {
 
     fn http(&self, method: &str, headers: &str, body: &str) -> Vec<u8> {
         format!(
-            "{method} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: ph-bench\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+            "{method} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: ph-bench\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n{headers}{}Content-Length: {}\r\n\r\n{body}",
             self.path,
             self.address,
+            self.more,
             body.len()
         )
         .into_bytes()
@@ -184,7 +188,13 @@ mod tests {
     fn a_stamped_call_is_a_whole_request() {
         let address = "127.0.0.1:1".parse().expect("an address");
         for era in [Era::Legacy, Era::Modern] {
-            let plan = Plan::new(address, "/mcp", era, Tool::Echo { bytes: 100 });
+            let plan = Plan::new(
+                address,
+                "/mcp",
+                era,
+                Tool::Echo { bytes: 100 },
+                String::new(),
+            );
             let mut call = plan.call(Some("s"));
             call.stamp(1_234_567_890);
             let body = body(&call);
@@ -201,7 +211,13 @@ mod tests {
     #[test]
     fn a_blob_call_stamps_only_its_id() {
         let address = "127.0.0.1:1".parse().expect("an address");
-        let plan = Plan::new(address, "/mcp", Era::Legacy, Tool::Blob { bytes: 3 });
+        let plan = Plan::new(
+            address,
+            "/mcp",
+            Era::Legacy,
+            Tool::Blob { bytes: 3 },
+            String::new(),
+        );
         let mut call = plan.call(None);
         call.stamp(1_000_000_007);
         assert_eq!(body(&call)["params"]["arguments"]["bytes"], 3);

@@ -41,6 +41,7 @@ fn options(address: SocketAddr) -> Options {
         calls_max: Some(400),
         keep_sessions: false,
         gate: false,
+        header: Vec::new(),
     }
 }
 
