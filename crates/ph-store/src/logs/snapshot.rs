@@ -5,14 +5,18 @@ use super::names::NameTable;
 use super::segment::{self, Segment};
 use super::wal::{self, Wal};
 use super::{Damage, OpenReport, Seq, StoreError, StoreEvent};
-use crate::disk::Disk;
+use crate::disk::{Disk, ReadFile};
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What happened and was not yet asked for; more is dropped, the oldest first.
 const EVENTS_MAX: usize = 256;
+
+/// Bytes that are copied at once.
+const COPY_BYTES: u64 = 256 * 1024;
 
 /// What writer, sealer and readers share. No lock of it is held while a file is read or written.
 #[derive(Debug)]
@@ -144,7 +148,7 @@ impl Directory {
             let path = dir.join(name);
             match disk.open_read(&path) {
                 Ok(file) => opened.push((*number, name.clone(), file)),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(StoreError::io("open", path)(error)),
             }
         }
@@ -157,6 +161,45 @@ impl Directory {
         }
         found.snapshot.wals.reverse();
         Ok(found)
+    }
+
+    /// Writes the newest write-ahead file that has records once more, under a new name.
+    ///
+    /// A sync of it may have failed before its process ended. What the system has given up to write it does not write
+    /// again, and another sync of the same file would say that all is well. Of older ones the last sync went well, or there
+    /// would be no newer one. Where there is no room for it, the file is used as it is.
+    ///
+    /// - returns: the name of the old one, which can go once the new name lasts.
+    pub(crate) fn renew_newest(
+        &mut self,
+        disk: &dyn Disk,
+        dir: &Path,
+    ) -> Result<Option<String>, StoreError> {
+        let has_records = |wal: &&mut Arc<Wal>| wal.size().1 > 0;
+        let Some(newest) = self.snapshot.wals.last_mut().filter(has_records) else {
+            return Ok(None);
+        };
+        let number = self.wal_number_last + 1;
+        let name = wal_name(number);
+        let (path, unfinished) = (dir.join(&name), dir.join(format!("{name}.tmp")));
+        if copy(disk, &*newest.file, &unfinished).is_err() {
+            disk.remove(&unfinished).ok();
+            return Ok(None);
+        }
+        disk.rename(&unfinished, &path)
+            .map_err(StoreError::io("rename", &unfinished))?;
+        let file = disk
+            .open_read(&path)
+            .map_err(StoreError::io("open", &path))?;
+        self.wal_number_last = number;
+        let renewed = Arc::new(newest.moved_to(name, file));
+        if let Some(found) = &mut self.newest
+            && Arc::ptr_eq(&found.wal, newest)
+        {
+            found.wal = renewed.clone();
+        }
+        let old = std::mem::replace(newest, renewed);
+        Ok(Some(old.name.clone()))
     }
 
     /// The first and last records of the segments.
@@ -183,7 +226,7 @@ impl Directory {
                     self.report.damage.push(damage);
                     self.snapshot.broken.push((file.name, file.bytes));
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(StoreError::io("read", dir.join(&file.name))(error)),
             }
             covered.insert(first, last);
@@ -201,7 +244,7 @@ impl Directory {
         dir: &Path,
         number: u64,
         name: String,
-        file: Arc<dyn crate::disk::ReadFile>,
+        file: Arc<dyn ReadFile>,
         covered: &BTreeMap<u64, u64>,
         before: &mut u64,
     ) -> Result<(), StoreError> {
@@ -263,6 +306,25 @@ impl Directory {
 /// A segment keeps numbers as 32 bits after its first. Ours are next to one another; what is further apart was
 /// not written by us.
 const SPAN_MAX: u64 = u32::MAX as u64;
+
+/// The name of the write-ahead file with this number.
+pub(crate) fn wal_name(number: u64) -> String {
+    format!("{number:010}.wal")
+}
+
+/// Copies a whole file to `path`, and makes it last.
+fn copy(disk: &dyn Disk, from: &dyn ReadFile, path: &Path) -> io::Result<()> {
+    let (mut at, end) = (0, from.len()?);
+    let mut to = disk.create(path)?;
+    let mut buffer = Vec::new();
+    while at < end {
+        buffer.resize((end - at).min(COPY_BYTES) as usize, 0);
+        from.read_exact_at(&mut buffer, at)?;
+        to.write_all(&buffer)?;
+        at += buffer.len() as u64;
+    }
+    to.sync()
+}
 
 fn wal_names(disk: &dyn Disk, dir: &Path) -> Result<Vec<(u64, String)>, StoreError> {
     let listed = disk.list(dir).map_err(StoreError::io("list", dir))?;

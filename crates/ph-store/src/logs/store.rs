@@ -6,7 +6,7 @@ use super::columns::Row;
 use super::names::NameTable;
 use super::seal::Sealer;
 use super::segment::How;
-use super::snapshot::{Directory, Newest, Shared};
+use super::snapshot::{Directory, Newest, Shared, wal_name};
 use super::wal::{self, Wal};
 use super::{Damage, Entry, LogOptions, LogReader, Seq, StoreError};
 use crate::disk::{Disk, WriteFile};
@@ -134,11 +134,12 @@ impl LogStore {
     ) -> Result<(Self, OpenReport), StoreError> {
         disk.create_dir(dir)
             .map_err(StoreError::io("make the directory", dir))?;
-        let found = Directory::read(&*disk, dir)?;
+        let mut found = Directory::read(&*disk, dir)?;
         for name in &found.superfluous {
             // Should it stay, it is as superfluous the next time.
             disk.remove(&dir.join(name)).ok();
         }
+        let replaced = found.renew_newest(&*disk, dir)?;
         // Written by an earlier process; nobody knows whether it was synced.
         for wal in &found.snapshot.wals {
             let path = dir.join(&wal.name);
@@ -149,6 +150,10 @@ impl LogStore {
         }
         disk.sync_dir(dir)
             .map_err(StoreError::io("sync the directory", dir))?;
+        if let Some(name) = replaced {
+            // Should it stay, the one that came after it counts.
+            disk.remove(&dir.join(name)).ok();
+        }
         let last = found.report.last;
         let shared = Shared::new(disk.clone(), dir.to_owned(), found.snapshot, last);
         let shared = Arc::new(shared);
@@ -529,7 +534,7 @@ impl LogStore {
 
     /// A name that no write-ahead file had.
     fn next_wal(&mut self) -> (String, PathBuf) {
-        let name = format!("{:010}.wal", self.wal_number_next);
+        let name = wal_name(self.wal_number_next);
         self.wal_number_next += 1;
         let path = self.dir.join(&name);
         (name, path)

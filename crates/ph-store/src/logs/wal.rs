@@ -144,7 +144,7 @@ pub(crate) struct Wal {
 }
 
 /// Never locked while a file is read or written.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Shown {
     full: Vec<Arc<WalBlock>>,
     open: Columns,
@@ -173,6 +173,17 @@ impl Wal {
             file,
             closed: AtomicBool::new(false),
             shown: Mutex::default(),
+        }
+    }
+
+    /// The same records in another file, which has the same bytes.
+    pub(crate) fn moved_to(&self, name: String, file: Arc<dyn ReadFile>) -> Self {
+        let shown = self.shown();
+        Self {
+            name,
+            file,
+            closed: AtomicBool::new(self.is_closed()),
+            shown: Mutex::new(shown.clone()),
         }
     }
 

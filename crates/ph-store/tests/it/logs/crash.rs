@@ -187,6 +187,25 @@ proptest! {
     }
 }
 
+/// A sync fails, and before it is tried again the process is killed. What the next one finds in the file was given up by
+/// the system, which says of the next sync that all is well.
+#[test]
+fn what_was_never_synced_is_written_again_by_the_next_process() {
+    for seed in 0..200 {
+        let steps = [
+            Step::Append(8),
+            Step::Fail(0, 200),
+            Step::Sync,
+            Step::Kill,
+            Step::CutPower,
+            Step::Append(3),
+            Step::Sync,
+            Step::CutPower,
+        ];
+        run(seed, &steps, &options());
+    }
+}
+
 #[test]
 fn a_crash_after_any_operation_of_a_life() {
     let mut steps = Vec::new();
