@@ -79,6 +79,7 @@ fn post(endpoint: &Endpoint, generator: &mut SchemaGenerator, error: &Schema) ->
         "summary": endpoint.summary,
         "operationId": format!("{}_post", operation_id(endpoint.path)),
         "tags": [tag(endpoint.path)],
+        "parameters": in_path(endpoint),
         "requestBody": { "required": true, "content": { "application/json": { "schema": body } } },
         "responses": responses("application/json", &made, &json!(error))
     })
@@ -102,22 +103,23 @@ fn form(endpoint: &Endpoint, answers: &Value) -> Value {
         .filter(|param| param.kind != Kind::InPath)
         .map(|param| (param.name.into(), schema(param.kind)))
         .collect();
-    let in_path: Vec<Value> = endpoint
-        .params
-        .iter()
-        .filter(|param| param.kind == Kind::InPath)
-        .map(parameter)
-        .collect();
     json!({
         "summary": endpoint.summary,
         "operationId": format!("{}_form", operation_id(endpoint.path)),
         "tags": [tag(endpoint.path)],
-        "parameters": in_path,
+        "parameters": in_path(endpoint),
         "requestBody": { "content": { "application/x-www-form-urlencoded": {
             "schema": { "type": "object", "properties": properties }
         }}},
         "responses": answers
     })
+}
+
+/// The parameters that are parts of the path: every operation on it has them.
+fn in_path(endpoint: &Endpoint) -> Vec<Value> {
+    let params = endpoint.params.iter();
+    let in_path = params.filter(|param| param.kind == Kind::InPath);
+    in_path.map(parameter).collect()
 }
 
 fn answers(endpoint: &Endpoint, generator: &mut SchemaGenerator, error: &Schema) -> Value {

@@ -130,6 +130,24 @@ async fn a_runbook_is_a_page_that_lets_nothing_in() {
     assert_eq!(none.headers["content-type"], "application/json");
 }
 
+#[tokio::test]
+async fn every_operation_describes_the_parameters_of_its_path() {
+    let document = given().get("/api/pilothouse/openapi.json").await.json();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let in_path = path
+            .split('{')
+            .skip(1)
+            .filter_map(|rest| rest.split('}').next());
+        let wanted: Vec<&str> = in_path.collect();
+        for (method, operation) in operations.as_object().unwrap() {
+            let params = operation["parameters"].as_array().into_iter().flatten();
+            let of_path = params.filter(|param| param["in"] == "path");
+            let found: Vec<_> = of_path.filter_map(|param| param["name"].as_str()).collect();
+            assert_eq!(found, wanted, "{method} {path}");
+        }
+    }
+}
+
 /// Each endpoint of the document answers with something else than 404 and 405, and each of its
 /// methods is the router's.
 #[tokio::test]
