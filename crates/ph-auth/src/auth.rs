@@ -201,24 +201,43 @@ impl Rules {
         asked: Asked<'_>,
         now_unix_s: u64,
     ) -> Result<Arc<Principal>, AuthFailure> {
-        let token = Token::read(text)?;
-        let mut issuers = self.issuers.iter();
-        let issuer = issuers.find(|issuer| Some(issuer.rules.issuer()) == token.issuer());
-        let issuer = issuer.ok_or(AuthFailure::Issuer)?;
-        let place = issuer.verified.place(text);
-        let mut verified = issuer.verify(&token, &place, now_unix_s);
-        let may_be_newer = [AuthFailure::UnknownKid, AuthFailure::KeysUnavailable];
-        if verified.as_ref().is_err_and(|f| may_be_newer.contains(f)) {
-            issuer.handle.keys.look_again().await;
-            verified = issuer.verify(&token, &place, now_unix_s);
-        }
-        let verified = verified?;
+        let place = Place::of(text);
+        let (issuer, verified) = match self.known(&place) {
+            Some(known) => known,
+            None => self.verify(text, &place, now_unix_s).await?,
+        };
         let audiences = match &issuer.audiences[..] {
             [] => self.resources.audiences(asked.server),
             given => given,
         };
         verified.admits(audiences, now_unix_s)?;
         Ok(Arc::clone(&verified.principal))
+    }
+
+    /// A token that was verified before, to the letter. It is not taken apart again: that costs more than
+    /// all else that is done for it.
+    fn known(&self, place: &Place) -> Option<(&TokenIssuer, Arc<Verified>)> {
+        let mut issuers = self.issuers.iter();
+        issuers.find_map(|issuer| Some((issuer, issuer.known(place)?)))
+    }
+
+    async fn verify(
+        &self,
+        text: &str,
+        place: &Place,
+        now_unix_s: u64,
+    ) -> Result<(&TokenIssuer, Arc<Verified>), AuthFailure> {
+        let token = Token::read(text)?;
+        let mut issuers = self.issuers.iter();
+        let issuer = issuers.find(|issuer| Some(issuer.rules.issuer()) == token.issuer());
+        let issuer = issuer.ok_or(AuthFailure::Issuer)?;
+        let mut verified = issuer.verify(&token, place, now_unix_s);
+        let may_be_newer = [AuthFailure::UnknownKid, AuthFailure::KeysUnavailable];
+        if verified.as_ref().is_err_and(|f| may_be_newer.contains(f)) {
+            issuer.handle.keys.look_again().await;
+            verified = issuer.verify(&token, place, now_unix_s);
+        }
+        Ok((issuer, verified?))
     }
 
     /// What an authorization server could give tokens for.
@@ -240,6 +259,12 @@ impl Rules {
 }
 
 impl TokenIssuer {
+    /// A token that was verified with the keys of now.
+    fn known(&self, place: &Place) -> Option<Arc<Verified>> {
+        let kept = self.handle.keys.now()?;
+        self.verified.find(place, kept.generation)
+    }
+
     fn verify(
         &self,
         token: &Token<'_>,
@@ -247,9 +272,6 @@ impl TokenIssuer {
         now_unix_s: u64,
     ) -> Result<Arc<Verified>, AuthFailure> {
         let kept = self.handle.keys.now().ok_or(AuthFailure::KeysUnavailable)?;
-        if let Some(known) = self.verified.find(place, kept.generation) {
-            return Ok(known);
-        }
         let verified = Arc::new(self.rules.verify(token, &kept.set, now_unix_s)?);
         self.verified
             .put(place, kept.generation, &verified, now_unix_s);

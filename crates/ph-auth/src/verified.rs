@@ -28,16 +28,18 @@ struct Entry {
 /// A token's place.
 pub(crate) struct Place(Option<Digest>);
 
-impl VerifiedTokens {
-    pub(crate) fn place(&self, token: &str) -> Place {
+impl Place {
+    pub(crate) fn of(token: &str) -> Self {
         let fits = token.len() <= TOKEN_BYTES_MAX;
-        Place(fits.then(|| {
+        Self(fits.then(|| {
             let mut bytes = [0; 32];
             bytes.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
             bytes
         }))
     }
+}
 
+impl VerifiedTokens {
     /// A token that was verified with keys of `generation`.
     pub(crate) fn find(&self, place: &Place, generation: u64) -> Option<Arc<Verified>> {
         let digest = place.0.as_ref()?;
