@@ -13,6 +13,7 @@ mod names;
 pub mod pins;
 pub mod pool;
 mod principal;
+pub mod replace;
 mod route;
 
 pub use access::{Access, By, Decision, Step, Thing, Wanted, Who};
