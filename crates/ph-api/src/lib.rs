@@ -28,7 +28,9 @@ pub use alertmanager::{Alertmanager, Unavailable};
 pub use keys::{KeyInfo, KeyRefusal, Keys, MadeSecret, NewKey, NewSecret, SecretInfo};
 pub use otlp::{Ingested, IngestedKind, SpanMetrics};
 pub use router::router;
-pub use servers::{ReplicaInfo, ServerChange, ServerInfo, ServerRefusal, Servers};
+pub use servers::{
+    ReplaceTo, ReplacementInfo, ReplicaInfo, ServerChange, ServerInfo, ServerRefusal, Servers,
+};
 pub use sources::{
     Asking, Elsewhere, Evaluation, Exemplar, Intake, Metadata, Numbers, NumbersStats, Objectives,
     SinkStatus, Sinks, Sources,

@@ -24,10 +24,13 @@ pub enum ServerRefusal {
     /// It is not a server that this can be done to.
     #[error("{0}")]
     NotPossible(String),
+    /// It says nothing that could be done.
+    #[error("{0}")]
+    Senseless(String),
 }
 
 /// What is to become of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ServerChange {
     /// Another number of replicas.
@@ -41,6 +44,59 @@ pub enum ServerChange {
     Drain,
     /// New calls again.
     Resume,
+    /// Another version takes its place, step by step.
+    Replace {
+        /// What.
+        to: ReplaceTo,
+        /// The shares of new calls and sessions that it gets one after the other, in percent; the last is 100.
+        #[serde(default = "all_at_once")]
+        steps: Vec<u8>,
+        /// Seconds that a step lasts; `null`: until it is resumed.
+        #[serde(default)]
+        every_seconds: Option<u32>,
+    },
+    /// A replacement stays at its step.
+    PauseReplacement,
+    /// A replacement goes on; where a step has no time, with the next step.
+    ResumeReplacement,
+    /// What ran before the replacement gets everything again.
+    UndoReplacement,
+}
+
+fn all_at_once() -> Vec<u8> {
+    vec![100]
+}
+
+/// A version of a server. A command and an address take the role `admin`, and `admin.auth: keys`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum ReplaceTo {
+    /// The command that runs, with another version of a package among its arguments: `NAME@VERSION`.
+    Package(String),
+    /// Another command: the program and its arguments.
+    Command(Vec<String>),
+    /// Another address.
+    Url(String),
+}
+
+/// A replacement that goes on.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ReplacementInfo {
+    /// What takes the place, without secrets.
+    pub to: String,
+    /// `going`, `paused`, `draining` (the old version) or `undoing`.
+    pub state: String,
+    /// The share of new calls and sessions that it gets, in percent.
+    pub weight: u8,
+    /// The step, from 1 on.
+    pub step: usize,
+    /// The shares of all steps, in percent.
+    pub steps: Vec<u8>,
+    /// Seconds that a step lasts; absent: until it is resumed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every_seconds: Option<f64>,
+    /// It answers. While it does not, the old version gets everything.
+    pub up: bool,
 }
 
 /// One server.
@@ -71,8 +127,13 @@ pub struct ServerInfo {
     pub children: i64,
     /// Open sessions and streams.
     pub sessions: i64,
-    /// Its replicas, by slot.
+    /// Its replicas, by slot; those of both versions while it is being replaced.
     pub replicas: Vec<ReplicaInfo>,
+    /// What is to take its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<ReplacementInfo>,
+    /// What runs is not what is configured: it was replaced.
+    pub replaced: bool,
 }
 
 /// One replica.

@@ -29,6 +29,7 @@ mod server_text;
 mod slos;
 mod text;
 mod units;
+mod version;
 
 mod changes;
 mod reference;
@@ -82,3 +83,4 @@ pub use server::{
 pub use slos::{Glob, Objective, Slo, SloName, ToolErrors, Window};
 pub use text::{Endpoint, Secret, SecretUrl, Text};
 pub use units::{ByteSize, show_duration};
+pub use version::{Version, VersionError};

@@ -65,6 +65,8 @@ pub enum Phase {
     Paused,
     /// The new version has everything; the old one has what it began with.
     Draining,
+    /// The old version has everything again; the new one has what it began with.
+    Undoing,
 }
 
 /// One replacement.
@@ -146,6 +148,11 @@ impl Replacement {
         true
     }
 
+    /// Everything that begins goes to the old version again, for good.
+    pub fn undo(&mut self) {
+        self.phase = Phase::Undoing;
+    }
+
     fn step(&mut self) {
         self.at = (self.at + 1).min(self.steps.0.len() - 1);
         self.well_for = Duration::ZERO;
@@ -153,7 +160,10 @@ impl Replacement {
 
     /// The share of what begins that the new version gets, in percent.
     pub fn weight(&self) -> u8 {
-        self.steps.0[self.at]
+        match self.phase {
+            Phase::Undoing => 0,
+            Phase::Going | Phase::Paused | Phase::Draining => self.steps.0[self.at],
+        }
     }
 
     /// What goes on.
@@ -205,6 +215,9 @@ mod tests {
         assert!(one.resume() && one.look(SECOND * 9999, true));
         assert_eq!((one.phase(), one.weight()), (Phase::Draining, 100));
         assert!(!one.pause() && !one.resume());
+        one.undo();
+        assert!(!one.look(SECOND * 9999, true) && !one.pause() && !one.resume());
+        assert_eq!((one.phase(), one.weight()), (Phase::Undoing, 0));
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 use crate::call::Call;
 use crate::inbound::Client;
-use crate::relay::{Relay, Upstream, Way};
+use crate::relay::Relay;
+use crate::replace::ReplacementStatus;
 use crate::reply::OwnError;
+use crate::stdio::StdioServer;
+use crate::upstream::{Upstream, Way};
 use bytes::Bytes;
 use http::Response;
 use ph_base::Era;
@@ -44,8 +47,12 @@ pub struct ServerStatus {
     pub children: i64,
     /// Open sessions and streams.
     pub sessions: i64,
-    /// Its replicas.
+    /// Its replicas, those of both versions while it is being replaced.
     pub replicas: Vec<ReplicaStatus>,
+    /// What is to take its place.
+    pub replacement: Option<ReplacementStatus>,
+    /// It was replaced: what runs is not what is configured.
+    pub replaced: bool,
 }
 
 /// One replica of a server.
@@ -83,6 +90,26 @@ pub enum ControlError {
         "server `{0}` speaks the legacy era: it has a child for each session, as many as `sessions.max`; there is no number to set"
     )]
     PerSession(String),
+    /// It is being replaced.
+    #[error("server `{0}` is being replaced already: wait until that is over, or undo it")]
+    Replacing(String),
+    /// It is not being replaced, or not so that this could be done.
+    #[error("server `{0}` is at no point of a replacement at which this could be done")]
+    NotReplaced(String),
+    /// There is nothing to replace.
+    #[error("server `{0}` runs this already")]
+    SameVersion(String),
+    /// It cannot be that version.
+    #[error("server `{0}`: {1}")]
+    NoVersion(String, ph_plan::VersionError),
+    /// The version cannot run.
+    #[error("{0}")]
+    NotMade(String),
+    /// Whoever reaches the admin listener may ask.
+    #[error(
+        "a command or an address that the configuration does not name is taken only where `admin.auth` is `keys`; another version of a package that it names (`NAME@VERSION`) is taken everywhere"
+    )]
+    OnlyWithKeys,
     /// More than there can be.
     #[error("at most {max} replicas, not {asked}")]
     TooMany {
@@ -109,17 +136,17 @@ impl Relay {
     /// # Errors
     /// [`ControlError`].
     pub fn scale(&self, name: &str, number: Option<u32>) -> Result<(), ControlError> {
-        let stdio = self.stdio(name, "scale")?;
+        let versions = self.stdio(name, "scale")?;
         let max = Self::REPLICAS_MAX;
         let number = match number.map(|n| (n, u16::try_from(n))) {
             None => None,
             Some((_, Ok(n))) if n <= max => Some(n),
             Some((asked, _)) => return Err(ControlError::TooMany { asked, max }),
         };
-        if stdio.wanted().is_none() {
+        if versions.iter().all(|stdio| stdio.wanted().is_none()) {
             return Err(ControlError::PerSession(name.to_owned()));
         }
-        stdio.scale(number);
+        versions.iter().for_each(|stdio| stdio.scale(number));
         Ok(())
     }
 
@@ -128,7 +155,8 @@ impl Relay {
     /// # Errors
     /// [`ControlError`].
     pub fn restart(&self, name: &str) -> Result<(), ControlError> {
-        self.stdio(name, "restart")?.restart();
+        let versions = self.stdio(name, "restart")?;
+        versions.iter().for_each(|stdio| stdio.restart());
         Ok(())
     }
 
@@ -179,7 +207,7 @@ impl Relay {
         error.response(only.as_deref())
     }
 
-    fn upstream_of(&self, name: &str) -> Result<Arc<Upstream>, ControlError> {
+    pub(crate) fn upstream_of(&self, name: &str) -> Result<Arc<Upstream>, ControlError> {
         let found = self.upstreams().into_iter();
         let mut found = found.filter(|upstream| upstream.server.name.as_str() == name);
         found
@@ -187,25 +215,40 @@ impl Relay {
             .ok_or_else(|| ControlError::Unknown(name.to_owned()))
     }
 
-    fn stdio(
-        &self,
-        name: &str,
-        what: &'static str,
-    ) -> Result<Arc<crate::stdio::StdioServer>, ControlError> {
-        match &self.upstream_of(name)?.way {
-            Way::Stdio(stdio) => Ok(Arc::clone(stdio)),
-            Way::Http(_) => Err(ControlError::NotOurs(name.to_owned(), what)),
+    /// The children of a server: of both versions while it is being replaced.
+    fn stdio(&self, name: &str, what: &'static str) -> Result<Vec<Arc<StdioServer>>, ControlError> {
+        let upstream = self.upstream_of(name)?;
+        let next = upstream.next.as_ref().map(|next| &next.upstream);
+        let versions = std::iter::once(&upstream).chain(next);
+        let ours = versions.filter_map(|version| match &version.way {
+            Way::Stdio(stdio) => Some(Arc::clone(stdio)),
+            Way::Http(_) => None,
+        });
+        let ours: Vec<_> = ours.collect();
+        if ours.is_empty() {
+            return Err(ControlError::NotOurs(name.to_owned(), what));
         }
+        Ok(ours)
     }
 }
 
 impl Upstream {
     fn status(&self) -> ServerStatus {
         let live = &self.server.live;
-        let (transport, era, wanted, replicas) = match &self.way {
+        let (transport, era, wanted, mut replicas) = match &self.way {
             Way::Stdio(stdio) => ("stdio", stdio.era(), stdio.wanted(), stdio.replicas()),
             Way::Http(http) => ("http", None, None, http.replicas.status()),
         };
+        let next = self.next.as_ref();
+        let mut more = 0;
+        match next.map(|next| &next.upstream.way) {
+            Some(Way::Stdio(stdio)) => {
+                more = stdio.wanted().map_or(0, |(wanted, _)| wanted);
+                replicas.extend(stdio.replicas());
+            }
+            Some(Way::Http(http)) => replicas.extend(http.replicas.status()),
+            None => {}
+        }
         ServerStatus {
             name: self.server.name.to_string(),
             transport,
@@ -216,13 +259,15 @@ impl Upstream {
                 _ => None,
             },
             drained: self.drained.load(Relaxed),
-            wanted: wanted.map(|(wanted, _)| wanted),
+            wanted: wanted.map(|(wanted, _)| wanted.saturating_add(more)),
             fixed: wanted.is_some_and(|(_, fixed)| fixed),
             in_flight: live.calls_in_flight.load(Relaxed),
             waiting: live.queue_depth.load(Relaxed),
             children: live.children.load(Relaxed),
             sessions: live.active_connections.load(Relaxed),
             replicas,
+            replacement: next.map(|next| next.status()),
+            replaced: *self.configured != self.plan.upstream,
         }
     }
 }

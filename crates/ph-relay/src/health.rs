@@ -4,11 +4,10 @@
 //! of our own. Any JSON-RPC answer is a sign of life, an error too; only what
 //! cannot be spoken to is down.
 
-use crate::relay::{Upstream, Way};
 use crate::shared::Shared;
+use crate::upstream::{Upstream, Way};
 use ph_record::{EventKind, HealthResult, Replica};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -61,7 +60,7 @@ async fn check_for_ever(upstream: &Upstream, shared: &Shared) {
         let tuning = upstream.tuning();
         let health = &tuning.health;
         if !health.enabled {
-            upstream.server.live.up.store(-1, Relaxed);
+            upstream.found(-1);
             tokio::time::sleep(health.interval).await;
             continue;
         }
@@ -77,7 +76,7 @@ async fn check_for_ever(upstream: &Upstream, shared: &Shared) {
             tokio::time::sleep(pause).await;
             continue;
         }
-        upstream.server.live.up.store(i64::from(ok), Relaxed);
+        upstream.found(i64::from(ok));
         let duration_ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let error = error.map(Into::into);
         shared.event(

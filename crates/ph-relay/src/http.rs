@@ -48,16 +48,25 @@ pub(crate) struct HttpServer {
 
 impl HttpServer {
     /// Prepares the connection to `plan`'s URL; nothing is connected yet.
+    ///
+    /// - `first_slot`: the number of its first address.
     pub(crate) fn new(
         shared: Arc<Shared>,
         server: Arc<Server>,
         plan: &ph_plan::Server,
         http: &ph_plan::HttpUpstream,
         whole: &ph_plan::Plan,
+        first_slot: u16,
     ) -> Result<Self, TlsError> {
         let tuning = Tuning::new(plan, whole, None);
         let this = Self {
-            replicas: Replicas::new(http, shared.parts.workers.count(), &tuning)?,
+            replicas: Replicas::new(
+                http,
+                shared.parts.workers.count(),
+                &tuning,
+                Arc::clone(&server),
+                first_slot,
+            )?,
             tuning: ArcSwap::new(tuning),
             sessions: Sessions::new(Arc::clone(&server), whole.sessions.max),
             shared,

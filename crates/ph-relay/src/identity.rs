@@ -3,8 +3,9 @@
 use crate::call::Call;
 use crate::guard;
 use crate::inbound::Client;
-use crate::relay::{Relay, Upstream, Way};
+use crate::relay::Relay;
 use crate::reply::OwnError;
+use crate::upstream::{Upstream, Way};
 use http::{HeaderMap, Response};
 use ph_mcp::error::code;
 

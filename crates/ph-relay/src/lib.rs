@@ -6,7 +6,10 @@
 
 mod control;
 mod relay;
+mod replace;
 mod shared;
+mod shown;
+mod upstream;
 
 mod call;
 mod cancel;
@@ -32,4 +35,5 @@ pub use control::{ControlError, ReplicaStatus, ServerStatus};
 pub use limits::{Held, Lacking, LimitStore, LocalStore, Taking, Verdict};
 pub use pins::{Approval, ApproveError, PinError, PinKeep, Pinned, Pins};
 pub use relay::{ApplyError, Relay};
+pub use replace::ReplacementStatus;
 pub use shared::{Shared, SharedParts};

@@ -8,6 +8,7 @@ mod board;
 
 pub(crate) use ask::{PAGE_WAIT_MAX, watches};
 pub(crate) use board::{Board, PAGE_BYTES_MAX};
+use tokio_util::sync::DropGuard;
 
 use crate::shared::Shared;
 use ph_base::ServerName;
@@ -108,6 +109,7 @@ impl Pins {
     pub(crate) fn of_plan(
         &self,
         plan: &Plan,
+        servers: &BTreeMap<ServerName, Arc<crate::upstream::Upstream>>,
         shared: &Arc<Shared>,
     ) -> Result<BTreeMap<ServerName, Arc<Board>>, (ServerName, PinError)> {
         let mut wanted = BTreeMap::new();
@@ -131,12 +133,34 @@ impl Pins {
                     Arc::new(made.map_err(|error| (name.clone(), error))?)
                 }
             };
-            let artefact = artefact(&server.upstream);
+            // What runs need not be what is configured.
+            let runs = servers
+                .get(name)
+                .map_or(&server.upstream, |u| &u.plan.upstream);
+            let artefact = artefact(runs);
             let artefact = shared.parts.sink.redact(&artefact);
             board.set(mode, &plan.pins, &artefact);
             wanted.insert(name.clone(), board);
         }
         Ok(wanted)
+    }
+
+    /// Another version runs in a server's place: its tools are those of the server from now on. Returns who asks
+    /// for them, until dropped.
+    pub(crate) fn is_now(
+        &self,
+        upstream: &Arc<crate::upstream::Upstream>,
+        plan: &Plan,
+        shared: &Shared,
+    ) -> Option<Arc<DropGuard>> {
+        let board = self.boards().get(&upstream.server.name).cloned()?;
+        let artefact = shared
+            .parts
+            .sink
+            .redact(&artefact(&upstream.plan.upstream))
+            .into_owned();
+        board.set(plan.pin_mode(&upstream.plan), &plan.pins, &artefact);
+        Some(ask::begin(upstream, &board))
     }
 
     /// These boards are in use from now on.
@@ -182,7 +206,7 @@ impl Pins {
 }
 
 /// What a server runs, in words.
-fn artefact(upstream: &Upstream) -> String {
+pub(crate) fn artefact(upstream: &Upstream) -> String {
     let text = match upstream {
         Upstream::Stdio(stdio) => {
             let args = stdio.args.iter().map(|arg| arg.as_str());

@@ -2,14 +2,12 @@
 
 use crate::call::Call;
 use crate::guard::Guard;
-use crate::http::HttpServer;
 use crate::inbound::{BodyFault, BodyLimits, Client, read_body};
 use crate::limits::{LimitStore, LocalStore};
 use crate::pins::{PinError, Pins};
 use crate::reply::OwnError;
 use crate::shared::Shared;
-use crate::stdio::StdioServer;
-use crate::tuning::Tuning;
+use crate::upstream::{Upstream, Way};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{ALLOW, HeaderValue};
@@ -25,10 +23,10 @@ use ph_wire::body::Body;
 use ph_wire::tls::TlsError;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::DropGuard;
 
 /// The data plane.
 pub struct Relay {
@@ -40,11 +38,13 @@ pub struct Relay {
     shared_limits: Mutex<Option<Arc<dyn LimitStore>>>,
     /// What servers' tools are; they outlive their plan, too.
     pins: Pins,
+    /// Held while what runs is changed.
+    changing: Mutex<()>,
     started: Instant,
 }
 
 /// What one plan made.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Running {
     pub(crate) servers: BTreeMap<ServerName, Arc<Upstream>>,
     limits: Option<BodyLimits>,
@@ -54,22 +54,8 @@ pub(crate) struct Running {
     binds_sessions: bool,
     /// Who asks servers for their tools, until dropped.
     pub(crate) watches: BTreeMap<ServerName, Arc<DropGuard>>,
-}
-
-/// One server, as it is reached.
-pub(crate) struct Upstream {
-    pub(crate) plan: ph_plan::Server,
-    pub(crate) server: Arc<Server>,
-    pub(crate) way: Way,
-    /// An operator wants it to get no new calls.
-    pub(crate) drained: Arc<AtomicBool>,
-    /// Cancelled when a newer plan has no use for it.
-    pub(crate) retired: CancellationToken,
-}
-
-pub(crate) enum Way {
-    Http(Arc<HttpServer>),
-    Stdio(Arc<StdioServer>),
+    /// The plan.
+    pub(crate) whole: Option<Arc<Plan>>,
 }
 
 /// Why a plan cannot run.
@@ -109,6 +95,7 @@ impl Relay {
             own_limits: Arc::new(own_limits),
             shared_limits: Mutex::default(),
             pins: Pins::default(),
+            changing: Mutex::default(),
             started: Instant::now(),
         })
     }
@@ -137,16 +124,14 @@ impl Relay {
     /// # Errors
     /// [`ApplyError`]; then the old plan runs on.
     pub fn apply(self: &Arc<Self>, plan: &Plan) -> Result<(), ApplyError> {
+        let _one = self.changing();
         let old = self.running.load_full();
         self.shared
             .set_bounds(plan.children.max as usize, plan.sessions.max as usize);
         let mut servers = BTreeMap::new();
         let mut fresh = Vec::new();
         for (name, server_plan) in &plan.servers {
-            let kept = old
-                .servers
-                .get(name)
-                .filter(|u| u.plan.upstream == server_plan.upstream);
+            let kept = old.servers.get(name).filter(|u| u.is_of(server_plan));
             let upstream = match kept {
                 Some(upstream) => Arc::new(upstream.tuned(server_plan, plan)),
                 None => {
@@ -159,7 +144,7 @@ impl Relay {
             upstream.server.live.queue_limit.store(queue_max, Relaxed);
             servers.insert(name.clone(), upstream);
         }
-        let boards = self.pins.of_plan(plan, &self.shared);
+        let boards = self.pins.of_plan(plan, &servers, &self.shared);
         let boards = boards.map_err(|(server, source)| ApplyError::Pins { server, source })?;
         let watches = crate::pins::watches(&boards, &servers, &old);
         let limits = BodyLimits {
@@ -174,6 +159,13 @@ impl Relay {
             .filter(|(n, u)| !is_kept(*n, u))
             .map(|(_, u)| Arc::clone(u))
             .collect();
+        let given_up = old.servers.iter().filter_map(|(name, upstream)| {
+            let next = upstream.next.as_ref()?;
+            let now = servers.get(name).and_then(|u| u.next.as_ref());
+            let is_kept = now.is_some_and(|now| Arc::ptr_eq(now, next));
+            (!is_kept).then(|| Arc::clone(&next.upstream))
+        });
+        let given_up: Vec<_> = given_up.collect();
         self.running.store(Arc::new(Running {
             servers,
             limits: Some(limits),
@@ -186,6 +178,7 @@ impl Relay {
             ),
             watches,
             binds_sessions: plan.auth.checks().is_some(),
+            whole: Some(Arc::new(plan.clone())),
         }));
         self.pins.swap(&boards, &self.shared);
         for upstream in retired {
@@ -197,6 +190,9 @@ impl Relay {
                 upstream.server.live.queue_limit.store(0, Relaxed);
             }
         }
+        given_up
+            .iter()
+            .for_each(|next| next.retire(plan.stop.drain));
         for upstream in fresh {
             upstream.start(&self.shared);
         }
@@ -220,30 +216,12 @@ impl Relay {
             .table
             .intern(name)
             .ok_or(ApplyError::TooManyServers)?;
-        let shared = Arc::clone(&self.shared);
-        let way = match &plan.upstream {
-            ph_plan::Upstream::Http(http) => {
-                let made = HttpServer::new(shared, Arc::clone(&server), plan, http, whole);
-                Way::Http(Arc::new(made.map_err(|source| ApplyError::Tls {
-                    server: name.clone(),
-                    source,
-                })?))
-            }
-            ph_plan::Upstream::Stdio(stdio) => Way::Stdio(StdioServer::new(
-                shared,
-                Arc::clone(&server),
-                plan,
-                stdio,
-                whole,
-            )),
-        };
-        Ok(Upstream {
-            plan: plan.clone(),
-            server,
-            way,
-            drained: Arc::default(),
-            retired: self.shared.parts.end_children.child_token(),
-        })
+        Upstream::new(&self.shared, server, plan, whole, None)
+    }
+
+    /// Nothing panics while it is held.
+    pub(crate) fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn upstreams(&self) -> Vec<Arc<Upstream>> {
@@ -282,11 +260,17 @@ impl Relay {
 
     /// Ends all children; returns when they are gone.
     pub async fn stop_servers(&self) {
-        let running = self.running.swap(Arc::default());
-        for upstream in running.servers.values() {
+        let running = {
+            let _one = self.changing();
+            self.running.swap(Arc::default())
+        };
+        let nexts = running.servers.values().filter_map(|u| u.next.as_ref());
+        let nexts = nexts.map(|next| &next.upstream);
+        let all: Vec<_> = running.servers.values().chain(nexts).collect();
+        for upstream in &all {
             upstream.retire(Duration::ZERO);
         }
-        for upstream in running.servers.values() {
+        for upstream in all {
             if let Way::Stdio(stdio) = &upstream.way {
                 stdio.stopped().await;
             }
@@ -310,6 +294,8 @@ impl Relay {
         let (head, body) = request.into_parts();
         let mut client = Client::new(peer, head.headers);
         client.principal = principal;
+        let other = upstream.other_for(&client, head.method == HttpMethod::POST);
+        let upstream = other.as_ref().unwrap_or(upstream);
         if running.binds_sessions && upstream.way.is_of_another(&client) {
             return self.not_their_session(upstream, &client);
         }
@@ -436,6 +422,23 @@ impl Relay {
 }
 
 impl Running {
+    /// The same with another way to one server.
+    ///
+    /// - `watch`: who asks it for its tools, where that is somebody else now.
+    pub(crate) fn with(
+        &self,
+        name: &ServerName,
+        upstream: Arc<Upstream>,
+        watch: Option<Arc<DropGuard>>,
+    ) -> Self {
+        let mut other = self.clone();
+        other.servers.insert(name.clone(), upstream);
+        other
+            .watches
+            .extend(watch.map(|watch| (name.clone(), watch)));
+        other
+    }
+
     /// Notes who a client is, while somebody watches.
     pub(crate) fn identify(&self, client: &mut Client) {
         let watched = self.guard.as_ref().and_then(|g| g.anomalies.as_ref());
@@ -457,80 +460,5 @@ impl Shared {
                 peer: Some(peer),
             },
         );
-    }
-}
-
-impl Upstream {
-    fn start(self: &Arc<Self>, shared: &Arc<Shared>) {
-        if let Way::Stdio(stdio) = &self.way {
-            stdio.start();
-        }
-        crate::health::start(Arc::clone(self), shared);
-    }
-
-    /// An operator wants it to get no new calls.
-    fn is_paused(&self) -> bool {
-        let is_off = matches!(&self.way, Way::Stdio(stdio) if stdio.is_off());
-        is_off || self.drained.load(Relaxed)
-    }
-
-    /// Its times and limits now.
-    pub(crate) fn tuning(&self) -> Arc<Tuning> {
-        match &self.way {
-            Way::Http(http) => http.tuning.load_full(),
-            Way::Stdio(stdio) => stdio.tuning.load_full(),
-        }
-    }
-
-    /// The same server under a plan that changes only its times and limits.
-    fn tuned(&self, server_plan: &ph_plan::Server, plan: &Plan) -> Self {
-        let way = match &self.way {
-            Way::Http(http) => {
-                http.tune(server_plan, plan);
-                Way::Http(Arc::clone(http))
-            }
-            Way::Stdio(stdio) => {
-                stdio.tune(server_plan, plan);
-                Way::Stdio(Arc::clone(stdio))
-            }
-        };
-        Self {
-            plan: server_plan.clone(),
-            server: Arc::clone(&self.server),
-            way,
-            drained: Arc::clone(&self.drained),
-            retired: self.retired.clone(),
-        }
-    }
-
-    /// No new work; what is open drains within `drain`. Sessions of an HTTP server
-    /// are its own and live on there.
-    fn retire(&self, drain: Duration) {
-        self.retired.cancel();
-        if let Way::Stdio(stdio) = &self.way {
-            stdio.retire(drain);
-        }
-    }
-}
-
-impl Way {
-    pub(crate) async fn post(
-        &self,
-        client: Client,
-        body: Bytes,
-        read: envelope::Body<'_>,
-    ) -> Response<Body> {
-        match self {
-            Self::Http(http) => Arc::clone(http).post(client, body, read).await,
-            Self::Stdio(stdio) => Arc::clone(stdio).post(client, body, read).await,
-        }
-    }
-
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Http(a), Self::Http(b)) => Arc::ptr_eq(a, b),
-            (Self::Stdio(a), Self::Stdio(b)) => Arc::ptr_eq(a, b),
-            _ => false,
-        }
     }
 }

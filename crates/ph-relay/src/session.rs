@@ -281,6 +281,15 @@ impl Sessions {
         Some(session)
     }
 
+    /// Whether none is watched.
+    pub(crate) fn are_none(&self) -> bool {
+        let is_empty = |shard: &Mutex<HashMap<_, _>>| {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.is_empty()
+        };
+        self.shards.iter().all(is_empty)
+    }
+
     /// Watches the session `id` of `owner`, which the replica `slot` has just vouched for.
     pub(crate) fn watch(
         &self,

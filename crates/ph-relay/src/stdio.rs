@@ -38,6 +38,7 @@ use ph_mcp::error::code;
 use ph_record::{Ending, HealthResult, RefusedReason, Server};
 use ph_wire::body::Body;
 use ph_wire::child::ChildSpec;
+pub(crate) use pool::SEATS_MAX;
 use pool::{Pool, Shared as SharedChild};
 use session::StdioSession;
 use std::collections::{HashMap, VecDeque};
@@ -83,12 +84,15 @@ struct State {
 
 impl StdioServer {
     /// Prepares the server; nothing is started yet.
+    ///
+    /// - `first_slot`: the number of its first shared child.
     pub(crate) fn new(
         shared: Arc<Shared>,
         server: Arc<Server>,
         plan: &ph_plan::Server,
         stdio: &ph_plan::Stdio,
         whole: &ph_plan::Plan,
+        first_slot: u16,
     ) -> Arc<Self> {
         let ladder = Ladder {
             stdin_grace: stdio.stop.stdin_grace,
@@ -100,7 +104,7 @@ impl StdioServer {
             plan: stdio.clone(),
             tuning: ArcSwap::new(Tuning::new(plan, whole, None)),
             state: Mutex::default(),
-            pool: Pool::new(),
+            pool: Pool::new(Arc::clone(&server), first_slot),
             is_off: AtomicBool::new(false),
             renewing: tokio::sync::Mutex::default(),
             spare_wanted: Notify::new(),
@@ -305,6 +309,12 @@ impl StdioServer {
         matches!(*shared, SharedChild::Starting | SharedChild::Asleep)
     }
 
+    /// Whether calls and sessions find children, or wake them.
+    pub(crate) fn is_there(&self) -> bool {
+        let shared = self.pool.summary.borrow();
+        !matches!(*shared, SharedChild::Starting | SharedChild::Down { .. })
+    }
+
     /// An operator wants it to have no children.
     pub(crate) fn is_off(&self) -> bool {
         self.is_off.load(Relaxed)
@@ -329,6 +339,7 @@ impl StdioServer {
     /// No new work. Children end when the calls on them have, after `drain` at the latest.
     pub(crate) fn retire(self: &Arc<Self>, drain: Duration) {
         self.retired.cancel();
+        self.pool.hide();
         let mut state = self.state();
         let sessions = std::mem::take(&mut state.sessions);
         state.spares.clear();

@@ -1,15 +1,17 @@
 //! `servers`: what runs, and how many of it.
 
 use super::request;
+use crate::admission::Caller;
 use crate::endpoint::{Answer, Endpoint, Kind, Methods, Param};
 use crate::params::Params;
 use crate::reply::{self, ApiError};
-use crate::servers::{ServerChange, ServerInfo, ServerRefusal, Servers};
+use crate::servers::{ReplaceTo, ServerChange, ServerInfo, ServerRefusal, Servers};
 use crate::sources::Shared;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use axum::routing::get;
 use http::StatusCode;
+use ph_policy::Role;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -36,7 +38,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint {
             path: "/api/pilothouse/servers/{name}",
             methods: Methods::GetOrPost,
-            summary: "One server; POST scales, restarts, drains or resumes it, and does not wait for that.",
+            summary: "One server; POST scales, restarts, drains, resumes or replaces it, and does not wait for that.",
             params: NAME,
             answer: Answer::exchange::<ServerInfo, ServerChange, ServerInfo>(),
             route: get(one).post(change),
@@ -61,9 +63,27 @@ async fn change(
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let role = request.extensions().get::<Caller>().and_then(|c| c.role);
     let posted: ServerChange = super::keys::body(request).await?;
+    if runs_anything(&posted) && role != Some(Role::Admin) {
+        return Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "a command or an address that the configuration does not name takes the role `admin`",
+        ));
+    }
     known(&shared)?.change(&name, posted)?;
     one(shared, Path(name)).await
+}
+
+/// It has us run or ask what nobody has configured.
+fn runs_anything(change: &ServerChange) -> bool {
+    matches!(
+        change,
+        ServerChange::Replace {
+            to: ReplaceTo::Command(_) | ReplaceTo::Url(_),
+            ..
+        }
+    )
 }
 
 fn known(shared: &Shared) -> Result<&dyn Servers, ApiError> {
@@ -80,6 +100,7 @@ impl From<ServerRefusal> for ApiError {
         let status = match &refusal {
             ServerRefusal::Unknown(_) => StatusCode::NOT_FOUND,
             ServerRefusal::NotPossible(_) => StatusCode::CONFLICT,
+            ServerRefusal::Senseless(_) => StatusCode::BAD_REQUEST,
         };
         Self::new(status, refusal.to_string())
     }

@@ -6,11 +6,12 @@ use super::{HttpServer, probe};
 use crate::control::ReplicaStatus;
 use crate::health::Finding;
 use crate::reply::OwnError;
+use crate::shown::Shown;
 use crate::tuning::Tuning;
 use ph_mcp::error::code;
 use ph_plan::Endpoint;
 use ph_policy::pool::{Breaker, BreakerRules, Standing, Turn, least_loaded};
-use ph_record::{EventKind, HealthResult, Replica as Label};
+use ph_record::{EventKind, HealthResult, Replica as Label, Server};
 use ph_wire::tls::TlsError;
 use ph_wire::upstream::{AnswerBody, Upstream};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
@@ -38,6 +39,9 @@ pub(crate) struct Replica {
 /// All addresses of a server.
 pub(crate) struct Replicas {
     all: Box<[Arc<Replica>]>,
+    /// The number of the first: those of two versions of a server differ.
+    first: u16,
+    shown: Shown,
     turn: AtomicUsize,
     /// One that fails is left out.
     is_guarded: AtomicBool,
@@ -82,12 +86,14 @@ impl Replicas {
         http: &ph_plan::HttpUpstream,
         workers: usize,
         tuning: &Tuning,
+        server: Arc<Server>,
+        first: u16,
     ) -> Result<Self, TlsError> {
         let urls = std::iter::once(&http.url).chain(&http.others);
         let replica = |(slot, url): (usize, &Endpoint)| {
             let address = forward::address(http, url)?;
             Ok(Arc::new(Replica {
-                slot: u16::try_from(slot).unwrap_or(u16::MAX),
+                slot: u16::try_from(slot).map_or(u16::MAX, |slot| first.saturating_add(slot)),
                 address: format!("{}:{}", url.host(), url.port()),
                 upstream: Upstream::new(address, workers),
                 target: Target::new(http, url),
@@ -103,6 +109,8 @@ impl Replicas {
             .collect::<Result<Box<[_]>, _>>()?;
         let this = Self {
             all,
+            first,
+            shown: Shown::new(server),
             turn: AtomicUsize::new(0),
             is_guarded: AtomicBool::new(false),
             turned: Notify::new(),
@@ -149,7 +157,7 @@ impl Replicas {
         let will_do = |replica: &Arc<Replica>| !replica.is_out() && !tried.contains(&replica.slot);
         let at = match (pinned, self.all.len()) {
             (_, 1) => 0,
-            (Some(slot), _) => usize::from(slot),
+            (Some(slot), _) => usize::from(slot.checked_sub(self.first)?),
             (None, _) => {
                 let turn = self.turn.fetch_add(1, Relaxed);
                 let load = |replica: &Arc<Replica>| match will_do(replica) {
@@ -271,13 +279,14 @@ impl HttpServer {
         if !self.replicas.is_guarded.load(Relaxed) {
             return;
         }
-        let live = &self.server.live;
-        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         let all = self.replicas.all.len();
         let out = self.replicas.all.iter().filter(|r| r.is_out()).count();
-        live.replicas_wanted.store(count(all), Relaxed);
-        live.replicas_ready.store(count(all - out), Relaxed);
-        live.replicas_out.store(count(out), Relaxed);
+        self.replicas.shown.set(all, all - out, out);
+    }
+
+    /// The metrics show none of its addresses any more.
+    pub(crate) fn hide(&self) {
+        self.replicas.shown.end();
     }
 
     /// Asks replicas that are left out whether they are well, each when its pause is over.

@@ -5,7 +5,8 @@
 //! a server what is known comes from the lists that clients ask for.
 
 use super::board::{Board, PAGE_BYTES_MAX};
-use crate::relay::{Running, Upstream, Way};
+use crate::relay::Running;
+use crate::upstream::{Upstream, Way};
 use bytes::Bytes;
 use ph_base::ServerName;
 use ph_policy::pins::{Page, Whose};
@@ -39,17 +40,20 @@ pub(crate) fn watches(
         let before = old.servers.get(name).filter(|b| b.way.is(&upstream.way));
         let watch = match before.and_then(|_| old.watches.get(name)) {
             Some(watch) => Arc::clone(watch),
-            None => {
-                let over = upstream.retired.child_token();
-                let asking = watch(Arc::clone(upstream), Arc::clone(board));
-                let until = over.clone();
-                tokio::spawn(async move { until.run_until_cancelled(Box::pin(asking)).await });
-                Arc::new(over.drop_guard())
-            }
+            None => begin(upstream, board),
         };
         watches.insert(name.clone(), watch);
     }
     watches
+}
+
+/// Asks a server until what is returned is dropped, or the server is retired.
+pub(super) fn begin(upstream: &Arc<Upstream>, board: &Arc<Board>) -> Arc<DropGuard> {
+    let over = upstream.retired.child_token();
+    let asking = watch(Arc::clone(upstream), Arc::clone(board));
+    let until = over.clone();
+    tokio::spawn(async move { until.run_until_cancelled(Box::pin(asking)).await });
+    Arc::new(over.drop_guard())
 }
 
 /// Asks for ever.

@@ -12,14 +12,16 @@ mod seat;
 
 use super::link::Link;
 use super::tool_headers::ToolHeaders;
+use crate::shown::Shown;
 use arc_swap::ArcSwap;
 pub(super) use member::{Member, Place};
 use ph_policy::pool::least_loaded;
-use ph_record::Live;
+use ph_record::Server;
 pub(super) use queue::NoRoom;
 use queue::Queue;
 pub(super) use scaling::NoPlace;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -44,6 +46,9 @@ pub(crate) enum Shared {
 /// The children that stateless clients share.
 pub(super) struct Pool {
     seats: Mutex<Seats>,
+    /// The number of its first seat: those of two versions of a server differ.
+    first: u16,
+    shown: Shown,
     /// All of it in one word, for whoever waits.
     pub(super) summary: watch::Sender<Shared>,
     /// Who gets calls.
@@ -101,7 +106,7 @@ enum State {
 }
 
 /// Most seats: those of `replicas.max`, and as many that are being emptied.
-const SEATS_MAX: u16 = 128;
+pub(crate) const SEATS_MAX: u16 = 128;
 
 impl Seat {
     /// It counts as one of those that are wanted.
@@ -111,9 +116,12 @@ impl Seat {
 }
 
 impl Pool {
-    pub(super) fn new() -> Arc<Self> {
+    /// - `first`: the number of its first seat.
+    pub(super) fn new(server: Arc<Server>, first: u16) -> Arc<Self> {
         Arc::new(Self {
             seats: Mutex::default(),
+            first,
+            shown: Shown::new(server),
             summary: watch::Sender::new(Shared::Starting),
             ready: ArcSwap::default(),
             turn: AtomicUsize::new(0),
@@ -129,6 +137,16 @@ impl Pool {
 
     fn seats(&self) -> MutexGuard<'_, Seats> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The numbers that seats can have.
+    fn slots(&self) -> Range<u16> {
+        self.first..self.first.saturating_add(SEATS_MAX)
+    }
+
+    /// The metrics show none of these children any more.
+    pub(super) fn hide(&self) {
+        self.shown.end();
     }
 
     /// Time as the policy counts it.
@@ -172,38 +190,38 @@ impl Pool {
     }
 
     /// Changes the state of a seat, if it is still there.
-    fn put(&self, slot: u16, state: State, live: &Live) {
+    fn put(&self, slot: u16, state: State) {
         let mut seats = self.seats();
         if let Some(seat) = seats.all.get_mut(&slot) {
             seat.state = state;
         }
-        self.refresh(&seats, live);
+        self.refresh(&seats);
         // Calls of before say nothing about what is now.
         self.ended.store(0, Relaxed);
         self.ended_ns.store(0, Relaxed);
     }
 
     /// The seat is free again.
-    fn vacate(&self, slot: u16, live: &Live) {
+    fn vacate(&self, slot: u16) {
         let mut seats = self.seats();
         seats.all.remove(&slot);
-        self.refresh(&seats, live);
+        self.refresh(&seats);
         drop(seats);
         self.look.notify_one();
     }
 
     /// The server speaks the legacy era only: there is nothing to share.
-    fn is_legacy(&self, live: &Live) {
+    fn is_legacy(&self) {
         let mut seats = self.seats();
         seats.is_legacy = true;
         seats.all.values().for_each(|seat| seat.stop.cancel());
-        self.refresh(&seats, live);
+        self.refresh(&seats);
         drop(seats);
         self.look.notify_one();
     }
 
     /// Tells everybody what the seats say now.
-    fn refresh(&self, seats: &Seats, live: &Live) {
+    fn refresh(&self, seats: &Seats) {
         let mut ready = seats.members(|s| matches!(s, State::Ready(_)));
         let healthy = ready.len();
         let out = seats.members(|s| matches!(s, State::Out(_)));
@@ -218,10 +236,8 @@ impl Pool {
                 .resize(seats.room.map(|room| room as usize * ready.len()));
         }
         self.ready.store(Arc::new(ready));
-        let gauge = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        live.replicas_ready.store(gauge(healthy), Relaxed);
-        live.replicas_out.store(gauge(count_out), Relaxed);
-        live.replicas_wanted.store(i64::from(seats.wanted), Relaxed);
+        self.shown
+            .set(usize::from(seats.wanted), healthy, count_out);
         self.summary.send_replace(summary);
     }
 }

@@ -1,6 +1,6 @@
 //! What an operator asks of a server's children.
 
-use super::{SEATS_MAX, State};
+use super::State;
 use crate::control::ReplicaStatus;
 use crate::stdio::StdioServer;
 
@@ -88,7 +88,7 @@ impl StdioServer {
                 if fresh {
                     stop.cancel();
                 }
-                self.pool.refresh(&seats, &self.server.live);
+                self.pool.refresh(&seats);
             }
             self.pool.look.notify_one();
             if !fresh {
@@ -106,7 +106,7 @@ impl StdioServer {
     ) -> bool {
         let free = {
             let seats = self.pool.seats();
-            (0..SEATS_MAX).find(|free| !seats.all.contains_key(free))
+            self.pool.slots().find(|free| !seats.all.contains_key(free))
         };
         let Some(free) = free else { return false };
         self.take_seat(free);
@@ -141,7 +141,7 @@ impl StdioServer {
     }
 
     /// Ends each session that is there now in a moment without calls, and after `replicas.drain` anyway.
-    async fn end_sessions_in_turn(&self) {
+    pub(crate) async fn end_sessions_in_turn(&self) {
         let until = Instant::now() + self.tuning.load().replicas.drain;
         let mut left: Vec<_> = self.state().sessions.values().cloned().collect();
         while !left.is_empty() {

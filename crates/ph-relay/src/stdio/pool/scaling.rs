@@ -1,6 +1,6 @@
 //! How many children there are: looks at the load, and takes or gives up seats.
 
-use super::{Member, NoRoom, Place, Pool, SEATS_MAX, Shared, State};
+use super::{Member, NoRoom, Place, Pool, Shared, State};
 use crate::stdio::StdioServer;
 use ph_plan::Isolation;
 use ph_policy::pool::{Load, ScaleRules, Scaler};
@@ -86,11 +86,11 @@ impl StdioServer {
     /// Keeps as many shared children as are wanted, if the server can have any.
     pub(in crate::stdio) async fn tend_pool(self: &Arc<Self>) {
         if self.plan.isolation == Isolation::Session {
-            return self.pool.is_legacy(&self.server.live);
+            return self.pool.is_legacy();
         }
         // What it speaks shows in the first.
         self.pool.seats().wanted = 1;
-        self.take_seat(0);
+        self.take_seat(self.pool.first);
         let mut watched = self.pool.summary.subscribe();
         let known = watched.wait_for(|s| matches!(s, Shared::Up(_) | Shared::No));
         if !matches!(known.await.as_deref(), Ok(Shared::Up(_))) {
@@ -155,7 +155,10 @@ impl StdioServer {
             let wanted = usize::from(wanted) + usize::from(seats.surplus);
             let mut fresh = Vec::new();
             if counted < wanted {
-                let free = (0..SEATS_MAX).filter(|slot| !seats.all.contains_key(slot));
+                let free = self
+                    .pool
+                    .slots()
+                    .filter(|slot| !seats.all.contains_key(slot));
                 fresh.extend(free.take(wanted - counted));
             } else {
                 seats.give_up(counted - wanted);
@@ -164,7 +167,7 @@ impl StdioServer {
                 seats.all.values().for_each(|seat| seat.stop.cancel());
             }
             if is_other || counted > wanted {
-                self.pool.refresh(&seats, &self.server.live);
+                self.pool.refresh(&seats);
             }
             (fresh, changed)
         };

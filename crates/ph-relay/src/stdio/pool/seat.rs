@@ -55,12 +55,12 @@ impl StdioServer {
                 restarts: 0,
             };
             seats.all.insert(slot, seat);
-            self.pool.refresh(&seats, &self.server.live);
+            self.pool.refresh(&seats);
         }
         let this = Arc::clone(self);
         self.tasks.spawn(async move {
             this.tend_seat(slot, &stop).await;
-            this.pool.vacate(slot, &this.server.live);
+            this.pool.vacate(slot);
         });
     }
 
@@ -74,7 +74,7 @@ impl StdioServer {
                     // Its first request was one of ours and did not count: a session can have it.
                     link.become_spare();
                     self.state().spares.push_back(link);
-                    return self.pool.is_legacy(&self.server.live);
+                    return self.pool.is_legacy();
                 }
                 Started::Not(why) => (why, false),
                 Started::Modern(link) => match self.serve(slot, link, stop).await {
@@ -147,7 +147,7 @@ impl StdioServer {
         let retry_at = now + wait;
         self.pool.count_restart(slot);
         let down = State::Down { why, retry_at };
-        self.pool.put(slot, down, &self.server.live);
+        self.pool.put(slot, down);
         let replica = Replica::Slot(slot);
         self.shared.event(Some(&self.server), replica, kind);
         wait
@@ -197,7 +197,7 @@ impl StdioServer {
         } else {
             State::Out(Arc::clone(member))
         };
-        self.pool.put(member.slot, state, &self.server.live);
+        self.pool.put(member.slot, state);
         self.pool.look.notify_one();
     }
 
@@ -263,7 +263,7 @@ impl StdioServer {
     async fn let_go(&self, member: &Arc<Member>) {
         member.close();
         let draining = State::Draining(Arc::clone(member));
-        self.pool.put(member.slot, draining, &self.server.live);
+        self.pool.put(member.slot, draining);
         let drain = self.tuning.load().replicas.drain;
         let over = async {
             tokio::select! {
