@@ -7,7 +7,7 @@ use crate::logs::LogsArgs;
 use crate::policy::PolicyArgs;
 use crate::query::QueryArgs;
 use crate::rules::RulesArgs;
-use crate::servers::{DrainArgs, RestartArgs, ScaleArgs, ServersArgs};
+use crate::servers::{DrainArgs, ReplaceArgs, RestartArgs, ScaleArgs, ServersArgs};
 use crate::silence::SilenceArgs;
 use crate::slo::SloArgs;
 use crate::store::StoreArgs;
@@ -73,6 +73,9 @@ pub(crate) enum Command {
     Restart(RestartArgs),
     /// Give a server no new calls, or give it them again.
     Drain(DrainArgs),
+    /// Let another version of a server take its place, step by step, or back.
+    #[command(after_help = crate::servers::REPLACE_EXAMPLES)]
+    Replace(Box<ReplaceArgs>),
     /// Check rule files of Prometheus and run their unit tests.
     #[command(after_help = crate::rules::EXAMPLES)]
     Rules(RulesArgs),

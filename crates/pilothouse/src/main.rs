@@ -69,6 +69,7 @@ fn main() -> ExitCode {
         Command::Scale(args) => servers::scale(&args, &printer),
         Command::Restart(args) => servers::restart(&args, &printer),
         Command::Drain(args) => servers::drain(&args, &printer),
+        Command::Replace(args) => servers::replace(&args, &printer),
         Command::Rules(args) => rules::rules(&args, &printer),
         Command::Slo(args) => slo::slo(&args, &printer),
         Command::Policy(args) => policy::policy(&args, &printer),

@@ -1,6 +1,8 @@
-//! `pilothouse servers`, `scale`, `restart`, `drain`: what runs, and how many of it.
+//! `pilothouse servers`, `scale`, `restart`, `drain`, `replace`: what runs, and how many of it.
 //!
 //! Each also prints the `kubectl` line that does the same to a Deployment of the server's name.
+
+mod replace;
 
 use crate::ask::{Api, Params, WhereArgs};
 use crate::exit;
@@ -9,6 +11,7 @@ use crate::terminal::clean;
 use anyhow::{Result, bail};
 use clap::Args;
 use http::Method;
+pub(crate) use replace::{EXAMPLES as REPLACE_EXAMPLES, ReplaceArgs, replace};
 use serde_json::{Value as Json, json};
 
 #[derive(Args)]
@@ -85,6 +88,15 @@ pub(crate) fn servers(args: &ServersArgs, printer: &Printer) -> Result<u8> {
             if let Some(why) = replica["why"].as_str() {
                 notes.push(format!("{name} {}: {}", replica["slot"], clean(why)));
             }
+        }
+    }
+    for server in answer["servers"].as_array().into_iter().flatten() {
+        let name = clean(server["name"].as_str().unwrap_or_default());
+        notes.extend(replace::note(&name, &server["replacement"]));
+        if server["replaced"] == true {
+            notes.push(format!(
+                "{name}: what runs is not what is configured; `pilothouse replace {name} --undo` goes back"
+            ));
         }
     }
     printer.data(&table(&rows))?;
