@@ -135,7 +135,7 @@ mod tests {
     fn server(text: &str) -> Upstream {
         let text = format!("servers:\n  s: {text}\n");
         let loaded = crate::load("t.yaml", &text, &NoSecrets);
-        let plan = loaded.plan.unwrap();
+        let (plan, _) = loaded.unwrap();
         plan.servers.into_values().next().unwrap().upstream
     }
 

@@ -145,6 +145,14 @@ impl Pins {
         Ok(wanted)
     }
 
+    /// Looks at the tools of a version before it gets calls, where they are pinned and it can be asked.
+    pub(crate) async fn look_at(&self, upstream: &crate::upstream::Upstream) {
+        let board = self.boards().get(&upstream.server.name).cloned();
+        if let Some(board) = board {
+            ask::ask(upstream, &board).await;
+        }
+    }
+
     /// Another version runs in a server's place: its tools are those of the server from now on. Returns who asks
     /// for them, until dropped.
     pub(crate) fn is_now(
@@ -206,7 +214,7 @@ impl Pins {
 }
 
 /// What a server runs, in words.
-pub(crate) fn artefact(upstream: &Upstream) -> String {
+fn artefact(upstream: &Upstream) -> String {
     let text = match upstream {
         Upstream::Stdio(stdio) => {
             let args = stdio.args.iter().map(|arg| arg.as_str());

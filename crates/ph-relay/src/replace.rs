@@ -12,7 +12,7 @@ use ph_base::ServerName;
 use ph_plan::{AdminAuth, Plan, Version};
 use ph_policy::replace::{Phase, Replacement, Steps, goes_to_new};
 use ph_record::{EventKind, Replica};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -21,6 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Time between two looks at a replacement.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Longest text for what a version runs.
+const SHOWN_CHARS_MAX: usize = 256;
 
 /// What is to take a server's place.
 pub(crate) struct Next {
@@ -32,6 +35,8 @@ pub(crate) struct Next {
     weight: AtomicU8,
     /// What has begun since.
     turn: AtomicU64,
+    /// What its tools are has been looked at.
+    is_known: AtomicBool,
     /// Somebody has said something.
     told: Notify,
     undone: CancellationToken,
@@ -61,7 +66,12 @@ impl Next {
     /// Whether the next one that begins goes here.
     pub(crate) fn takes_one(&self) -> bool {
         let turn = self.turn.fetch_add(1, Relaxed);
-        goes_to_new(turn, self.weight.load(Relaxed)) && self.upstream.is_well()
+        goes_to_new(turn, self.weight.load(Relaxed)) && self.is_well()
+    }
+
+    /// Whether it can be given calls.
+    fn is_well(&self) -> bool {
+        self.is_known.load(Relaxed) && self.upstream.is_well()
     }
 
     pub(crate) fn status(&self) -> ReplacementStatus {
@@ -79,7 +89,7 @@ impl Next {
             step,
             steps: steps.percents().to_vec(),
             every: state.every(),
-            up: self.upstream.is_well(),
+            up: self.is_well(),
         }
     }
 
@@ -104,7 +114,7 @@ impl Next {
     /// Looks until the new version has everything (`true`), or it is undone.
     async fn has_everything(&self, shared: &Shared) -> bool {
         while !self.undone.is_cancelled() {
-            let is_well = self.upstream.is_well();
+            let is_well = self.is_well();
             let (before, after, phase) = self.change(|state| {
                 let before = (state.weight(), state.phase());
                 state.look(self.began.elapsed(), is_well);
@@ -220,7 +230,7 @@ impl Relay {
         if upstream == old.plan.upstream {
             return Err(ControlError::SameVersion(name.to_string()));
         }
-        let artefact = crate::pins::artefact(&upstream);
+        let text = text_of(&upstream);
         let plan = ph_plan::Server {
             upstream,
             ..old.plan.clone()
@@ -232,10 +242,11 @@ impl Relay {
         made.start(&self.shared);
         let next = Arc::new(Next {
             upstream: made,
-            shown: self.shared.parts.sink.redact(&artefact).into(),
+            shown: self.shared.parts.sink.redact(&text).into(),
             weight: AtomicU8::new(state.weight()),
             state: Mutex::new(state),
             turn: AtomicU64::new(0),
+            is_known: AtomicBool::new(false),
             told: Notify::new(),
             undone: CancellationToken::new(),
             began: Instant::now(),
@@ -254,6 +265,8 @@ impl Relay {
     /// Carries a replacement to its end, whichever that is.
     async fn carry(&self, next: &Arc<Next>) {
         let name = &next.upstream.server.name;
+        let looked = self.look_at_tools(next);
+        next.undone.run_until_cancelled(looked).await;
         if next.has_everything(&self.shared).await {
             let Some(old) = self.beside(name, next) else {
                 return;
@@ -272,6 +285,15 @@ impl Relay {
             self.put(name, old.with_next(None));
             next.upstream.retire(old.tuning().replicas.drain);
         }
+    }
+
+    /// Whoever calls a tool of the new version is to get what was accepted, from the first call on.
+    async fn look_at_tools(&self, next: &Next) {
+        while !next.upstream.is_well() {
+            tokio::time::sleep(LOOK_EVERY / 5).await;
+        }
+        self.pins().look_at(&next.upstream).await;
+        next.is_known.store(true, Relaxed);
     }
 
     /// Puts a new version in the place of the old one. `false` when it was undone meanwhile.
@@ -306,4 +328,17 @@ impl Relay {
         self.running
             .store(Arc::new(running.with(name, upstream, asks)));
     }
+}
+
+/// What runs, as it may be shown: references as they are written, an address without its path.
+fn text_of(upstream: &ph_plan::Upstream) -> String {
+    let text = match upstream {
+        ph_plan::Upstream::Stdio(stdio) => {
+            let args = stdio.args.iter().map(ph_plan::Text::written);
+            let words = std::iter::once(stdio.command.written()).chain(args);
+            words.collect::<Vec<_>>().join(" ")
+        }
+        ph_plan::Upstream::Http(http) => format!("{}:{}", http.url.host(), http.url.port()),
+    };
+    text.chars().take(SHOWN_CHARS_MAX).collect()
 }

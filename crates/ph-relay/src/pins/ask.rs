@@ -74,7 +74,7 @@ async fn watch(upstream: Arc<Upstream>, board: Arc<Board>) {
 }
 
 /// Whether the server has said what its tools are.
-async fn ask(upstream: &Upstream, board: &Board) -> bool {
+pub(super) async fn ask(upstream: &Upstream, board: &Board) -> bool {
     let mut cursor: Option<Box<str>> = None;
     for _ in 0..PAGES_MAX {
         let Some(answer) = upstream.way.tools(cursor.as_deref()).await else {

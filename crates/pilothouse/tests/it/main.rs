@@ -22,6 +22,7 @@ mod one_record;
 mod pins;
 mod reading;
 mod reload;
+mod replace;
 mod replicas;
 mod resources;
 mod rule_files;
