@@ -103,7 +103,7 @@ pub(super) fn note(name: &str, replacement: &Json) -> Option<String> {
     let well = if is_up {
         ""
     } else {
-        "; it does not answer, so everything goes to the old one"
+        "; until it answers, everything goes to the old one"
     };
     Some(format!(
         "{name}: {weight} % of new calls and sessions go to `{to}`: {how}{well}"
