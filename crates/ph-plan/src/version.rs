@@ -86,8 +86,7 @@ fn package(stdio: &Stdio, name: &str, version: &str) -> Result<Stdio, VersionErr
     let mut made = stdio.clone();
     let mut is_found = false;
     for arg in &mut made.args {
-        // An empty name would be in every argument.
-        let Some(rest) = arg.as_str().strip_prefix(name).filter(|_| !name.is_empty()) else {
+        let Some(rest) = arg.as_str().strip_prefix(name).filter(|_| is_package(name)) else {
             continue;
         };
         let joint = match rest {
@@ -103,6 +102,13 @@ fn package(stdio: &Stdio, name: &str, version: &str) -> Result<Stdio, VersionErr
     } else {
         Err(VersionError::NoPackage(name.to_owned()))
     }
+}
+
+/// Whether it can be a package's name: options and paths are none.
+fn is_package(name: &str) -> bool {
+    let plain = name.strip_prefix('@').unwrap_or(name);
+    let is_sign = |c: char| c.is_ascii_alphanumeric() || ".-_/".contains(c);
+    plain.starts_with(|c: char| c.is_ascii_alphanumeric()) && plain.chars().all(is_sign)
 }
 
 fn address(url: &str, now: &Upstream) -> Result<HttpUpstream, VersionError> {
@@ -177,7 +183,11 @@ mod tests {
         }
         let refused = package("c", "1").of(&now);
         assert_eq!(refused, Err(VersionError::NoPackage("c".into())));
-        assert!(package("", "1").of(&now).is_err());
+        let other = server("{command: x, args: [--dir, /srv/data]}");
+        for name in ["", "--dir", "/srv/data", "/srv"] {
+            let refused = package(name, "1").of(&other);
+            assert_eq!(refused, Err(VersionError::NoPackage(name.into())));
+        }
     }
 
     #[test]

@@ -94,7 +94,9 @@ pub enum ControlError {
     #[error("server `{0}` is being replaced already: wait until that is over, or undo it")]
     Replacing(String),
     /// It is not being replaced, or not so that this could be done.
-    #[error("server `{0}` is at no point of a replacement at which this could be done")]
+    #[error(
+        "server `{0}`: there is no replacement now with which this could be done; `pilothouse servers` shows what goes on"
+    )]
     NotReplaced(String),
     /// There is nothing to replace.
     #[error("server `{0}` runs this already")]

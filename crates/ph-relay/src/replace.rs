@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 /// Time between two looks at a replacement.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
+/// Time for requests that were on their way to a version when it was decided that it gets no more.
+const LAST_ONES: Duration = Duration::from_secs(1);
 /// Longest text for what a version runs.
 const SHOWN_CHARS_MAX: usize = 256;
 
@@ -271,13 +273,13 @@ impl Relay {
             let Some(old) = self.beside(name, next) else {
                 return;
             };
-            let ended = old.sessions_ended();
+            let ended = ended(&old);
             if next.undone.run_until_cancelled(ended).await.is_some() && self.settle(name, next) {
                 let text = format!("{} has taken its place", next.shown);
                 return next.note(&self.shared, false, text);
             }
         }
-        next.upstream.sessions_ended().await;
+        ended(&next.upstream).await;
         let text = format!("{} is not to take its place any more", next.shown);
         next.note(&self.shared, true, text);
         let _one = self.changing();
@@ -328,6 +330,12 @@ impl Relay {
         self.running
             .store(Arc::new(running.with(name, upstream, asks)));
     }
+}
+
+/// Returns when a version that gets nothing new has no sessions any more.
+async fn ended(version: &Upstream) {
+    tokio::time::sleep(LAST_ONES).await;
+    version.sessions_ended().await;
 }
 
 /// What runs, as it may be shown: references as they are written, an address without its path.

@@ -7,6 +7,7 @@ use ph_sim::{Eras, FakeHttpUpstream, fake_stdio_server};
 use serde_json::{Value, json};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// A server that says which version of `demo` it is: its command names the package.
 fn server(version: &str, flags: &str) -> String {
@@ -79,6 +80,28 @@ fn until_over(gateway: &Gateway) {
     });
 }
 
+/// Waits until the replacement is over, while there are calls all the time: each is answered.
+fn until_over_under_load(gateway: &Gateway, client: &Client) {
+    struct Over<'a>(&'a AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Relaxed);
+        }
+    }
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !over.load(Relaxed) {
+                    version(client);
+                }
+            });
+        }
+        let _over = Over(&over);
+        until_over(gateway);
+    });
+}
+
 fn pids(gateway: &Gateway, from: u64) -> Vec<u32> {
     let status = status(gateway);
     let replicas = status["replicas"].as_array().unwrap().iter();
@@ -147,7 +170,7 @@ fn a_new_version_takes_the_place_and_the_configuration_that_names_it_leaves_it_a
     let client = Client::modern(gateway.address, "s");
     let old = pids(&gateway, 0);
     done(&gateway, &["--to", "demo@2.0.0"]);
-    until_over(&gateway);
+    until_over_under_load(&gateway, &client);
     assert!((0..4).all(|_| version(&client) == "2.0.0"));
     until("the old child has gone", || {
         (!is_alive(old[0])).then_some(())
@@ -170,7 +193,7 @@ fn a_new_version_takes_the_place_and_the_configuration_that_names_it_leaves_it_a
     until_over(&gateway);
     assert_eq!(version(&client), "3.0.0");
     done(&gateway, &["--undo"]);
-    until_over(&gateway);
+    until_over_under_load(&gateway, &client);
     assert_eq!(version(&client), "2.0.0");
     done(&gateway, &["--to", "demo@3.0.0", "--step", "1,100"]);
     // Whatever goes on, the configuration wins.
