@@ -145,6 +145,8 @@ mod tests {
             ("FILE://LocalHost//b", "file:///b"),
             ("file:////b", "file:///b"),
             ("file:///../../b", "file:///b"),
+            ("file://..\\", "file://../"),
+            ("file://../a/..", "file://../"),
             ("file:///a/./b/", "file:///a/b/"),
             ("file:///a/b/..", "file:///a/"),
             ("file:///*", "file:///*"),
@@ -168,7 +170,9 @@ mod tests {
             let once = normal(&text).into_owned();
             prop_assert!(text.matches('%').count() > 3 || normal(&once) == once, "{} {}", once, normal(&once));
             let escapes = once.contains('%');
-            prop_assert!(escapes || !once.split('/').any(|part| part == ".."), "{}", once);
+            // What stands before the first slash is a host, whatever it is called.
+            let path = once.splitn(4, '/').nth(3).unwrap_or("");
+            prop_assert!(escapes || !path.split('/').any(|part| part == ".."), "{}", once);
         }
 
         #[test]
