@@ -238,12 +238,13 @@ mod tests {
         assert_eq!(first.load("a"), Ok(Some("99".to_owned())));
         first.save_now("b", "now".to_owned()).unwrap();
         assert_eq!(first.load("b"), Ok(Some("now".to_owned())));
-        let inner = Arc::downgrade(&first.0);
+        let inner = Arc::clone(&first.0);
         drop(first);
-        // The thread holds the file until it has seen that it is over.
-        while inner.strong_count() > 0 {
+        // The thread holds the file until it has seen that it is over; then it is ours to close.
+        while Arc::strong_count(&inner) > 1 {
             std::thread::yield_now();
         }
+        drop(inner);
         let second = file(path);
         assert_eq!(second.load("a"), Ok(Some("99".to_owned())));
         assert_eq!(second.load("b"), Ok(Some("now".to_owned())));
