@@ -18,6 +18,9 @@ const PURE: &[&str] = &[
     "ph-plan",
     "ph-policy",
     "ph-rules",
+    "ph-inventory",
+    "ph-vuln",
+    "ph-exposure",
     "ph-artifacts",
 ];
 

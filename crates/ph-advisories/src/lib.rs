@@ -1,0 +1,1 @@
+//! The local mirror of advisories: fetched, imported, indexed by package, read.

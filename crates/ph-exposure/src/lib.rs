@@ -1,0 +1,1 @@
+//! Where a server's own source imports and uses a package, and which tool leads there.

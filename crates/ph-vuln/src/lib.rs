@@ -1,0 +1,10 @@
+//! Inventory × advisories → findings and their lifecycle.
+//!
+//! Nothing here reads a file, asks a clock or waits: advisories and components come in as values, the time as an
+//! argument.
+
+pub mod finding;
+pub mod severity;
+
+pub use finding::{Finding, FindingKey};
+pub use severity::Severity;
