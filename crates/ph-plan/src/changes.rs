@@ -57,6 +57,9 @@ pub enum Change {
     NotifyChanged,
     /// Service level objectives.
     SlosChanged,
+    /// Where advisories come from, how often servers are scanned, where their source is, and deadlines: from the
+    /// next update, scan and start.
+    VulnChanged,
     /// Log files of a server's tools.
     LogFilesChanged(ServerName),
     /// How long stopping may take.
@@ -97,6 +100,13 @@ impl Plan {
                 .collect();
             (plan.pins.clone(), of_servers)
         };
+        let vuln = |plan: &Self| {
+            let servers = plan.servers.iter();
+            let sources: Vec<_> = servers
+                .filter_map(|(n, s)| Some((n.clone(), s.source.clone()?)))
+                .collect();
+            (plan.vuln.clone(), sources)
+        };
         let whole = [
             (old.listen != new.listen, Change::ListenChanged),
             (access(old) != access(new), Change::AccessChanged),
@@ -124,6 +134,7 @@ impl Plan {
             (old.rules != new.rules, Change::RulesChanged),
             (old.notify != new.notify, Change::NotifyChanged),
             (old.slos != new.slos, Change::SlosChanged),
+            (vuln(old) != vuln(new), Change::VulnChanged),
             (old.stop != new.stop, Change::StopChanged),
             (old.data_dir != new.data_dir, Change::DataDirNeedsRestart),
         ];

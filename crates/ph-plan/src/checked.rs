@@ -116,6 +116,33 @@ checked!(
     "a scope: visible ASCII without quotes and backslashes"
 );
 
+checked!(
+    /// An ecosystem of packages by its OSV name, without release: a folder of the mirror.
+    EcosystemName,
+    parse_ecosystem,
+    "an ecosystem's OSV name without release, such as `npm`, `PyPI`, `crates.io` or `Debian`"
+);
+
+impl EcosystemName {
+    /// What most servers are made of.
+    pub(crate) fn usual() -> Vec<Self> {
+        ["npm", "PyPI"]
+            .into_iter()
+            .filter_map(Self::parse)
+            .collect()
+    }
+}
+
+/// It becomes a file's name and a part of an address, so it begins with a letter and has no `/` nor `:`.
+fn parse_ecosystem(text: &str) -> Option<String> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '.' | '-' | '_');
+    let fits = (1..=64).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !text.ends_with(' ')
+        && text.chars().all(is_part);
+    fits.then(|| text.to_owned())
+}
+
 fn parse_scope(text: &str) -> Option<String> {
     let is_scope = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
     ((1..=128).contains(&text.len()) && text.bytes().all(is_scope)).then(|| text.to_owned())

@@ -30,6 +30,7 @@ mod slos;
 mod text;
 mod units;
 mod version;
+mod vuln;
 
 mod changes;
 mod reference;
@@ -53,7 +54,9 @@ pub use access::{Access, AccessDefault, AccessRule, AccessScope, ForbidWith};
 pub use anomalies::{Anomalies, AnomalyName, Arguments, Block};
 pub use auth::{Anonymous, Auth, AuthChecks, Issuer, IssuerName, JwtAlgorithm};
 pub use changes::Change;
-pub use checked::{EnvName, FilePath, GroupLabel, HeaderKey, HostName, KeyPart, Origin, ScopeName};
+pub use checked::{
+    EcosystemName, EnvName, FilePath, GroupLabel, HeaderKey, HostName, KeyPart, Origin, ScopeName,
+};
 pub use choices::{
     AdminAuth, ClientIdFrom, Exposure, ForwardedBy, Fsync, Isolation, LimitKey, LogLevel,
     OnFailure, OtlpProtocol, RecordKind, RefuseWith, WhenFull,
@@ -84,3 +87,4 @@ pub use slos::{Glob, Objective, Slo, SloName, ToolErrors, Window};
 pub use text::{Endpoint, Secret, SecretUrl, Text};
 pub use units::{ByteSize, show_duration};
 pub use version::{Version, VersionError};
+pub use vuln::{Deadlines, Every, FileOrUrl, Vuln};

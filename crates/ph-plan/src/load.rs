@@ -20,6 +20,7 @@ use crate::text::{Endpoint, Text};
 use crate::tree::{Step, Tree};
 use crate::units::show_duration;
 use crate::value::Value;
+use crate::vuln::check_vuln;
 use crate::{json, lint, listeners, notify, slos, yaml};
 
 /// A plan with its warnings, or everything that is wrong; in the order of the text.
@@ -213,6 +214,7 @@ fn check(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
     check_auth(plan, root, reader);
     check_redis(plan.redis.as_ref(), root, reader);
     check_access(plan, root, reader);
+    check_vuln(plan, root, reader);
     let servers = root.entry("mcpServers").or(root.entry("servers"));
     match servers {
         None if reader.dialect() == Dialect::Pilothouse => {

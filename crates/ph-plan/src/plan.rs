@@ -26,6 +26,7 @@ use crate::server::Server;
 use crate::slos::{Slo, SloName};
 use crate::text::{Endpoint, Secret, Text};
 use crate::units::ByteSize;
+use crate::vuln::Vuln;
 
 section! {
     /// The whole configuration of one Pilothouse process.
@@ -89,6 +90,8 @@ section! {
         /// (99 % of calls without a server error) and `throughput` (100 calls/s while demanded).
         /// `slos: {}` means none.
         slos: Option<BTreeMap<SloName, Slo>> = None;
+        /// Vulnerabilities of what servers are made of.
+        vuln: Vuln = Vuln::default();
         /// Export of spans by OTLP, as calls end.
         otlp: Otlp = Otlp::default();
         /// How long each step of stopping may take.

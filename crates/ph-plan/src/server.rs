@@ -31,6 +31,8 @@ pub struct Server {
     pub log_files: Vec<FilePath>,
     /// What is done when its tools are no longer what they were; `pins.mode` if absent.
     pub pins: Option<PinMode>,
+    /// Where its source or lockfile is, if the command does not show it.
+    pub source: Option<FilePath>,
 }
 
 /// How a server is reached.

@@ -66,6 +66,9 @@ section! {
         log_files: Vec<FilePath> = Vec::new();
         /// What is done when its tools are no longer what they were; `pins.mode` if absent.
         pins: Option<PinMode> = None;
+        /// Folder, lockfile, SBOM or image archive that says what it is made of, for `pilothouse vuln`, where
+        /// `command` and `args` do not show it.
+        source: Option<FilePath> = None;
         /// What happens when a child ends unasked.
         restart: Restart = Restart::default();
         /// How a child is ended: end of input, then SIGTERM, then SIGKILL.
@@ -171,6 +174,7 @@ impl ServerText {
             eject: self.eject,
             log_files: self.log_files,
             pins: self.pins,
+            source: self.source,
         })
     }
 
@@ -245,6 +249,7 @@ impl From<&Server> for ServerText {
             eject,
             log_files,
             pins,
+            source,
         } = server.clone();
         let common = Self {
             timeouts,
@@ -254,6 +259,7 @@ impl From<&Server> for ServerText {
             eject,
             log_files,
             pins,
+            source,
             ..Self::default()
         };
         match upstream {

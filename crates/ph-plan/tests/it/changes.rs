@@ -146,6 +146,11 @@ fn the_process() {
         &["NotifyChanged"],
     );
     check(&with("slos: {}"), &["SlosChanged"]);
+    check(&with("vuln: {scan_every: off}"), &["VulnChanged"]);
+    check(
+        &BASE.replace("command: x", "command: x, source: /srv/a"),
+        &["VulnChanged"],
+    );
     check(&with("stop: {drain: 1s}"), &["StopChanged"]);
     check(&with("data_dir: /srv"), &["DataDirNeedsRestart"]);
 }
@@ -169,5 +174,5 @@ fn the_way_of_writing_is_no_change() {
 /// Published hashes are compared across machines and builds.
 #[test]
 fn the_hash_is_stable() {
-    assert_eq!(plan(BASE).hash(), "d9a1adcf1b2c984e");
+    assert_eq!(plan(BASE).hash(), "68c7af6629464a2f");
 }

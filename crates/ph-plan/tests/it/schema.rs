@@ -103,6 +103,13 @@ fn reader_and_schema_agree_on_values() {
             true,
         ),
         (top("log", json!({"redact_keys": [""]})), false),
+        (top("vuln", json!({"update_every": "off"})), true),
+        (top("vuln", json!({"update_every": "6h"})), true),
+        (top("vuln", json!({"update_every": "never"})), false),
+        (top("vuln", json!({"update_every": 6})), false),
+        (top("vuln", json!({"kev": "kev.json"})), true),
+        (top("vuln", json!({"kev": "https://a/kev.json"})), true),
+        (top("vuln", json!({"kev": "ftp://a/kev.json"})), false),
     ] {
         let read = load("plan.json", &instance.to_string(), &World);
         assert_eq!(read.is_ok(), good, "the reader on {instance}: {read:?}");
