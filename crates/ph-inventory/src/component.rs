@@ -11,8 +11,10 @@ pub struct Component {
     pub name: String,
     /// The source package that advisories name instead (Debian's `Source`, Alpine's `origin`).
     pub source_name: Option<String>,
-    /// Its version as written; none where the file gives none.
+    /// Its version as written (Go: without the `v`); none where the file gives none.
     pub version: Option<String>,
+    /// The version of the source package, where it is another one (`Source: bash (5.2-1)`).
+    pub source_version: Option<String>,
     /// Where in the file or tree: an npm lockfile's key (`node_modules/a/node_modules/b`), a yarn heading, a file of
     /// an image; empty where the file has one entry per package.
     pub path: String,
@@ -20,12 +22,37 @@ pub struct Component {
     pub file: String,
     /// Only needed to build or test, by what the lockfile says.
     pub is_dev: bool,
+    /// Named by the server itself, not only by another package; false where the file does not say.
+    pub is_direct: bool,
     /// The components of the same file that need it, by their index in [`crate::Inventory::components`]; empty where
     /// the file does not say, or for what the server itself names.
     pub needed_by: Vec<usize>,
 }
 
 impl Component {
+    /// A component of which only the name is known, to be filled in.
+    #[must_use]
+    pub fn new(ecosystem: Ecosystem, name: impl Into<String>) -> Self {
+        Self {
+            ecosystem,
+            name: name.into(),
+            source_name: None,
+            version: None,
+            source_version: None,
+            path: String::new(),
+            file: String::new(),
+            is_dev: false,
+            is_direct: false,
+            needed_by: Vec::new(),
+        }
+    }
+
+    /// The version that advisories are about: the source package's where there is one.
+    #[must_use]
+    pub fn advisory_version(&self) -> Option<&str> {
+        self.source_version.as_deref().or(self.version.as_deref())
+    }
+
     /// The name that advisories use, in the form in which names are compared.
     #[must_use]
     pub fn advisory_name(&self) -> String {

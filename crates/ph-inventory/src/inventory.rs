@@ -21,3 +21,47 @@ pub struct Unchecked {
     /// Why, in words for the operator.
     pub why: String,
 }
+
+impl Inventory {
+    /// All parts as one, in their order.
+    #[must_use]
+    pub fn join(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut whole = Self::default();
+        for mut part in parts {
+            let offset = whole.components.len();
+            for component in &mut part.components {
+                for index in &mut component.needed_by {
+                    *index += offset;
+                }
+            }
+            whole.components.append(&mut part.components);
+            whole.unchecked.append(&mut part.unchecked);
+            whole.files.append(&mut part.files);
+        }
+        whole
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Ecosystem;
+
+    #[test]
+    fn joined_parts_keep_who_needs_whom() {
+        let part = |file: &str| Inventory {
+            components: vec![
+                Component::new(Ecosystem::Npm, "a"),
+                Component {
+                    needed_by: vec![0],
+                    ..Component::new(Ecosystem::Npm, "b")
+                },
+            ],
+            files: vec![file.to_owned()],
+            ..Inventory::default()
+        };
+        let whole = Inventory::join([part("x"), part("y")]);
+        assert_eq!(whole.components[3].needed_by, [2]);
+        assert_eq!(whole.files, ["x", "y"]);
+    }
+}

@@ -2,10 +2,21 @@
 //!
 //! Every reader is a function of bytes; walking trees and opening archives on disk is done by others.
 
+mod cargo;
 pub mod component;
+mod draft;
 pub mod ecosystem;
 pub mod inventory;
+pub mod limits;
+mod npm;
+mod packages;
+mod python;
+pub mod read;
+pub mod read_error;
+mod source;
+mod text;
 
 pub use component::Component;
 pub use ecosystem::Ecosystem;
 pub use inventory::{Inventory, Unchecked};
+pub use read_error::{Place, ReadError};

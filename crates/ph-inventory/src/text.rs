@@ -1,0 +1,7 @@
+//! JSON, YAML and TOML as one kind of tree, each value with its place, all within the same bounds.
+
+pub(crate) mod json;
+pub(crate) mod node;
+pub(crate) mod toml;
+
+pub(crate) use node::Node;

@@ -1,0 +1,3 @@
+//! The readers against whole files.
+
+mod cases;
