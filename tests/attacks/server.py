@@ -3,7 +3,8 @@
 
     server.py stdio TAPE        over standard streams, with sessions
     server.py modern TAPE       over standard streams, without sessions (2026-07-28)
-    server.py http TAPE PORT    over HTTP; every request's head and body go to the tape
+    server.py http TAPE PORT    over HTTP; every request's head and body go to the tape. `GET /jwks` is the file
+                                `TAPE.jwks`, for worlds with an authorization server
 """
 
 import json
@@ -81,9 +82,14 @@ def http(tape, port: int) -> None:
             self.wfile.write(data)
 
         def do_GET(self) -> None:
-            self.send_response(405)
-            self.send_header("content-length", "0")
+            keys = Path(sys.argv[2] + ".jwks")
+            known = self.path == "/jwks" and keys.exists()
+            data = keys.read_bytes() if known else b""
+            self.send_response(200 if known else 405)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(data)))
             self.end_headers()
+            self.wfile.write(data)
 
         def log_message(self, *_) -> None:
             pass
