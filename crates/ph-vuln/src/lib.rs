@@ -4,7 +4,9 @@
 //! argument.
 
 pub mod finding;
+pub mod report;
 pub mod severity;
 
 pub use finding::{Finding, FindingKey};
+pub use report::{Report, Row};
 pub use severity::Severity;
