@@ -1,6 +1,6 @@
 //! All components of one subject, and what could not be looked at.
 
-use crate::Component;
+use crate::{Component, go};
 
 /// What was found in one server, folder, SBOM or image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,9 +23,23 @@ pub struct Unchecked {
 }
 
 impl Inventory {
-    /// All parts as one, in their order.
+    /// A file that was seen and that nobody here can read.
+    pub(crate) fn only_unchecked(file: &str, why: impl Into<String>) -> Self {
+        Self {
+            unchecked: vec![Unchecked {
+                what: file.to_owned(),
+                why: why.into(),
+            }],
+            files: vec![file.to_owned()],
+            ..Self::default()
+        }
+    }
+
+    /// All parts as one, in their order. What a `go.sum` says counts only where the `go.mod` beside it leaves it out.
     #[must_use]
     pub fn join(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut parts: Vec<Self> = parts.into_iter().collect();
+        go::settle_sums(&mut parts);
         let mut whole = Self::default();
         for mut part in parts {
             let offset = whole.components.len();

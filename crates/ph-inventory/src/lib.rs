@@ -6,6 +6,7 @@ mod cargo;
 pub mod component;
 mod draft;
 pub mod ecosystem;
+mod go;
 pub mod inventory;
 pub mod limits;
 mod npm;

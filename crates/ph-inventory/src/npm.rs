@@ -1,10 +1,30 @@
 //! What npm, yarn, pnpm and bun write.
 
+mod bun;
 mod package_lock;
+mod pnpm;
+mod yarn_berry;
 mod yarn_v1;
 
+pub(crate) use bun::{bun, bun_binary};
 pub(crate) use package_lock::package_lock;
-pub(crate) use yarn_v1::yarn_v1;
+pub(crate) use pnpm::pnpm;
+
+use crate::Inventory;
+use crate::read_error::ReadError;
+use crate::source::Source;
+
+/// Reads `yarn.lock` of any yarn: since the second it is YAML with `__metadata`.
+pub(crate) fn yarn(source: Source<'_>) -> Result<Inventory, ReadError> {
+    let is_berry = source
+        .lines()
+        .any(|(_, line)| line.starts_with("__metadata:"));
+    if is_berry {
+        yarn_berry::yarn_berry(source)
+    } else {
+        yarn_v1::yarn_v1(source)
+    }
+}
 
 /// Splits `npm:real@1.2.3`, `@scope/name@^1` and `name@1` at the `@` before the version. The name of a scope begins
 /// with another one, which does not count.

@@ -2,10 +2,15 @@
 
 use crate::read_error::ReadError;
 use crate::source::Source;
-use crate::{Inventory, cargo, npm, python};
+use crate::{Inventory, cargo, go, npm, python};
 
 /// A reader of one kind of file.
-type Reader = fn(Source<'_>) -> Result<Inventory, ReadError>;
+enum Reader {
+    /// Of its text.
+    Text(fn(Source<'_>) -> Result<Inventory, ReadError>),
+    /// Of a file that is seen and cannot be read.
+    Seen(fn(&str) -> Inventory),
+}
 
 /// Reads one file. `path` is relative to what is scanned, with `/`; it is what components and errors name.
 ///
@@ -14,7 +19,8 @@ type Reader = fn(Source<'_>) -> Result<Inventory, ReadError>;
 /// - errors: the first place where the file is not what its name says, or goes beyond a bound ([`crate::limits`]).
 pub fn file(path: &str, bytes: &[u8]) -> Result<Option<Inventory>, ReadError> {
     match reader(path) {
-        Some(reader) => reader(Source::of(path, bytes)?).map(Some),
+        Some(Reader::Text(read)) => read(Source::of(path, bytes)?).map(Some),
+        Some(Reader::Seen(note)) => Ok(Some(note(path))),
         None => Ok(None),
     }
 }
@@ -27,11 +33,77 @@ pub fn is_known(path: &str) -> bool {
 
 fn reader(path: &str) -> Option<Reader> {
     let name = path.rsplit('/').next().unwrap_or(path);
-    Some(match name {
+    Some(Reader::Text(match name {
         "package-lock.json" | "npm-shrinkwrap.json" => npm::package_lock,
-        "yarn.lock" => npm::yarn_v1,
+        "yarn.lock" => npm::yarn,
+        "pnpm-lock.yaml" => npm::pnpm,
+        "bun.lock" => npm::bun,
+        "bun.lockb" => return Some(Reader::Seen(npm::bun_binary)),
         "uv.lock" => python::uv,
+        "poetry.lock" => python::poetry,
+        "Pipfile.lock" => python::pipfile_lock,
         "Cargo.lock" => cargo::cargo_lock,
+        "go.mod" => go::go_mod,
+        "go.sum" => go::go_sum,
+        _ if is_pylock(name) => python::pylock,
+        _ if is_requirements(path, name) => python::requirements,
         _ => return None,
-    })
+    }))
+}
+
+/// `pylock.toml`, `pylock.NAME.toml`.
+fn is_pylock(name: &str) -> bool {
+    let middle = name
+        .strip_prefix("pylock.")
+        .and_then(|rest| rest.strip_suffix("toml"));
+    middle.is_some_and(|middle| middle.is_empty() || middle.ends_with('.'))
+}
+
+/// `requirements.txt`, `requirements-dev.txt`, `dev-requirements.txt`, `requirements/dev.txt`.
+fn is_requirements(path: &str, name: &str) -> bool {
+    let Some(stem) = name.strip_suffix(".txt") else {
+        return false;
+    };
+    let folder = path[..path.len() - name.len()].trim_end_matches('/');
+    let is_in_folder = folder == "requirements" || folder.ends_with("/requirements");
+    is_in_folder || stem.starts_with("requirements") || stem.ends_with("requirements")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_known_by_their_names() {
+        for path in [
+            "package-lock.json",
+            "a/b/npm-shrinkwrap.json",
+            "pylock.toml",
+            "pylock.dev.toml",
+            "requirements.txt",
+            "x/requirements_dev.txt",
+            "dev-requirements.txt",
+            "requirements/base.txt",
+            "bun.lockb",
+        ] {
+            assert!(is_known(path), "{path}");
+        }
+        for path in [
+            "package.json",
+            "pylocktoml",
+            "pylock.xtoml",
+            "notes.txt",
+            "my-package-lock.json",
+            "",
+        ] {
+            assert!(!is_known(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_nobody_reads_is_said_to_be_unchecked() {
+        let inventory = file("x/bun.lockb", b"\0").unwrap().unwrap();
+        assert_eq!(inventory.unchecked[0].what, "x/bun.lockb");
+        assert_eq!(inventory.components, []);
+    }
 }

@@ -3,5 +3,6 @@
 pub(crate) mod json;
 pub(crate) mod node;
 pub(crate) mod toml;
+pub(crate) mod yaml;
 
 pub(crate) use node::Node;

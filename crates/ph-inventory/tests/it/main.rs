@@ -1,3 +1,4 @@
 //! The readers against whole files.
 
 mod cases;
+mod fixtures;
