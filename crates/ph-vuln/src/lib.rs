@@ -4,6 +4,7 @@
 //! argument.
 
 pub mod finding;
+pub mod life;
 pub mod report;
 pub mod severity;
 
