@@ -21,4 +21,4 @@ pub use deadline::{Clock, Deadlines};
 pub use event::{Move, Sight, after_move, after_sight, moves_from};
 pub use look::{Gap, Look};
 pub use state::State;
-pub use vex::{Analysis, Justification, OpenVexStatus, Response, Vex};
+pub use vex::{dependency_track, stance};

@@ -3,7 +3,7 @@
 use super::deadline::{Clock, Deadlines};
 use super::event::{Move, Sight, after_move, after_sight, is_reopening, moves_from};
 use super::state::State;
-use super::vex::Justification;
+use crate::report::Justification;
 use crate::severity::{Class, Severity, SeverityFrom};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

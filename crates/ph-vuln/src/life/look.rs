@@ -1,6 +1,7 @@
 //! What a scan of one server saw, as far as cases are concerned.
 
-use crate::Finding;
+use crate::{Finding, Report};
+use ph_inventory::Inventory;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a scan of one server saw.
@@ -59,6 +60,62 @@ impl Gap {
 }
 
 impl Look {
+    /// What `report` saw in `inventory`.
+    ///
+    /// - `is_running`: the inventory is of what the server runs now.
+    /// - `artefact`: what was looked at, in words.
+    #[must_use]
+    pub fn of(report: &Report, inventory: &Inventory, is_running: bool, artefact: String) -> Self {
+        let mut look = Self {
+            subject: report.subject.clone(),
+            artefact,
+            is_running,
+            findings: report.rows.iter().map(|row| row.finding.clone()).collect(),
+            ..Self::default()
+        };
+        for component in &inventory.components {
+            let package = Self::package(component);
+            let versions = look.components.entry(package.clone()).or_default();
+            match component.advisory_version() {
+                Some(version) => _ = versions.insert(version.to_owned()),
+                None => _ = look.unchecked.insert(package),
+            }
+        }
+        for overridden in &report.overridden {
+            let finding = &overridden.row.finding;
+            let package = Self::package(&finding.component);
+            for id in std::iter::once(&finding.id).chain(&finding.aliases) {
+                look.overridden.insert((package.clone(), id.clone()));
+            }
+        }
+        if report.packages == 0 {
+            look.gaps.insert(Gap::NotInventoried);
+        }
+        let database = &report.database;
+        for source in database.sources.iter().filter(|source| source.is_needed) {
+            match source.age {
+                Some(age) if source.records > 0 && age <= database.stale_after => {}
+                Some(_) if source.records > 0 => _ = look.gaps.insert(Gap::Stale),
+                _ => _ = look.unchecked.insert(source.ecosystem.clone()),
+            }
+        }
+        if !report.unchecked.is_empty() || !look.unchecked.is_empty() {
+            look.gaps.insert(Gap::Unchecked);
+        }
+        look
+    }
+
+    /// A scan of `subject` that failed.
+    #[must_use]
+    pub fn failed(subject: &str, why: String) -> Self {
+        Self {
+            subject: subject.to_owned(),
+            artefact: why,
+            gaps: BTreeSet::from([Gap::Failed]),
+            ..Self::default()
+        }
+    }
+
     /// How a finding's package is named in cases: `npm/lodash`.
     #[must_use]
     pub fn package(component: &ph_inventory::Component) -> String {

@@ -160,7 +160,9 @@ impl Book {
             self.unsaved.insert(id);
             return;
         }
-        if !look.is_running {
+        // It may be in what could not be read.
+        let is_hidden = present.is_empty() && look.gaps.contains(&Gap::Unchecked);
+        if !look.is_running || is_hidden {
             return;
         }
         let instead: Vec<_> = present.iter().map(String::as_str).collect();

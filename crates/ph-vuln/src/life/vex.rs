@@ -1,225 +1,54 @@
-//! A case in the words of others: OpenVEX, CycloneDX VEX and Dependency-Track.
+//! A case in the words of others: VEX documents and Dependency-Track.
 
 use super::case::Case;
 use super::state::State;
-use serde::{Deserialize, Serialize};
+use crate::report::Stance;
 
-/// A status of OpenVEX.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum OpenVexStatus {
-    /// It does not apply; with a justification or an impact statement.
-    NotAffected,
-    /// It applies; with an action statement.
-    Affected,
-    /// It is gone.
-    Fixed,
-    /// Nobody knows yet.
-    UnderInvestigation,
-}
-
-impl OpenVexStatus {
-    /// OpenVEX's word.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::NotAffected => "not_affected",
-            Self::Affected => "affected",
-            Self::Fixed => "fixed",
-            Self::UnderInvestigation => "under_investigation",
-        }
-    }
-}
-
-/// Why something does not apply, in the five ways that OpenVEX knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Justification {
-    /// The component is not there.
-    ComponentNotPresent,
-    /// The component is there without the code.
-    VulnerableCodeNotPresent,
-    /// The code is there and never runs.
-    VulnerableCodeNotInExecutePath,
-    /// It runs, and nobody from outside decides on what.
-    VulnerableCodeCannotBeControlledByAdversary,
-    /// Something in front of it keeps it out.
-    InlineMitigationsAlreadyExist,
-}
-
-impl Justification {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::ComponentNotPresent,
-        Self::VulnerableCodeNotPresent,
-        Self::VulnerableCodeNotInExecutePath,
-        Self::VulnerableCodeCannotBeControlledByAdversary,
-        Self::InlineMitigationsAlreadyExist,
-    ];
-
-    /// OpenVEX's word.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::ComponentNotPresent => "component_not_present",
-            Self::VulnerableCodeNotPresent => "vulnerable_code_not_present",
-            Self::VulnerableCodeNotInExecutePath => "vulnerable_code_not_in_execute_path",
-            Self::VulnerableCodeCannotBeControlledByAdversary => {
-                "vulnerable_code_cannot_be_controlled_by_adversary"
-            }
-            Self::InlineMitigationsAlreadyExist => "inline_mitigations_already_exist",
-        }
-    }
-
-    /// The justification of a word.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.word() == word)
-    }
-
-    /// The word of CycloneDX and Dependency-Track that comes closest.
-    #[must_use]
-    pub const fn cyclonedx(self) -> &'static str {
-        match self {
-            Self::ComponentNotPresent | Self::VulnerableCodeNotPresent => "code_not_present",
-            Self::VulnerableCodeNotInExecutePath => "code_not_reachable",
-            Self::VulnerableCodeCannotBeControlledByAdversary => "requires_environment",
-            Self::InlineMitigationsAlreadyExist => "protected_by_mitigating_control",
-        }
-    }
-}
-
-/// A state of an analysis, of Dependency-Track and (in small letters) of CycloneDX.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Analysis {
-    /// Nobody has decided.
-    InTriage,
-    /// It applies.
-    Exploitable,
-    /// It is gone, and that is proven.
-    Resolved,
-    /// The advisory is wrong here.
-    FalsePositive,
-    /// It applies to others.
-    NotAffected,
-}
-
-impl Analysis {
-    /// CycloneDX's word; Dependency-Track writes it large.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::InTriage => "in_triage",
-            Self::Exploitable => "exploitable",
-            Self::Resolved => "resolved",
-            Self::FalsePositive => "false_positive",
-            Self::NotAffected => "not_affected",
-        }
-    }
-}
-
-/// What is being done, in the words of CycloneDX and (written large) of Dependency-Track.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Response {
-    /// To another version.
-    Update,
-    /// Nothing, for now.
-    WillNotFix,
-}
-
-impl Response {
-    /// CycloneDX's word.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Update => "update",
-            Self::WillNotFix => "will_not_fix",
-        }
-    }
-}
-
-/// A case in the words of others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Vex {
-    /// `OpenVEX`'s status.
-    pub status: OpenVexStatus,
-    /// Its justification; only where it is not affected and somebody has given one.
-    pub justification: Option<Justification>,
-    /// Why it does not apply, in words; where it is not affected.
-    pub impact: Option<String>,
-    /// What is to be done; where it is affected.
-    pub action: Option<String>,
-    /// The state of CycloneDX and Dependency-Track.
-    pub analysis: Analysis,
-    /// Their response.
-    pub response: Option<Response>,
-}
-
-impl Vex {
-    /// A case in the words of others. Whoever reads `fixed` may rely on a scan of what runs.
-    #[must_use]
-    pub fn of(case: &Case) -> Self {
-        let said = case.history.iter().rev().find(|entry| {
-            // What was said when it came to where it stands.
+/// What is held of a case's finding, as VEX documents say it. Whoever reads `Fixed` may rely on a scan of what runs.
+#[must_use]
+pub fn stance(case: &Case) -> Stance {
+    let reason = || {
+        // What was said when it came to where it stands.
+        let is_last = |entry: &&super::Entry| {
             entry.to == case.state && (entry.from != case.state || entry.what == "accept")
-        });
-        let reason = said.map_or(String::new(), |entry| entry.reason.clone());
-        let update = match case.fixed_in.as_slice() {
-            [] => "no version without it is known: take the package out or keep its input away"
-                .to_owned(),
-            versions => format!("update to {}", versions.join(" or ")),
         };
-        let plain = Self {
-            status: OpenVexStatus::Affected,
-            justification: None,
-            impact: None,
-            action: None,
-            analysis: Analysis::Exploitable,
-            response: None,
-        };
-        match case.state {
-            State::Detected => Self {
-                status: OpenVexStatus::UnderInvestigation,
-                analysis: Analysis::InTriage,
-                ..plain
-            },
-            State::Assessed => Self {
-                action: Some(update),
-                ..plain
-            },
-            State::Patching | State::Testing => Self {
-                action: Some(update),
-                response: Some(Response::Update),
-                ..plain
-            },
-            State::Accepted | State::Monitoring => Self {
-                action: Some(format!("accepted until {}: {reason}", until(case))),
-                response: Some(Response::WillNotFix),
-                ..plain
-            },
-            State::Deployed => Self {
-                status: OpenVexStatus::Fixed,
-                analysis: Analysis::Resolved,
-                response: Some(Response::Update),
-                ..plain
-            },
-            State::FalsePositive => Self {
-                status: OpenVexStatus::NotAffected,
-                justification: case.justification,
-                impact: Some(reason),
-                analysis: if case.justification.is_some() {
-                    Analysis::NotAffected
-                } else {
-                    Analysis::FalsePositive
-                },
-                ..plain
-            },
-            State::Withdrawn => Self {
-                status: OpenVexStatus::NotAffected,
-                impact: Some(reason),
-                analysis: Analysis::FalsePositive,
-                ..plain
-            },
-        }
+        let said = case.history.iter().rev().find(is_last);
+        said.map_or(String::new(), |entry| entry.reason.clone())
+    };
+    let update = || match case.fixed_in.as_slice() {
+        [] => "No version without it is known: take the package out, or keep its input away."
+            .to_owned(),
+        versions => format!("Update {} to {}.", case.package, versions.join(" or ")),
+    };
+    match case.state {
+        State::Detected => Stance::UnderInvestigation,
+        State::Assessed | State::Patching | State::Testing => Stance::Affected {
+            action: update(),
+            is_accepted: false,
+        },
+        State::Accepted | State::Monitoring => Stance::Affected {
+            action: format!("Accepted until {}: {}", until(case), reason()),
+            is_accepted: true,
+        },
+        State::Deployed => Stance::Fixed,
+        State::FalsePositive | State::Withdrawn => Stance::NotAffected {
+            justification: case.justification,
+            why: reason(),
+        },
+    }
+}
+
+/// The state of Dependency-Track's analysis and, where something is done, its response.
+#[must_use]
+pub const fn dependency_track(state: State) -> (&'static str, Option<&'static str>) {
+    match state {
+        State::Detected => ("IN_TRIAGE", None),
+        State::Assessed => ("EXPLOITABLE", None),
+        State::Patching | State::Testing => ("EXPLOITABLE", Some("UPDATE")),
+        State::Accepted | State::Monitoring => ("EXPLOITABLE", Some("WILL_NOT_FIX")),
+        State::Deployed => ("RESOLVED", Some("UPDATE")),
+        State::FalsePositive => ("FALSE_POSITIVE", None),
+        State::Withdrawn => ("NOT_AFFECTED", None),
     }
 }
 
@@ -233,32 +62,34 @@ fn until(case: &Case) -> String {
 mod tests {
     use super::*;
     use crate::life::tests::case_in;
+    use crate::report::Justification;
 
     #[test]
-    fn openvex_has_what_each_status_asks_for() {
+    fn each_state_says_what_openvex_asks_for() {
         for state in State::ALL {
-            let vex = Vex::of(&case_in(state));
-            match vex.status {
-                OpenVexStatus::NotAffected => {
-                    let is_said = vex.impact.as_deref().is_some_and(|text| !text.is_empty());
-                    assert!(is_said || vex.justification.is_some(), "{state:?}");
+            match stance(&case_in(state)) {
+                Stance::NotAffected { why, .. } => {
+                    assert!(!state.is_open() && !why.is_empty(), "{state:?}");
                 }
-                OpenVexStatus::Affected => assert!(vex.action.is_some(), "{state:?}"),
-                OpenVexStatus::Fixed => assert_eq!(state, State::Deployed),
-                OpenVexStatus::UnderInvestigation => assert_eq!(state, State::Detected),
+                Stance::Affected {
+                    action,
+                    is_accepted,
+                } => {
+                    assert_eq!(is_accepted, state.is_accepted());
+                    let says = if is_accepted { "since" } else { "4.17.21" };
+                    assert!(action.contains(says), "{action}");
+                }
+                Stance::Fixed => assert_eq!(state, State::Deployed),
+                Stance::UnderInvestigation => assert_eq!(state, State::Detected),
             }
-            assert_eq!(
-                vex.status == OpenVexStatus::NotAffected,
-                matches!(
-                    vex.analysis,
-                    Analysis::NotAffected | Analysis::FalsePositive
-                )
-            );
+            let (analysis, response) = dependency_track(state);
+            assert_eq!(analysis == "RESOLVED", state == State::Deployed);
+            assert_eq!(response == Some("WILL_NOT_FIX"), state.is_accepted());
         }
     }
 
     #[test]
-    fn words_come_back() {
+    fn words_of_justifications_come_back() {
         for known in Justification::ALL {
             assert_eq!(Justification::parse(known.word()), Some(known));
             let written = serde_json::to_string(&known).unwrap();

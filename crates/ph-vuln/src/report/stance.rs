@@ -1,6 +1,7 @@
 //! What the operator holds of a finding, as VEX documents say it.
 
 use crate::FindingKey;
+use serde::{Deserialize, Serialize};
 
 /// What is held of a finding. A scan alone knows only [`Stance::UnderInvestigation`]; the rest is said by people and by
 /// the proof of a re-scan.
@@ -27,7 +28,8 @@ pub enum Stance {
 }
 
 /// Why something is not affected, by OpenVEX's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Justification {
     /// The package is not there.
     ComponentNotPresent,
@@ -45,6 +47,21 @@ pub enum Justification {
 pub type Stances<'a> = dyn Fn(&FindingKey) -> Option<Stance> + 'a;
 
 impl Justification {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::ComponentNotPresent,
+        Self::VulnerableCodeNotPresent,
+        Self::VulnerableCodeNotInExecutePath,
+        Self::VulnerableCodeCannotBeControlledByAdversary,
+        Self::InlineMitigationsAlreadyExist,
+    ];
+
+    /// The justification of one of OpenVEX's words.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.word() == word)
+    }
+
     /// OpenVEX's word.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -86,10 +86,20 @@ fn what_a_scan_could_not_see_is_not_gone() {
     no_version.unchecked.insert("npm/lodash".to_owned());
     let mut no_ecosystem = base();
     no_ecosystem.unchecked.insert("npm".to_owned());
+    let mut unread = look(vec![], &[]);
+    unread.gaps.insert(Gap::Unchecked);
     let mut overridden = base();
     let out = ("npm/lodash".to_owned(), "CVE-1".to_owned());
     overridden.overridden.insert(out);
-    for silent in [stale, failed, blind, no_version, no_ecosystem, overridden] {
+    for silent in [
+        stale,
+        failed,
+        blind,
+        no_version,
+        no_ecosystem,
+        unread,
+        overridden,
+    ] {
         let mut book = Book::default();
         let found = with_alias(finding("GHSA-1", "4.17.4", 7.5), &["CVE-1"]);
         book.observe(&look(vec![found], &["4.17.4"]), 0);
