@@ -1,9 +1,11 @@
-//! What other programs are configured with, made from a plan: Prometheus, Alertmanager, Grafana.
+//! What other programs are configured with: Prometheus, Alertmanager and Grafana from a plan, and the CI of a server's
+//! own repository.
 //!
 //! Pure: a plan and texts go in, files come out. The same plan gives the same bytes.
 //! Not here: what the rules say (`ph-rules`), reading and writing files (`pilothouse`).
 
 mod alertmanager;
+pub mod ci;
 mod file;
 mod grafana;
 mod headers;

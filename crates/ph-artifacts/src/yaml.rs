@@ -1,6 +1,9 @@
 //! YAML, as much of it as is written here: mappings in the order in which they were made, lists, texts
 //! and words, comments before a key.
 
+/// What the items of a list take at most when they stand behind each other, in bytes.
+const ONE_LINE: usize = 400;
+
 /// A node.
 #[derive(Clone, Debug)]
 pub(crate) enum Yaml {
@@ -8,6 +11,8 @@ pub(crate) enum Yaml {
     Text(String),
     /// Written as it is: a number, a truth, a duration.
     Word(String),
+    /// Several lines that stay lines: a script.
+    Script(Vec<String>),
     List(Vec<Yaml>),
     Map(Map),
 }
@@ -94,7 +99,7 @@ impl Yaml {
                 out.push('\n');
                 map.write(out, depth + 1);
             }
-            Self::List(items) if items.iter().all(Self::is_scalar) => {
+            Self::List(items) if self.is_short() => {
                 let items: Vec<_> = items.iter().map(Self::scalar).collect();
                 out.push_str(&format!(" [{}]\n", items.join(", ")));
             }
@@ -102,6 +107,14 @@ impl Yaml {
                 out.push('\n');
                 for item in items {
                     item.write_item(out, depth + 1);
+                }
+            }
+            Self::Script(lines) => {
+                out.push_str(" |\n");
+                for line in lines {
+                    indent(out, depth + 1);
+                    out.push_str(line);
+                    out.push('\n');
                 }
             }
             Self::Text(_) | Self::Word(_) => out.push_str(&format!(" {}\n", self.scalar())),
@@ -113,13 +126,22 @@ impl Yaml {
         let mut inner = String::new();
         match self {
             Self::Map(map) => map.write(&mut inner, depth + 1),
-            Self::List(_) => self.write_after_key(&mut inner, depth + 1),
+            Self::List(_) | Self::Script(_) => self.write_after_key(&mut inner, depth + 1),
             Self::Text(_) | Self::Word(_) => inner = format!("{}\n", self.scalar()),
         }
         // Comments of the first key stay above it, behind the dash.
         indent(out, depth);
         out.push_str("- ");
         out.push_str(inner.trim_start());
+    }
+
+    /// A list that is read at a glance on one line.
+    fn is_short(&self) -> bool {
+        let Self::List(items) = self else {
+            return false;
+        };
+        let length: usize = items.iter().map(|item| item.scalar().len() + 2).sum();
+        items.iter().all(Self::is_scalar) && (length <= ONE_LINE || items.len() == 1)
     }
 
     fn is_scalar(&self) -> bool {
@@ -130,7 +152,7 @@ impl Yaml {
         match self {
             Self::Text(text) => quoted(text),
             Self::Word(word) => word.clone(),
-            Self::List(_) | Self::Map(_) => String::new(),
+            Self::List(_) | Self::Map(_) | Self::Script(_) => String::new(),
         }
     }
 }
@@ -225,6 +247,8 @@ mod tests {
         );
         map.put("words", vec![Yaml::from(1), "true".into()]);
         map.put("map", inner);
+        let script = ["a: b", "  c"].map(str::to_owned).to_vec();
+        map.put("run", Map::new().with("script", Yaml::Script(script)));
         let want = "\
 # head
 empty: {}
@@ -239,6 +263,10 @@ words: [1, 'true']
 map:
   a-b: 'it''s {{ $x }}: # no comment'
   'é': 15s
+run:
+  script: |
+    a: b
+      c
 ";
         assert_eq!(map.document("head"), want);
     }

@@ -1,4 +1,7 @@
-//! `pilothouse generate`: files for Prometheus, Alertmanager and Grafana, made from a configuration.
+//! `pilothouse generate`: files for Prometheus, Alertmanager and Grafana, made from a configuration, and for the CI
+//! of a server's own repository.
+
+mod ci;
 
 use crate::exit;
 use crate::printer::Printer;
@@ -16,7 +19,9 @@ Examples:
   pilothouse generate rules
   pilothouse generate prometheus --out /etc/prometheus
   pilothouse generate grafana --out deploy/grafana
-  pilothouse generate prometheus --out deploy/prometheus --check   # in CI: exits 1 when files differ";
+  pilothouse generate prometheus --out deploy/prometheus --check   # in CI: exits 1 when files differ
+  pilothouse generate renovate --out .
+  pilothouse generate github-actions --out . --program https://files.example/pilothouse --sha256 HEX";
 
 #[derive(Args)]
 pub(crate) struct GenerateArgs {
@@ -34,6 +39,8 @@ enum What {
     Alertmanager(Common),
     /// Dashboards, and files that provision them.
     Grafana(Common),
+    #[command(flatten)]
+    Ci(ci::What),
 }
 
 #[derive(Args)]
@@ -50,6 +57,13 @@ struct Common {
     /// The configuration.
     #[arg(long, value_name = "FILE", default_value = "pilothouse.yaml")]
     config: PathBuf,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Where files go.
+#[derive(Args)]
+struct Output {
     /// Write files here; without it a single file goes to standard output.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -65,6 +79,7 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &Printer) -> Result<u8> {
     let common = match &args.what {
         What::Prometheus(args) => &args.common,
         What::Rules(common) | What::Alertmanager(common) | What::Grafana(common) => common,
+        What::Ci(what) => return put_out(&ci::files(what)?, ci::output(what), printer),
     };
     let (plan, warnings) = match read_file(&common.config)? {
         Ok(read) => read,
@@ -77,10 +92,14 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &Printer) -> Result<u8> {
         printer.say(&warnings);
     }
     let files = files(&args.what, &plan, &common.config)?;
-    match &common.out {
-        None => print(&files, printer),
-        Some(out) if common.check => compare(&files, out, printer),
-        Some(out) => write(&files, out, common.force, printer),
+    put_out(&files, &common.output, printer)
+}
+
+fn put_out(files: &[File], output: &Output, printer: &Printer) -> Result<u8> {
+    match &output.out {
+        None => print(files, printer),
+        Some(out) if output.check => compare(files, out, printer),
+        Some(out) => write(files, out, output.force, printer),
     }
 }
 
@@ -97,6 +116,7 @@ fn files(what: &What, plan: &Plan, config: &Path) -> Result<Vec<File>> {
         What::Rules(_) => rules()?,
         What::Alertmanager(_) => vec![ph_artifacts::alertmanager(plan)],
         What::Grafana(_) => ph_artifacts::grafana(plan),
+        What::Ci(what) => ci::files(what)?,
     })
 }
 

@@ -100,3 +100,26 @@ fn what_nobody_serves_or_nobody_knows_is_no_target() {
     let given = ph_artifacts::prometheus(&Plan::default(), &["a:1".into(), "b:2".into()], &[]);
     assert!(given.unwrap().text.contains("targets: ['a:1', 'b:2']"));
 }
+
+#[test]
+fn of_a_repository() {
+    use ph_artifacts::ci::{self, Ci, Manager, Pins, Program};
+    let ci = Ci {
+        manager: Manager::Yarn,
+        folder: "servers/files".to_owned(),
+        branch: "main".to_owned(),
+        program: Program {
+            url: "https://files.example/pilothouse".to_owned(),
+            sha256: "ab".repeat(32),
+        },
+        pins: Pins::with(Vec::new()),
+    };
+    let image = format!("node@sha256:{}", "cd".repeat(32));
+    let files = [
+        ci::github_actions(&ci).expect("known pins"),
+        ci::trivy(&ci).expect("known pins"),
+        ci::gitlab_ci(&ci, &image),
+        ci::renovate(),
+    ];
+    check("repository", &files);
+}
