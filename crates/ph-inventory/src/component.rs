@@ -29,6 +29,9 @@ pub struct Component {
     pub needed_by: Vec<usize>,
 }
 
+/// What a global `node_modules` holds beside servers, each with modules of its own.
+const TOOLS_OF_NODE: &[&str] = &["npm", "corepack", "yarn", "pnpm"];
+
 impl Component {
     /// A component of which only the name is known, to be filled in.
     #[must_use]
@@ -58,5 +61,51 @@ impl Component {
     pub fn advisory_name(&self) -> String {
         self.ecosystem
             .normal_name(self.source_name.as_deref().unwrap_or(&self.name))
+    }
+
+    /// The tool that brings this package along for itself, by its path: npm's own modules in an image of Node
+    /// (`usr/local/lib/node_modules/npm/node_modules/…`), what setuptools or pip vendor. Such a package is there, and is
+    /// none of the server's.
+    #[must_use]
+    pub fn owner(&self) -> Option<&str> {
+        let bundled = |start: &str, end: &str| {
+            let at = self.path.find(start)? + start.len();
+            let rest = &self.path[at..];
+            Some(&rest[..rest.find(end)?])
+        };
+        bundled("lib/node_modules/", "/node_modules/")
+            .filter(|owner| TOOLS_OF_NODE.contains(owner))
+            .or_else(|| bundled("-packages/", "/_vendor/"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bundled_packages_have_an_owner() {
+        for (path, owner) in [
+            (
+                "usr/local/lib/node_modules/npm/node_modules/tar",
+                Some("npm"),
+            ),
+            (
+                "usr/local/lib/node_modules/@s/server/node_modules/tar",
+                Some("@s/server"),
+            ),
+            (
+                "lib/python3.11/site-packages/setuptools/_vendor/wheel-0.4.dist-info",
+                Some("setuptools"),
+            ),
+            ("app/node_modules/a/node_modules/b", None),
+            ("usr/local/lib/node_modules/npm", None),
+        ] {
+            let component = Component {
+                path: path.to_owned(),
+                ..Component::new(Ecosystem::Npm, "x")
+            };
+            assert_eq!(component.owner(), owner, "{path}");
+        }
     }
 }

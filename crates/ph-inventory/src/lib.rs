@@ -7,6 +7,7 @@ pub mod component;
 mod draft;
 pub mod ecosystem;
 mod go;
+pub mod installed;
 pub mod inventory;
 pub mod limits;
 mod npm;

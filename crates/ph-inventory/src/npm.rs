@@ -7,7 +7,7 @@ mod yarn_berry;
 mod yarn_v1;
 
 pub(crate) use bun::{bun, bun_binary};
-pub(crate) use package_lock::package_lock;
+pub(crate) use package_lock::{package_lock, resolve};
 pub(crate) use pnpm::pnpm;
 
 use crate::Inventory;

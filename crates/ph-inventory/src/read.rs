@@ -2,7 +2,7 @@
 
 use crate::read_error::ReadError;
 use crate::source::Source;
-use crate::{Inventory, cargo, go, npm, python};
+use crate::{Inventory, cargo, go, installed, npm, python};
 
 /// A reader of one kind of file.
 enum Reader {
@@ -21,14 +21,14 @@ pub fn file(path: &str, bytes: &[u8]) -> Result<Option<Inventory>, ReadError> {
     match reader(path) {
         Some(Reader::Text(read)) => read(Source::of(path, bytes)?).map(Some),
         Some(Reader::Seen(note)) => Ok(Some(note(path))),
-        None => Ok(None),
+        None => installed::one(path, bytes),
     }
 }
 
 /// Whether [`file`] reads a file of this path.
 #[must_use]
 pub fn is_known(path: &str) -> bool {
-    reader(path).is_some()
+    reader(path).is_some() || installed::is_known(path)
 }
 
 fn reader(path: &str) -> Option<Reader> {

@@ -42,8 +42,6 @@ fn newer(packages: &Node<'_>, draft: &mut Draft<'_>) -> Result<(), ReadError> {
     for (path, entry) in packages.entries() {
         if let Some(component) = newer_component(path, entry) {
             places.insert(path, draft.add(entry.at, component)?);
-        } else if entry.is_true("link") {
-            continue;
         }
     }
     // A link stands for the folder that it points to.
@@ -99,7 +97,7 @@ fn last_name(path: &str) -> &str {
 }
 
 /// Where Node finds `name` from a folder: in its own `node_modules`, then in those above.
-fn resolve(from: &str, name: &str, places: &HashMap<&str, usize>) -> Option<usize> {
+pub(crate) fn resolve(from: &str, name: &str, places: &HashMap<&str, usize>) -> Option<usize> {
     let mut folder = from;
     loop {
         let candidate = match folder {

@@ -13,6 +13,8 @@ pub(crate) enum Dialect {
     Json,
     /// With `//` and `/* */` comments, and a comma after the last entry.
     WithComments,
+    /// RFC 8259 where a key may stand twice and the last one counts: published packages do that, and Node takes it.
+    LastKey,
 }
 
 /// Reads a whole text.
@@ -70,7 +72,10 @@ impl<'t> Reader<'t> {
             self.at += 1;
             entries.push((key, self.value(depth + 1)?));
         }
-        node::map(&self.source, entries)
+        match self.dialect {
+            Dialect::LastKey => Ok(node::last_map(entries)),
+            Dialect::Json | Dialect::WithComments => node::map(&self.source, entries),
+        }
     }
 
     fn list(&mut self, depth: usize) -> Result<Value<'t>, ReadError> {
@@ -153,7 +158,7 @@ impl<'t> Reader<'t> {
                 .take_while(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r'))
                 .count();
             self.at += spaces;
-            if self.dialect == Dialect::Json {
+            if self.dialect != Dialect::WithComments {
                 return Ok(());
             }
             let rest = &self.source.text[self.at..];

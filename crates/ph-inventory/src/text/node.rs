@@ -1,7 +1,7 @@
 //! A value and where it stands.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::limits;
 use crate::read_error::ReadError;
@@ -126,4 +126,18 @@ pub(crate) fn map<'t>(
     }
     drop(seen);
     Ok(Value::Map(entries))
+}
+
+/// A map in which of a key that stands twice the last one counts.
+pub(crate) fn last_map<'t>(mut entries: Vec<(Cow<'t, str>, Node<'t>)>) -> Value<'t> {
+    let mut last = HashMap::with_capacity(entries.len());
+    for (index, (key, _)) in entries.iter().enumerate() {
+        last.insert(key.clone(), index);
+    }
+    let mut index = 0;
+    entries.retain(|(key, _)| {
+        index += 1;
+        last.get(key) == Some(&(index - 1))
+    });
+    Value::Map(entries)
 }
