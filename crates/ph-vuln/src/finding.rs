@@ -43,3 +43,18 @@ pub struct Finding {
     /// The functions and classes that the advisory names, where it names any.
     pub symbols: Vec<String>,
 }
+
+impl Finding {
+    /// Every id of the vulnerability.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.id)
+            .chain(&self.aliases)
+            .map(String::as_str)
+    }
+
+    /// Whether one of the ids is this one.
+    #[must_use]
+    pub fn has_id(&self, id: &str) -> bool {
+        self.ids().any(|one| one == id)
+    }
+}

@@ -5,7 +5,9 @@
 
 pub mod finding;
 pub mod life;
+pub mod purl;
 pub mod report;
+pub mod scanners;
 pub mod severity;
 
 pub use finding::{Finding, FindingKey};

@@ -7,18 +7,17 @@ mod cyclonedx;
 mod database;
 mod json;
 mod openvex;
-mod purl;
 mod row;
 mod sarif;
 mod stance;
 mod table;
 
+pub use crate::purl::write as purl;
 pub use chain::chain;
 pub use cyclonedx::vex as cyclonedx_vex;
 pub use database::{Database, Source};
 pub use json::json;
 pub use openvex::openvex;
-pub use purl::purl;
 pub use sarif::sarif;
 pub use stance::{Justification, Stance, Stances};
 pub use table::table;
@@ -211,4 +210,4 @@ pub fn representative(finding: &Finding) -> &str {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

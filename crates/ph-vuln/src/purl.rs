@@ -4,7 +4,7 @@ use ph_inventory::{Component, Ecosystem};
 
 /// The package URL with its version, where there is one; none for an ecosystem that has no type of purl here.
 #[must_use]
-pub fn purl(component: &Component) -> Option<String> {
+pub fn write(component: &Component) -> Option<String> {
     let version = component.version.as_deref();
     let base = match &component.ecosystem {
         Ecosystem::Npm => format!("pkg:npm/{}", scoped(&component.name)),
@@ -42,6 +42,47 @@ pub fn purl(component: &Component) -> Option<String> {
     Some(text)
 }
 
+/// The ecosystem (of a distribution without its release) and the package's name; none where the text is no package URL
+/// of a type that is known.
+#[must_use]
+pub fn read(purl: &str) -> Option<(Ecosystem, String)> {
+    let rest = purl.strip_prefix("pkg:")?.trim_start_matches('/');
+    let rest = rest.split(['#', '?']).next()?;
+    let (kind, rest) = rest.split_once('/')?;
+    // The version follows the last `@`; that of an npm scope stands in front of a slash or is escaped.
+    let name = match rest.rfind('@') {
+        Some(at) if at > 0 && !rest[at..].contains('/') => &rest[..at],
+        _ => rest,
+    };
+    let name = unescaped(name)?;
+    let last = || name.rsplit('/').next().map(str::to_owned);
+    match kind.to_ascii_lowercase().as_str() {
+        "npm" => Some((Ecosystem::Npm, name)),
+        "pypi" => Some((Ecosystem::PyPi, name)),
+        "cargo" => Some((Ecosystem::CratesIo, name)),
+        "golang" => Some((Ecosystem::Go, name)),
+        "deb" if name.starts_with("ubuntu/") => Some((Ecosystem::Ubuntu(None), last()?)),
+        "deb" => Some((Ecosystem::Debian(None), last()?)),
+        "apk" => Some((Ecosystem::Alpine(None), last()?)),
+        _ => None,
+    }
+}
+
+fn unescaped(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+        let value = digit(rest.next())? * 16 + digit(rest.next())?;
+        bytes.push(u8::try_from(value).ok()?);
+    }
+    String::from_utf8(bytes).ok()
+}
+
 /// A name whose slashes part namespaces.
 fn scoped(name: &str) -> String {
     name.split('/').map(escaped).collect::<Vec<_>>().join("/")
@@ -73,7 +114,7 @@ mod tests {
                 ecosystem: Ecosystem::from_osv(ecosystem),
                 ..component(name, version)
             };
-            purl(&component).unwrap_or_default()
+            write(&component).unwrap_or_default()
         };
         assert_eq!(
             of("npm", "@modelcontextprotocol/sdk", "1.10.0"),
@@ -96,5 +137,43 @@ mod tests {
             "pkg:deb/debian/libc6@2.36-9%2Bdeb12u4?distro=debian-12"
         );
         assert_eq!(of("Maven", "a:b", "1"), "");
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for (ecosystem, name, read_as) in [
+            (
+                "npm",
+                "@modelcontextprotocol/sdk",
+                "@modelcontextprotocol/sdk",
+            ),
+            ("npm", "lodash", "lodash"),
+            ("PyPI", "mcp_server.git", "mcp-server-git"),
+            ("crates.io", "rmcp", "rmcp"),
+            ("Go", "golang.org/x/net", "golang.org/x/net"),
+            ("Debian:12", "libstdc++6", "libstdc++6"),
+        ] {
+            let component = Component {
+                ecosystem: Ecosystem::from_osv(ecosystem),
+                ..component(name, "1.0.0+a@b")
+            };
+            let (found, name) = read(&write(&component).unwrap()).unwrap();
+            assert_eq!(
+                (found.base(), name.as_str()),
+                (component.ecosystem.base(), read_as)
+            );
+        }
+        assert_eq!(read("pkg:npm/@scope/a@1").unwrap().1, "@scope/a");
+        for none in [
+            "",
+            "pkg:",
+            "pkg:npm",
+            "pkg:npm/%f",
+            "pkg:npm/%ff",
+            "pkg:maven/a/b@1",
+            "npm/a",
+        ] {
+            assert_eq!(read(none), None, "{none}");
+        }
     }
 }
