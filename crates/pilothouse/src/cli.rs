@@ -13,6 +13,7 @@ use crate::slo::SloArgs;
 use crate::store::StoreArgs;
 use crate::tools::ToolsArgs;
 use crate::trace::TraceArgs;
+use crate::vuln::VulnArgs;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -85,6 +86,8 @@ pub(crate) enum Command {
     /// Say which rule of the configuration decides who may have what.
     #[command(after_help = crate::policy::EXAMPLES)]
     Policy(Box<PolicyArgs>),
+    /// Find what servers are made of that is known to be vulnerable.
+    Vuln(Box<VulnArgs>),
     /// Look after what is kept on disk.
     Store(Box<StoreArgs>),
     /// Serve the built-in MCP server: files, SQLite and HTTP tools, each step traced.

@@ -23,6 +23,7 @@ mod store;
 mod terminal;
 mod tools;
 mod trace;
+mod vuln;
 mod workbench;
 
 use clap::Parser;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         Command::Rules(args) => rules::rules(&args, &printer),
         Command::Slo(args) => slo::slo(&args, &printer),
         Command::Policy(args) => policy::policy(&args, &printer),
+        Command::Vuln(args) => vuln::vuln(&args, &printer),
         Command::Store(args) => store::store(&args, &printer),
         Command::Workbench(args) => workbench::serve(args),
     };

@@ -1,0 +1,27 @@
+//! `pilothouse vuln`: what servers are made of, and what is known to be wrong with it. One file per subcommand.
+
+mod db;
+mod place;
+
+use crate::printer::Printer;
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+#[derive(Args)]
+pub(crate) struct VulnArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Fetch, import and look at the advisories on this machine.
+    #[command(after_help = db::EXAMPLES)]
+    Db(db::DbArgs),
+}
+
+pub(crate) fn vuln(args: &VulnArgs, printer: &Printer) -> Result<u8> {
+    match &args.what {
+        What::Db(args) => db::db(args, printer),
+    }
+}
