@@ -181,6 +181,9 @@ impl<'a> Common<'a> {
             add(span, "pilothouse.server", server.name.as_str());
         }
         add(span, "pilothouse.outcome", r.verdict.outcome.as_label());
+        if let Some(shape) = &r.shape {
+            add(span, "pilothouse.anomaly", shape.kind.as_label());
+        }
     }
 
     fn failure(&self, span: &mut SpanOf<'a>, error_type: Cow<'static, str>) {

@@ -155,6 +155,7 @@ const CALL_ATTRIBUTES: &[(&str, &str)] = &[
     ("transport", "network.transport"),
     ("server", "pilothouse.server"),
     ("outcome", "pilothouse.outcome"),
+    ("anomaly", "pilothouse.anomaly"),
 ];
 
 fn call_attributes(line: &Line) -> Vec<Attribute> {

@@ -14,6 +14,8 @@ pub(crate) struct Collector {
     address: SocketAddr,
     /// How often each SERVER span came, by its id as hex.
     spans: Arc<Mutex<BTreeMap<String, u64>>>,
+    /// Text attributes of SERVER spans, by span id.
+    attributes: Arc<Mutex<BTreeMap<String, BTreeMap<String, String>>>>,
 }
 
 impl Collector {
@@ -22,6 +24,7 @@ impl Collector {
         let this = Self {
             address: listener.local_addr().unwrap(),
             spans: Arc::default(),
+            attributes: Arc::default(),
         };
         let serving = this.clone();
         std::thread::spawn(move || {
@@ -43,6 +46,13 @@ impl Collector {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// The text attributes of a SERVER span, once it came.
+    pub(crate) fn attributes(&self, span: &str) -> Option<BTreeMap<String, String>> {
+        let all = self.attributes.lock();
+        let all = all.unwrap_or_else(PoisonError::into_inner);
+        all.get(span).cloned()
     }
 
     fn converse(&self, mut stream: TcpStream) -> Option<()> {
@@ -86,7 +96,11 @@ impl Collector {
                     let is_server = fields.iter().any(|f| matches!(f, Field::Number(6, SERVER)));
                     let id = fields.iter().find_map(|f| f.bytes(2))?;
                     if is_server {
-                        let hex = id.iter().map(|b| format!("{b:02x}")).collect();
+                        let hex: String = id.iter().map(|b| format!("{b:02x}")).collect();
+                        let texts = fields.iter().filter_map(|f| text(f.bytes(9)?)).collect();
+                        let all = self.attributes.lock();
+                        let mut all = all.unwrap_or_else(PoisonError::into_inner);
+                        all.insert(hex.clone(), texts);
                         *spans.entry(hex).or_default() += 1;
                     }
                 }
@@ -94,6 +108,15 @@ impl Collector {
         }
         Some(())
     }
+}
+
+/// A key and its value, where that is a text.
+fn text(attribute: &[u8]) -> Option<(String, String)> {
+    let owned = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let pair = fields(attribute)?;
+    let key = pair.iter().find_map(|f| f.bytes(1))?;
+    let value = fields(pair.iter().find_map(|f| f.bytes(2))?)?;
+    Some((owned(key), owned(value.iter().find_map(|f| f.bytes(1))?)))
 }
 
 /// A field of a protobuf message.

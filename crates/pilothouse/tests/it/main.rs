@@ -7,6 +7,7 @@
 
 mod access;
 mod addresses;
+mod anomalies;
 mod asking;
 mod auth;
 mod bad_input;

@@ -129,6 +129,12 @@ impl World {
         })
     }
 
+    /// The text attributes of the SERVER span of a call, by its line, as soon as it was exported.
+    pub(crate) fn span(&self, line: &Value) -> BTreeMap<String, String> {
+        let id = line["span_id"].as_str().unwrap();
+        until("the span of a call", || self.collector.attributes(id))
+    }
+
     /// The line of the next call that has no id.
     pub(crate) fn nameless_record(&self) -> Value {
         let nth = self.nameless.replace(self.nameless.get() + 1);
