@@ -64,6 +64,8 @@ section! {
         disk_free_ratio: f64 = 0.1, in 0.0..=1.0;
         /// SinkLagging: age of the oldest record that a sink has not passed on.
         sink_lag: Duration = minutes(10), in secs(1)..=hours(24 * 7);
+        /// CertificateExpiresSoon: time that the certificate of a listener has left.
+        certificate_left: Duration = hours(24 * 7), in minutes(1)..=hours(24 * 365);
     }
 }
 
@@ -126,5 +128,9 @@ choice! {
         SuspiciousArguments = "SuspiciousArguments",
         /// Somebody calls as nobody usually does.
         AbnormalAccess = "AbnormalAccess",
+        /// The Redis that limits share does not answer.
+        LimitStoreDown = "LimitStoreDown",
+        /// A listener's certificate ends soon.
+        CertificateExpiresSoon = "CertificateExpiresSoon",
     }
 }

@@ -27,6 +27,7 @@ impl Limit {
             "queue_ratio" => Self::Share(thresholds.queue_ratio),
             "disk_free_ratio" => Self::Share(thresholds.disk_free_ratio),
             "sink_lag" => Self::Time(thresholds.sink_lag),
+            "certificate_left" => Self::Time(thresholds.certificate_left),
             _ => return None,
         })
     }

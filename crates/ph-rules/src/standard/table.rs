@@ -310,6 +310,28 @@ const ITSELF: &[StandardRule] = &[
             {{ $value }}, 0 is expected. A restart would fail.",
     },
     StandardRule {
+        alert: StandardAlert::LimitStoreDown,
+        hold: "1m",
+        severity: Severity::Critical,
+        expr: "
+            pilothouse_limit_store_up == 0",
+        summary: "The Redis that limits share does not answer",
+        description: "{{ $labels.instance }} cannot ask the Redis that limits share: the value is \
+            {{ $value }}, 1 is expected. Until it answers, calls pass without these limits or are refused, as \
+            `redis.on_failure` says.",
+    },
+    StandardRule {
+        alert: StandardAlert::CertificateExpiresSoon,
+        hold: "10m",
+        severity: Severity::Warning,
+        expr: "
+            pilothouse_tls_certificate_expiry_timestamp_seconds - time() < <certificate_left>",
+        summary: "The certificate of the {{ $labels.listener }} listener ends soon",
+        description: "The certificate that the {{ $labels.listener }} listener of {{ $labels.instance }} shows \
+            {{ if lt $value 0.0 }}has ended{{ else }}ends in {{ $value | humanizeDuration }}{{ end }}; the \
+            threshold is <certificate_left>.",
+    },
+    StandardRule {
         alert: StandardAlert::RuleEvaluationFailing,
         hold: "5m",
         severity: Severity::Critical,
