@@ -92,7 +92,7 @@ mod tests {
             ),
             (
                 "usr/local/lib/node_modules/@s/server/node_modules/tar",
-                Some("@s/server"),
+                None,
             ),
             (
                 "lib/python3.11/site-packages/setuptools/_vendor/wheel-0.4.dist-info",
