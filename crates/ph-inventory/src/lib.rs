@@ -4,6 +4,7 @@
 
 mod cargo;
 pub mod component;
+pub mod cyclonedx;
 mod draft;
 pub mod ecosystem;
 mod go;
@@ -12,9 +13,11 @@ pub mod inventory;
 pub mod limits;
 mod npm;
 mod packages;
+mod purl;
 mod python;
 pub mod read;
 pub mod read_error;
+pub mod sbom;
 mod source;
 mod text;
 

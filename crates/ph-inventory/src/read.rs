@@ -2,7 +2,7 @@
 
 use crate::read_error::ReadError;
 use crate::source::Source;
-use crate::{Inventory, cargo, go, installed, npm, python};
+use crate::{Inventory, cargo, go, installed, npm, python, sbom};
 
 /// A reader of one kind of file.
 enum Reader {
@@ -46,6 +46,7 @@ fn reader(path: &str) -> Option<Reader> {
         "go.mod" => go::go_mod,
         "go.sum" => go::go_sum,
         _ if is_pylock(name) => python::pylock,
+        _ if sbom::is_named(name) => sbom::named,
         _ if is_requirements(path, name) => python::requirements,
         _ => return None,
     }))

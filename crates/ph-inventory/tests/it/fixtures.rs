@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ph_inventory::{Component, Inventory, read};
 
-fn of(path: &str) -> Inventory {
+pub(crate) fn of(path: &str) -> Inventory {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")
         .join(path);
@@ -14,7 +14,7 @@ fn of(path: &str) -> Inventory {
     inventory.expect("a file that is known")
 }
 
-fn packages(inventory: &Inventory) -> BTreeSet<String> {
+pub(crate) fn packages(inventory: &Inventory) -> BTreeSet<String> {
     inventory.components.iter().map(shown).collect()
 }
 
