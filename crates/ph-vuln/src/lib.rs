@@ -9,6 +9,7 @@ pub mod purl;
 pub mod report;
 pub mod scanners;
 pub mod severity;
+pub mod version;
 
 pub use finding::{Finding, FindingKey};
 pub use report::{Report, Row};

@@ -1,4 +1,5 @@
-//! Cases that are no part of this repository: Prometheus's own test scripts, run on our engine.
+//! Cases that are no part of this repository: Prometheus's own test scripts, run on our engine, and lines and lockfiles
+//! for matching advisories.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,6 +15,7 @@ mod check;
 mod memory;
 mod script;
 mod series;
+mod versions;
 
 use check::Outcome;
 use memory::Memory;
@@ -22,44 +24,58 @@ use script::Command;
 /// So many cases of the default folder pass. It only rises.
 const PASSED_MIN: usize = 779;
 /// Where the cases are, seen from the repository, when nothing else is said.
-const DEFAULT: &str = "../shared/cases/promql";
+const DEFAULT: &str = "../shared/cases";
 
 pub(crate) fn run(repo: &Repo, args: &[String]) -> Result<Verdict> {
     match args {
-        [what] if what == "promql" => promql(&default_folder(repo), Some(PASSED_MIN)),
-        [what, folder] if what == "promql" => promql(Path::new(folder), None),
+        [what] if what == "promql" => match default_folder(repo, what) {
+            Some(folder) => promql(&folder, Some(PASSED_MIN)),
+            None => Ok(Verdict::Clean),
+        },
+        [what, folder] if what == "promql" => promql(&given(folder)?, None),
+        [what] if what == "versions" => match default_folder(repo, what) {
+            Some(folder) => versions::run(&folder),
+            None => Ok(Verdict::Clean),
+        },
+        [what, folder] if what == "versions" => versions::run(&given(folder)?),
         [what, series, queries] if what == "ask" => {
             ask::answer(Path::new(series), Path::new(queries))?;
             Ok(Verdict::Clean)
         }
-        _ => bail!("which cases? `cargo xtask cases promql [DIR]`"),
+        _ => bail!("which cases? `cargo xtask cases promql|versions [DIR]`"),
     }
 }
 
-/// `$PILOTHOUSE_CASES/promql`, else the folder beside the repository.
+/// `$PILOTHOUSE_CASES/<what>`, else the folder beside the repository. None: it is not there, which is said.
 #[expect(
     clippy::disallowed_methods,
     reason = "xtask is a program: its environment is its input"
 )]
-fn default_folder(repo: &Repo) -> PathBuf {
-    match std::env::var_os("PILOTHOUSE_CASES") {
-        Some(folder) => Path::new(&folder).join("promql"),
-        None => repo.root().join(DEFAULT),
+fn default_folder(repo: &Repo, what: &str) -> Option<PathBuf> {
+    let folder = match std::env::var_os("PILOTHOUSE_CASES") {
+        Some(folder) => Path::new(&folder).join(what),
+        None => repo.root().join(DEFAULT).join(what),
+    };
+    if folder.is_dir() {
+        return Some(folder);
     }
+    say(&format!(
+        "NOT RUN: there is no folder {}; $PILOTHOUSE_CASES names another",
+        folder.display()
+    ));
+    say("0 passed, 0 failed, 0 skipped");
+    None
+}
+
+fn given(folder: &str) -> Result<PathBuf> {
+    let folder = PathBuf::from(folder);
+    if !folder.is_dir() {
+        bail!("there is no folder {}", folder.display());
+    }
+    Ok(folder)
 }
 
 fn promql(folder: &Path, passed_min: Option<usize>) -> Result<Verdict> {
-    if !folder.is_dir() {
-        if passed_min.is_none() {
-            bail!("there is no folder {}", folder.display());
-        }
-        say(&format!(
-            "NOT RUN: there is no folder {}; $PILOTHOUSE_CASES names another",
-            folder.display()
-        ));
-        say("0 passed, 0 failed, 0 skipped");
-        return Ok(Verdict::Clean);
-    }
     let mut total = Tally::default();
     let mut unsupported: BTreeMap<String, usize> = BTreeMap::new();
     for path in scripts(folder)? {
