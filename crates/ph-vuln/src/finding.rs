@@ -3,6 +3,7 @@
 use ph_inventory::Component;
 
 use crate::Severity;
+use crate::exploitation::CveId;
 
 /// What names a finding through versions, re-scans and merged aliases.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,6 +43,54 @@ pub struct Finding {
     pub references: Vec<String>,
     /// The functions and classes that the advisory names, where it names any.
     pub symbols: Vec<String>,
+    /// The classes of weakness: `CWE-22`.
+    pub cwes: Vec<String>,
+    /// Not a vulnerability but `unsound`, `unmaintained` or a `notice` (`RustSec`).
+    pub informational: Option<String>,
+}
+
+impl Finding {
+    /// Its names: the id and all others.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.id)
+            .chain(&self.aliases)
+            .map(String::as_str)
+    }
+
+    /// The one name that stays when records are merged: the CVE where there is one (the oldest), else the least id.
+    #[must_use]
+    pub fn representative(&self) -> &str {
+        let oldest = self
+            .ids()
+            .filter(|id| CveId::read(id).is_some())
+            .min_by_key(|id| CveId::read(id));
+        oldest.or_else(|| self.ids().min()).unwrap_or(&self.id)
+    }
+
+    /// The ecosystem's OSV name without a release, and the package's compared name: `npm/lodash`.
+    #[must_use]
+    pub fn package(&self) -> String {
+        package(&self.component)
+    }
+
+    /// What names it through versions, re-scans and merged records.
+    #[must_use]
+    pub fn key(&self, subject: &str) -> FindingKey {
+        FindingKey {
+            subject: subject.to_owned(),
+            advisory: self.representative().to_owned(),
+            package: self.package(),
+        }
+    }
+}
+
+/// `npm/lodash`, as overrides and keys name a package.
+pub(crate) fn package(component: &Component) -> String {
+    format!(
+        "{}/{}",
+        component.ecosystem.base(),
+        component.advisory_name()
+    )
 }
 
 impl Finding {

@@ -3,8 +3,12 @@
 //! Nothing here reads a file, asks a clock or waits: advisories and components come in as values, the time as an
 //! argument.
 
+pub mod exploitation;
 pub mod finding;
 pub mod life;
+pub mod matching;
+pub mod osv;
+pub mod overrides;
 pub mod purl;
 pub mod report;
 pub mod scanners;
@@ -12,5 +16,7 @@ pub mod severity;
 pub mod version;
 
 pub use finding::{Finding, FindingKey};
+pub use osv::Advisory;
+pub use overrides::Overrides;
 pub use report::{Report, Row};
 pub use severity::Severity;

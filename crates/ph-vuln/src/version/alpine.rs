@@ -30,7 +30,7 @@ enum Piece {
     /// `_cvs`, `_svn`, `_git`, `_hg`, `_p`.
     Postrelease(u8),
     Letter(u8),
-    /// Of a letter: `p1`. Only the number of a suffix is foreseen.
+    /// Of a letter: `p1`. The documentation does not foresee it, packages have it, and apk orders it.
     LetterNumber(Numeral),
     /// A number that begins with 0 and is not the first: compared as text.
     ZeroNumber(Box<str>),
@@ -54,12 +54,7 @@ impl Alpine {
     }
 
     pub(super) fn flaw(&self) -> Option<&'static str> {
-        let is_foreseen = |piece: &Piece| {
-            !matches!(
-                piece,
-                Piece::Invalid | Piece::Empty | Piece::LetterNumber(_)
-            )
-        };
+        let is_foreseen = |piece: &Piece| !matches!(piece, Piece::Invalid | Piece::Empty);
         (!self.pieces.iter().all(is_foreseen)).then_some("apk's own check refuses it")
     }
 }
@@ -199,7 +194,7 @@ mod tests {
     #[test]
     fn what_the_check_refuses_is_said() {
         for text in [
-            "", "a", ".1", "1..2", "1_blah", "1-ruff", "1A", "1-r1-r2", "1~", "1-1", "6.6.2p1",
+            "", "a", ".1", "1..2", "1_blah", "1-ruff", "1A", "1-r1-r2", "1~", "1-1",
         ] {
             assert!(Alpine::read(text).flaw().is_some(), "{text}");
         }
