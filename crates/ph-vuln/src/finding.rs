@@ -3,7 +3,7 @@
 use ph_inventory::Component;
 
 use crate::Severity;
-use crate::exploitation::CveId;
+use crate::cve::CveId;
 
 /// What names a finding through versions, re-scans and merged aliases.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,13 +50,6 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Its names: the id and all others.
-    pub fn ids(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(&self.id)
-            .chain(&self.aliases)
-            .map(String::as_str)
-    }
-
     /// The one name that stays when records are merged: the CVE where there is one (the oldest), else the least id.
     #[must_use]
     pub fn representative(&self) -> &str {

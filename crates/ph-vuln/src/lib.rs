@@ -3,7 +3,7 @@
 //! Nothing here reads a file, asks a clock or waits: advisories and components come in as values, the time as an
 //! argument.
 
-pub mod exploitation;
+pub mod cve;
 pub mod finding;
 pub mod life;
 pub mod matching;

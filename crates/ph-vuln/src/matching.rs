@@ -14,7 +14,6 @@ use std::fmt::Display;
 use jiff::Timestamp;
 use ph_inventory::{Component, Inventory, Unchecked};
 
-use crate::exploitation::{Exploited, Likelihood};
 use crate::finding::package;
 use crate::overrides::{Override, Overrides};
 use crate::{Advisory, Finding};
@@ -49,15 +48,22 @@ pub fn judge(component: &Component, advisory: &Advisory) -> Verdict {
     }
 }
 
+/// What is known of attacks on a vulnerability.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Attacks {
+    /// CISA's list of known exploited vulnerabilities names it.
+    pub is_known: bool,
+    /// EPSS: the probability (0 to 1) of exploitation within 30 days.
+    pub epss: Option<f64>,
+}
+
 /// What is known beside the advisories.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// The operator's own word on findings.
     pub overrides: &'a Overrides,
-    /// CISA's catalogue, where there is one.
-    pub exploited: Option<&'a Exploited>,
-    /// EPSS, where there is one.
-    pub likelihood: Option<&'a Likelihood>,
+    /// What is known of attacks on the vulnerability that has these ids.
+    pub attacks: &'a dyn Fn(&[&str]) -> Attacks,
     /// Which overrides have expired depends on it.
     pub now: Timestamp,
 }

@@ -189,24 +189,13 @@ pub fn rows(inventory: &Inventory, findings: Vec<Finding>, found_by: &str) -> Ve
 /// What names a finding of `subject` through versions, re-scans and merged aliases.
 #[must_use]
 pub fn key(subject: &str, finding: &Finding) -> FindingKey {
-    let component = &finding.component;
-    FindingKey {
-        subject: subject.to_owned(),
-        advisory: representative(finding).to_owned(),
-        package: format!(
-            "{}/{}",
-            component.ecosystem.base(),
-            component.advisory_name()
-        ),
-    }
+    finding.key(subject)
 }
 
 /// The CVE where there is one, else the least id.
 #[must_use]
 pub fn representative(finding: &Finding) -> &str {
-    let ids = || std::iter::once(&finding.id).chain(&finding.aliases);
-    let cve = ids().filter(|id| id.starts_with("CVE-")).min();
-    cve.or_else(|| ids().min()).unwrap_or(&finding.id)
+    finding.representative()
 }
 
 #[cfg(test)]

@@ -37,6 +37,8 @@ pub(crate) fn finding(id: &str, version: &str, score: f64) -> Finding {
         unknown: None,
         references: Vec::new(),
         symbols: Vec::new(),
+        cwes: Vec::new(),
+        informational: None,
     }
 }
 

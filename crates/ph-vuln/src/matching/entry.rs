@@ -194,7 +194,7 @@ impl<'a> Case<'a> {
 
 impl Read {
     fn of(component: &Component) -> Self {
-        let Some(text) = component.version.as_deref().filter(|text| !text.is_empty()) else {
+        let Some(text) = component.advisory_version().filter(|text| !text.is_empty()) else {
             return Self::Missing;
         };
         match Version::read(&component.ecosystem, text) {

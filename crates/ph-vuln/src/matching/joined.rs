@@ -97,17 +97,18 @@ fn finding(component: &Component, group: &[&Advisory], context: &Context<'_>) ->
 
     let names = unique(group.iter().flat_map(|record| record.ids()));
     let aliases: Vec<String> = names.into_iter().filter(|id| *id != first.id).collect();
-    let ids = || std::iter::once(&first.id).chain(&aliases);
-    let epss = |id: &String| context.likelihood.and_then(|scores| scores.of(id));
+    let ids: Vec<&str> = std::iter::once(&first.id)
+        .chain(&aliases)
+        .map(String::as_str)
+        .collect();
+    let attacks = (context.attacks)(&ids);
     Some(Finding {
         summary: first.summary.clone(),
         component: component.clone(),
         severity: severity.reduce(Severity::worse)?,
         fixed_in: case.fixed_in(),
-        is_exploited: context
-            .exploited
-            .is_some_and(|known| ids().any(|id| known.since(id).is_some())),
-        epss: ids().filter_map(epss).max_by(f64::total_cmp),
+        is_exploited: attacks.is_known,
+        epss: attacks.epss,
         is_malicious: records.iter().any(|record| record.is_malicious()),
         unknown: why,
         references: unique(

@@ -6,14 +6,9 @@ use super::*;
 
 fn component(ecosystem: &str, name: &str, version: &str) -> Component {
     Component {
-        ecosystem: Ecosystem::from_osv(ecosystem),
-        name: name.to_owned(),
-        source_name: None,
         version: (!version.is_empty()).then(|| version.to_owned()),
-        path: String::new(),
         file: "lock".to_owned(),
-        is_dev: false,
-        needed_by: Vec::new(),
+        ..Component::new(Ecosystem::from_osv(ecosystem), name)
     }
 }
 
@@ -207,8 +202,7 @@ fn found(components: Vec<Component>, records: &[Advisory], context: &Context<'_>
 fn context(overrides: &Overrides) -> Context<'_> {
     Context {
         overrides,
-        exploited: None,
-        likelihood: None,
+        attacks: &|_| Attacks::default(),
         now: "2026-11-23T12:00:00Z".parse().unwrap(),
     }
 }
@@ -255,11 +249,12 @@ fn what_is_known_of_attacks_is_joined() {
     record.aliases = vec!["CVE-2026-10".to_owned()];
     let malicious = about("MAL-2026-1", "npm", "a", &events(r#"{"introduced": "0"}"#));
     let overrides = Overrides::default();
-    let exploited = Exploited::read(br#"{"vulnerabilities": [{"cveID": "CVE-2026-10"}]}"#).unwrap();
-    let likelihood = Likelihood::read(b"CVE-2026-10,0.25,0.9\n").unwrap();
+    let attacks = |ids: &[&str]| Attacks {
+        is_known: ids.contains(&"CVE-2026-10"),
+        epss: (ids.len() > 1).then_some(0.25),
+    };
     let context = Context {
-        exploited: Some(&exploited),
-        likelihood: Some(&likelihood),
+        attacks: &attacks,
         ..context(&overrides)
     };
     let all = found(

@@ -33,6 +33,8 @@ pub(crate) fn finding(id: &str, component: Component, score: f64) -> Finding {
         unknown: None,
         references: Vec::new(),
         symbols: Vec::new(),
+        cwes: Vec::new(),
+        informational: None,
     }
 }
 

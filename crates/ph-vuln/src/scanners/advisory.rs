@@ -21,6 +21,8 @@ pub(super) fn finding(id: String, component: Component) -> Finding {
         unknown: None,
         references: Vec::new(),
         symbols: Vec::new(),
+        cwes: Vec::new(),
+        informational: None,
     }
 }
 
