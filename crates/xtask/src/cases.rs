@@ -16,6 +16,7 @@ mod memory;
 mod script;
 mod series;
 mod versions;
+mod vulnerability;
 
 use check::Outcome;
 use memory::Memory;
@@ -28,47 +29,50 @@ const DEFAULT: &str = "../shared/cases";
 
 pub(crate) fn run(repo: &Repo, args: &[String]) -> Result<Verdict> {
     match args {
-        [what] if what == "promql" => match default_folder(repo, what) {
-            Some(folder) => promql(&folder, Some(PASSED_MIN)),
-            None => Ok(Verdict::Clean),
-        },
-        [what, folder] if what == "promql" => promql(&given(folder)?, None),
-        [what] if what == "versions" => match default_folder(repo, what) {
-            Some(folder) => versions::run(&folder),
-            None => Ok(Verdict::Clean),
-        },
-        [what, folder] if what == "versions" => versions::run(&given(folder)?),
+        [what] if what == "promql" => {
+            by_default(repo, what, |folder| promql(folder, Some(PASSED_MIN)))
+        }
+        [what, folder] if what == "promql" => promql(given(folder)?, None),
+        [what] if what == "versions" => by_default(repo, what, versions::run),
+        [what, folder] if what == "versions" => versions::run(given(folder)?),
+        [what] if what == "vulnerability" => by_default(repo, what, vulnerability::run),
+        [what, folder] if what == "vulnerability" => vulnerability::run(given(folder)?),
         [what, series, queries] if what == "ask" => {
             ask::answer(Path::new(series), Path::new(queries))?;
             Ok(Verdict::Clean)
         }
-        _ => bail!("which cases? `cargo xtask cases promql|versions [DIR]`"),
+        _ => bail!("which cases? `cargo xtask cases promql|versions|vulnerability [DIR]`"),
     }
 }
 
-/// `$PILOTHOUSE_CASES/<what>`, else the folder beside the repository. None: it is not there, which is said.
+/// Runs the cases of `$PILOTHOUSE_CASES/<what>`, else of the folder beside the repository. That it is not there is said,
+/// and is no failure: cases are no part of the repository.
 #[expect(
     clippy::disallowed_methods,
     reason = "xtask is a program: its environment is its input"
 )]
-fn default_folder(repo: &Repo, what: &str) -> Option<PathBuf> {
+fn by_default(
+    repo: &Repo,
+    what: &str,
+    run: impl FnOnce(&Path) -> Result<Verdict>,
+) -> Result<Verdict> {
     let folder = match std::env::var_os("PILOTHOUSE_CASES") {
         Some(folder) => Path::new(&folder).join(what),
         None => repo.root().join(DEFAULT).join(what),
     };
     if folder.is_dir() {
-        return Some(folder);
+        return run(&folder);
     }
     say(&format!(
         "NOT RUN: there is no folder {}; $PILOTHOUSE_CASES names another",
         folder.display()
     ));
     say("0 passed, 0 failed, 0 skipped");
-    None
+    Ok(Verdict::Clean)
 }
 
-fn given(folder: &str) -> Result<PathBuf> {
-    let folder = PathBuf::from(folder);
+fn given(folder: &str) -> Result<&Path> {
+    let folder = Path::new(folder);
     if !folder.is_dir() {
         bail!("there is no folder {}", folder.display());
     }
