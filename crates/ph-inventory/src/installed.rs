@@ -18,10 +18,23 @@ pub struct Installed {
 }
 
 /// A package and the names of what it needs.
-#[derive(Debug)]
-struct Package {
+#[derive(Debug, Clone)]
+pub(crate) struct Package {
     component: Component,
     needs: Vec<String>,
+}
+
+impl Package {
+    /// The same package, described by another file.
+    pub(crate) fn at(&self, path: &str) -> Self {
+        let mut package = self.clone();
+        let folder = npm_folder(path).or_else(|| python_folder(path));
+        folder
+            .unwrap_or(path)
+            .clone_into(&mut package.component.path);
+        path.clone_into(&mut package.component.file);
+        package
+    }
 }
 
 impl Installed {
@@ -38,6 +51,10 @@ impl Installed {
         }
         self.packages.push(package);
         Ok(true)
+    }
+
+    pub(crate) fn push(&mut self, package: Package) {
+        self.packages.push(package);
     }
 
     /// All packages, by path. Those that nothing here needs are taken for what the server itself names.
@@ -111,7 +128,8 @@ pub(crate) fn one(path: &str, bytes: &[u8]) -> Result<Option<Inventory>, ReadErr
     }))
 }
 
-fn package(path: &str, bytes: &[u8]) -> Result<Option<Package>, ReadError> {
+/// The package that one file is about, and what it needs.
+pub(crate) fn package(path: &str, bytes: &[u8]) -> Result<Option<Package>, ReadError> {
     let mut package = if let Some(folder) = npm_folder(path) {
         npm_package(Source::of(path, bytes)?, folder)?
     } else if let Some(folder) = python_folder(path) {

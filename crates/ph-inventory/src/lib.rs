@@ -2,12 +2,14 @@
 //!
 //! Every reader is a function of bytes; walking trees and opening archives on disk is done by others.
 
+pub mod auditable;
 mod cargo;
 pub mod component;
 pub mod cyclonedx;
 mod draft;
 pub mod ecosystem;
 mod go;
+pub mod image;
 pub mod installed;
 pub mod inventory;
 pub mod limits;
@@ -19,6 +21,7 @@ pub mod read;
 pub mod read_error;
 pub mod sbom;
 mod source;
+mod tarball;
 mod text;
 
 pub use component::Component;

@@ -16,3 +16,21 @@ pub const NAME_BYTES: usize = 1024;
 pub const PATH_BYTES: usize = 4096;
 /// Notes on what was not looked at, of one file. What goes beyond is counted in the last one.
 pub const UNCHECKED: usize = 1000;
+/// Layers of an image.
+pub const LAYERS: usize = 1000;
+/// Files and folders of all layers of an image, and of an archive.
+pub const ENTRIES: u64 = 4_000_000;
+/// Bytes that all layers of an image unpack to.
+pub const IMAGE_BYTES: u64 = 64 << 30;
+/// A layer may unpack to this many times its size …
+pub const RATIO: u64 = 200;
+/// … and to this many bytes whatever its size is.
+pub const RATIO_FREE_BYTES: u64 = 256 << 20;
+/// Bytes of one file of an image that is looked into: a list of packages, a description of one.
+pub const IMAGE_FILE_BYTES: u64 = 64 << 20;
+/// Bytes of one program of an image that is searched for the list of its crates.
+pub const PROGRAM_BYTES: u64 = 256 << 20;
+/// Bytes of all files of an image that are kept until its end.
+pub const KEPT_BYTES: usize = 256 << 20;
+/// Bytes of a program's list of crates, unpacked.
+pub const AUDITABLE_BYTES: u64 = 16 << 20;
