@@ -9,6 +9,7 @@ pub mod life;
 pub mod matching;
 pub mod osv;
 pub mod overrides;
+pub mod patch;
 pub mod purl;
 pub mod report;
 pub mod scanners;

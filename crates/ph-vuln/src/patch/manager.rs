@@ -1,0 +1,148 @@
+//! The commands of package managers. Names and versions were looked at before they come here.
+
+use ph_inventory::{Component, Ecosystem};
+
+/// Who wrote the file that a component was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manager {
+    /// npm.
+    Npm,
+    /// yarn 1.
+    Yarn,
+    /// yarn 2 and later.
+    YarnBerry,
+    /// pnpm.
+    Pnpm,
+    /// bun.
+    Bun,
+    /// uv.
+    Uv,
+    /// Poetry.
+    Poetry,
+    /// Pipenv.
+    Pipenv,
+    /// pip, with versions in `requirements.txt`.
+    Pip,
+    /// Cargo.
+    Cargo,
+    /// Go.
+    Go,
+    /// Debian and Ubuntu.
+    Apt,
+    /// Alpine.
+    Apk,
+}
+
+impl Manager {
+    /// By the file and, for yarn, by how it names its entries.
+    #[must_use]
+    pub fn of(component: &Component) -> Option<Self> {
+        match &component.ecosystem {
+            Ecosystem::Debian(_) | Ecosystem::Ubuntu(_) => return Some(Self::Apt),
+            Ecosystem::Alpine(_) => return Some(Self::Apk),
+            _ => {}
+        }
+        let name = component.file.rsplit('/').next().unwrap_or_default();
+        Some(match name {
+            "package-lock.json" | "npm-shrinkwrap.json" => Self::Npm,
+            "yarn.lock" if component.path.contains("@npm:") => Self::YarnBerry,
+            "yarn.lock" => Self::Yarn,
+            "pnpm-lock.yaml" => Self::Pnpm,
+            "bun.lock" => Self::Bun,
+            "uv.lock" => Self::Uv,
+            "poetry.lock" => Self::Poetry,
+            "Pipfile.lock" => Self::Pipenv,
+            "Cargo.lock" => Self::Cargo,
+            "go.mod" | "go.sum" => Self::Go,
+            _ if name.starts_with("requirements") && name.ends_with(".txt") => Self::Pip,
+            _ => return None,
+        })
+    }
+
+    /// Raises one package, as far as what needs it admits.
+    pub(super) fn upgrade(self, component: &Component, to: &str, is_direct: bool) -> Vec<String> {
+        let name = &component.name;
+        let from = component.version.as_deref().unwrap_or_default();
+        match (self, is_direct) {
+            (Self::Npm, true) => vec![format!("npm install --ignore-scripts {name}@{to}")],
+            (Self::Npm, false) => vec![format!("npm update --ignore-scripts {name}")],
+            (Self::Yarn, true) => vec![format!("yarn upgrade --ignore-scripts {name}@{to}")],
+            // yarn 1 cannot raise what only others need.
+            (Self::Yarn, false) => self.force(component, to),
+            (Self::YarnBerry, true) => vec![format!("yarn up {name}@{to} --mode=skip-build")],
+            (Self::YarnBerry, false) => {
+                vec![format!("yarn up --recursive {name} --mode=skip-build")]
+            }
+            (Self::Pnpm, true) => vec![format!("pnpm update --ignore-scripts {name}@{to}")],
+            (Self::Pnpm, false) => vec![format!(
+                "pnpm update --ignore-scripts --depth Infinity {name}"
+            )],
+            (Self::Bun, true) => vec![format!("bun add --ignore-scripts {name}@{to}")],
+            (Self::Bun, false) => vec![format!("bun update --ignore-scripts {name}")],
+            (Self::Uv, true) => vec![format!("uv add '{name}>={to}'")],
+            (Self::Uv, false) => vec![
+                format!("uv lock --upgrade-package '{name}=={to}'"),
+                "uv sync --locked".to_owned(),
+            ],
+            (Self::Poetry, true) => vec![format!("poetry add '{name}>={to}'")],
+            (Self::Poetry, false) => vec![format!("poetry update {name}")],
+            (Self::Pipenv, _) => vec![
+                format!("pipenv upgrade '{name}=={to}'"),
+                "pipenv sync".to_owned(),
+            ],
+            (Self::Pip, _) => vec![
+                format!("pip-compile --generate-hashes --upgrade-package '{name}=={to}'"),
+                format!(
+                    "pip install --require-hashes -r {}",
+                    component.file.rsplit('/').next().unwrap_or_default()
+                ),
+            ],
+            (Self::Cargo, _) => vec![format!(
+                "cargo update --package {name}@{from} --precise {to}"
+            )],
+            (Self::Go, _) => vec![
+                format!("go get {name}@v{}", to.trim_start_matches('v')),
+                "go mod tidy".to_owned(),
+            ],
+            (Self::Apt, _) => vec![format!(
+                "apt-get update && apt-get install --only-upgrade {name}"
+            )],
+            (Self::Apk, _) => vec![format!("apk add --upgrade '{name}>={to}'")],
+        }
+    }
+
+    /// Has the package at that version whatever asks for it; empty where there is no such thing.
+    pub(super) fn force(self, component: &Component, to: &str) -> Vec<String> {
+        let name = &component.name;
+        match self {
+            Self::Npm => vec![
+                format!("npm pkg set 'overrides[{name}]={to}'"),
+                "npm install --ignore-scripts".to_owned(),
+            ],
+            Self::Yarn => vec![
+                format!("npm pkg set 'resolutions[{name}]={to}'"),
+                "yarn install --ignore-scripts".to_owned(),
+            ],
+            Self::YarnBerry => vec![
+                format!("npm pkg set 'resolutions[{name}]={to}'"),
+                "yarn install --mode=skip-build".to_owned(),
+            ],
+            Self::Pnpm => vec![
+                format!("npm pkg set 'pnpm.overrides[{name}]={to}'"),
+                "pnpm install --no-frozen-lockfile --ignore-scripts".to_owned(),
+            ],
+            Self::Bun => vec![
+                format!("npm pkg set 'overrides[{name}]={to}'"),
+                "bun install --ignore-scripts".to_owned(),
+            ],
+            Self::Uv
+            | Self::Poetry
+            | Self::Pipenv
+            | Self::Pip
+            | Self::Cargo
+            | Self::Go
+            | Self::Apt
+            | Self::Apk => Vec::new(),
+        }
+    }
+}
