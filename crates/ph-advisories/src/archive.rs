@@ -157,6 +157,9 @@ struct Entry {
     at: u64,
 }
 
+/// Takes an entry's name and content.
+pub type Take<'a, E> = dyn FnMut(&str, &[u8]) -> Result<(), E> + 'a;
+
 impl<B: Bytes> Archive<B> {
     /// Finds the directory.
     ///
@@ -238,7 +241,7 @@ impl<B: Bytes> Archive<B> {
     pub fn each<E: From<ArchiveError>>(
         &self,
         wants: &dyn Fn(&str) -> bool,
-        take: &mut dyn FnMut(&str, &[u8]) -> Result<(), E>,
+        take: &mut Take<'_, E>,
     ) -> Result<(), E> {
         let mut window = Window::new(self.directory, self.directory_end);
         let mut inflate = Decompress::new(false);

@@ -149,7 +149,7 @@ pub fn import(
         import.path(path)?;
     }
     let source = paths.iter().map(|path| path.display().to_string());
-    import.finish(source.collect::<Vec<_>>().join(", "), as_of)
+    import.finish(&source.collect::<Vec<_>>().join(", "), as_of)
 }
 
 struct Import {
@@ -333,7 +333,7 @@ impl Import {
         })
     }
 
-    fn finish(mut self, source: String, as_of: SystemTime) -> Result<Imported, ImportError> {
+    fn finish(mut self, source: &str, as_of: SystemTime) -> Result<Imported, ImportError> {
         if self.writers.is_empty() && self.scores.is_none() {
             return Err(match self.done.unreadable.named.first() {
                 Some(first) => ImportError::Nothing(format!(
@@ -349,7 +349,7 @@ impl Import {
                 old,
                 file,
                 &contents,
-                &source,
+                source,
                 as_of,
                 self.done.unreadable.count,
             );

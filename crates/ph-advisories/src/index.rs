@@ -220,7 +220,7 @@ impl Writer {
         });
         let (size, packed) = row.map_err(|source| sqlite(&self.path, source))?;
         let body = unpack(&mut self.decompressor, &packed, size, &self.path)?;
-        let head = Head::read(&body).map_err(|error| damaged(&self.path, error))?;
+        let head = Head::read(&body).map_err(|error| damaged(&self.path, &error))?;
         let done = self
             .connection
             .prepare_cached("DELETE FROM packages WHERE name = ?1 AND record = ?2")
@@ -241,7 +241,7 @@ impl Writer {
         old: &Reader,
     ) -> Result<(), IndexError> {
         let mut each = |body: &[u8]| {
-            let head = Head::read(body).map_err(|error| damaged(&old.path, error))?;
+            let head = Head::read(body).map_err(|error| damaged(&old.path, &error))?;
             let is_newer_here = self
                 .modified(&head.id)?
                 .is_some_and(|here| here >= head.modified);
@@ -299,7 +299,7 @@ impl Reader {
             .query_row("PRAGMA application_id", [], |row| row.get(0))
             .map_err(at)?;
         if id != APPLICATION_ID {
-            return Err(damaged(path, "it is no index of advisories"));
+            return Err(damaged(path, &"it is no index of advisories"));
         }
         connection
             .execute_batch(&format!("PRAGMA cache_size = -{READ_CACHE_KIB}"))
@@ -330,7 +330,18 @@ impl Reader {
         })
     }
 
-    /// The ids of the records that name a package and begin with `prefix`.
+    /// When the record of this id was changed.
+    pub(crate) fn modified(&self, id: &str) -> Result<Option<Timestamp>, IndexError> {
+        let sql = "SELECT modified FROM records WHERE id = ?1";
+        let known = self
+            .connection
+            .prepare_cached(sql)
+            .and_then(|mut known| known.query_row([id], |row| row.get::<_, i64>(0)).optional());
+        let known = known.map_err(|source| sqlite(&self.path, source))?;
+        Ok(known.and_then(|micros| Timestamp::from_microsecond(micros).ok()))
+    }
+
+    /// Whether a record that names a package has an id that begins with `prefix`.
     pub(crate) fn has_id(&self, name: &str, prefix: &str) -> Result<bool, IndexError> {
         let sql = "SELECT 1 FROM packages JOIN records ON number = record WHERE name = ?1 AND id GLOB ?2 || '*' LIMIT 1";
         let found = self
@@ -381,10 +392,10 @@ fn unpack(
     let size = usize::try_from(size)
         .ok()
         .filter(|size| *size <= RECORD_BYTES_MAX);
-    let size = size.ok_or_else(|| damaged(path, "a record has no size"))?;
+    let size = size.ok_or_else(|| damaged(path, &"a record has no size"))?;
     decompressor
         .decompress(packed, size)
-        .map_err(|error| damaged(path, error))
+        .map_err(|error| damaged(path, &error))
 }
 
 /// Read-only, and without looking for a journal: the file never changes.
@@ -412,7 +423,7 @@ fn sqlite(path: &Path, source: rusqlite::Error) -> IndexError {
     IndexError::Sqlite { path, source }
 }
 
-fn damaged(path: &Path, why: impl ToString) -> IndexError {
+fn damaged(path: &Path, why: &dyn std::fmt::Display) -> IndexError {
     IndexError::Damaged {
         path: path.to_owned(),
         why: why.to_string(),

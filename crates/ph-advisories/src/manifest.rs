@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const NAME: &str = "mirror.json";
@@ -139,8 +140,10 @@ pub(crate) struct Folder {
     path: PathBuf,
     /// Held until the end.
     _lock: File,
-    made: u32,
 }
+
+/// Files that this process has begun: what fails leaves its file until the next change.
+static MADE: AtomicU32 = AtomicU32::new(0);
 
 impl Folder {
     /// Makes the folder where there is none, and keeps others from changing it.
@@ -159,7 +162,6 @@ impl Folder {
         Ok(Self {
             path: path.to_owned(),
             _lock: lock,
-            made: 0,
         })
     }
 
@@ -181,8 +183,8 @@ impl Folder {
     /// A name for a file that is not there yet.
     ///
     /// - `now`: makes it another one than any before.
-    pub(crate) fn new_file(&mut self, what: &str, now: SystemTime) -> String {
-        self.made += 1;
+    pub(crate) fn new_file(&self, what: &str, now: SystemTime) -> String {
+        let made = MADE.fetch_add(1, Relaxed);
         let what: String = what
             .chars()
             .map(|c| {
@@ -193,7 +195,7 @@ impl Folder {
                 }
             })
             .collect();
-        let (ms, pid, made) = (ms_of(now), std::process::id(), self.made);
+        let (ms, pid) = (ms_of(now), std::process::id());
         format!("{what}-{ms:x}-{pid:x}-{made}{INDEX_SUFFIX}")
     }
 

@@ -197,7 +197,7 @@ impl Mirror {
         let mut records = Vec::new();
         if let Some(index) = self.indexes.get(ecosystem.base()) {
             index.records(&ecosystem.normal_name(name), &mut |record| {
-                records.push(record)
+                records.push(record);
             })?;
         }
         Ok(records)

@@ -91,6 +91,11 @@ impl Writer {
         ))
     }
 
+    /// Takes out what a list that turned out to be bad has left.
+    pub(crate) fn empty(&self, table: &str) -> Result<(), IndexError> {
+        self.run(&format!("DELETE FROM {table}"))
+    }
+
     /// Takes CISA's list; says how many it has.
     pub(crate) fn kev(&self, bytes: impl Read) -> Result<u64, ScoresError> {
         let kev: Kev = serde_json::from_reader(BufReader::new(bytes.take(BYTES_MAX)))?;

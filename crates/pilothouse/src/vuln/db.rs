@@ -1,6 +1,7 @@
 //! `pilothouse vuln db`: the advisories on this machine.
 
 mod status;
+mod update;
 
 use super::place::PlaceArgs;
 use crate::ask::{duration_text, read_time};
@@ -22,6 +23,8 @@ pub(crate) struct DbArgs {
 
 #[derive(Subcommand)]
 enum What {
+    /// Fetch what is newer from the mirror. An ecosystem that cannot be fetched stays as it is; exits 2 then.
+    Update(update::UpdateArgs),
     /// Take advisories that lie on this machine. All of them are there at once, or what was there stays.
     Import(ImportArgs),
     /// Say what is there and how old it is. Exits 3 when there is nothing, or something is stale.
@@ -55,12 +58,15 @@ struct StatusArgs {
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
+  pilothouse vuln db update
+  pilothouse vuln db update crates.io Debian --mirror https://osv.example.com
   pilothouse vuln db import npm/all.zip PyPI/all.zip --as-of 2026-11-22
   pilothouse vuln db import advisory-db/ overlays/ known_exploited_vulnerabilities.json
   pilothouse vuln db status";
 
 pub(crate) fn db(args: &DbArgs, printer: &Printer) -> Result<u8> {
     match &args.what {
+        What::Update(args) => update::update(args, printer),
         What::Import(args) => import(args, printer),
         What::Status(args) => {
             let place = args.place.read()?;
