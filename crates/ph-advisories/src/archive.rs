@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 /// Entries of one archive, at most.
 pub const ENTRIES_MAX: u64 = 4_000_000;
 /// Bytes of one entry once inflated, at most.
-pub const ENTRY_BYTES_MAX: u64 = 32 << 20;
+pub const ENTRY_BYTES_MAX: u64 = 16 << 20;
 /// Bytes of all entries once inflated, at most.
 pub const TOTAL_BYTES_MAX: u64 = 256 << 30;
 /// An entry of more than [`SMALL`] bytes that is inflated to more than this many times its size is none of ours.

@@ -1,16 +1,16 @@
 //! What is asked of a mirror: one GET after the other, bounded in bytes and time, never on another host.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+mod part;
+
 use bytes::Bytes;
 use http::header::{
     CONTENT_ENCODING, CONTENT_RANGE, ETAG, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, USER_AGENT,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use part::Part;
 use ph_wire::tls::{TlsError, client_config};
 use ph_wire::upstream::{Address, Answer, AnswerError, Outgoing, SendError, Upstream};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,7 +24,6 @@ const REDIRECTS_MAX: u32 = 3;
 const TRIES: u32 = 4;
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("pilothouse/", env!("CARGO_PKG_VERSION")));
-const HASH: HeaderName = HeaderName::from_static("x-goog-hash");
 
 /// Bounds on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -445,109 +444,6 @@ impl Remote {
     }
 }
 
-/// A download and what it is of.
-struct Part {
-    path: PathBuf,
-    /// Names address and entity tag of an unfinished one, a line each.
-    about: PathBuf,
-    url: String,
-    tag: Option<String>,
-    file: File,
-    len: u64,
-}
-
-impl Part {
-    /// What there is of a download, if it is of the same address and can be gone on with.
-    fn open(path: &Path, url: &str) -> Result<Self, FetchError> {
-        let about = path.with_extension("about");
-        let known = fs::read_to_string(&about).unwrap_or_default();
-        let mut lines = known.lines();
-        let tag = (lines.next() == Some(url)).then(|| lines.next()).flatten();
-        let tag = tag.filter(|tag| !tag.is_empty()).map(ToOwned::to_owned);
-        let io = |source| io_error(path, source);
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
-            .map_err(io)?;
-        let mut part = Self {
-            len: file.metadata().map_err(io)?.len(),
-            path: path.to_owned(),
-            about,
-            url: url.to_owned(),
-            tag,
-            file,
-        };
-        if part.tag.is_none() && part.len > 0 {
-            part.begin(None)?;
-        }
-        Ok(part)
-    }
-
-    /// Begins anew.
-    ///
-    /// - `tag`: of what will come.
-    fn begin(&mut self, tag: Option<&str>) -> Result<(), FetchError> {
-        self.file
-            .set_len(0)
-            .map_err(|source| io_error(&self.path, source))?;
-        self.len = 0;
-        // A weak tag does not say that the bytes are the same.
-        let tag = tag.filter(|tag| !tag.starts_with("W/")).unwrap_or_default();
-        self.tag = Some(tag.to_owned()).filter(|tag| !tag.is_empty());
-        let text = format!("{}\n{tag}\n", self.url);
-        fs::write(&self.about, text).map_err(|source| io_error(&self.about, source))
-    }
-
-    fn append(&mut self, piece: &[u8]) -> Result<(), FetchError> {
-        self.file
-            .write_all(piece)
-            .map_err(|source| io_error(&self.path, source))?;
-        self.len += piece.len() as u64;
-        Ok(())
-    }
-
-    /// Compares the whole with the checksum that the server gives, if it does.
-    fn check(&mut self, path: &str, headers: &HeaderMap) -> Result<(), FetchError> {
-        let Some(want) = hash_of(headers) else {
-            return Ok(());
-        };
-        let io = |source| io_error(&self.path, source);
-        let mut file = File::open(&self.path).map_err(io)?;
-        let (mut got, mut buffer) = (0, vec![0; 256 << 10]);
-        loop {
-            match file.read(&mut buffer).map_err(io)? {
-                0 => break,
-                count => got = crc32c::crc32c_append(got, &buffer[..count]),
-            }
-        }
-        if got == want {
-            return Ok(());
-        }
-        self.begin(None)?;
-        let path = shown(path);
-        Err(FetchError::Checksum { path, want, got })
-    }
-}
-
-/// Removes a download with what is said about it.
-pub(crate) fn remove_download(file: &Path) {
-    let _ = fs::remove_file(file);
-    let _ = fs::remove_file(file.with_extension("about"));
-}
-
-/// The `crc32c` that object stores of Google give.
-fn hash_of(headers: &HeaderMap) -> Option<u32> {
-    let values = headers
-        .get_all(HASH)
-        .into_iter()
-        .filter_map(|v| v.to_str().ok());
-    let mut parts = values.flat_map(|value| value.split(','));
-    let text = parts.find_map(|part| part.trim().strip_prefix("crc32c="))?;
-    let bytes = BASE64_STANDARD.decode(text).ok()?;
-    bytes.try_into().ok().map(u32::from_be_bytes)
-}
-
 fn starts_at(headers: &HeaderMap, at: u64) -> bool {
     let range = headers
         .get(CONTENT_RANGE)
@@ -571,6 +467,8 @@ fn tag_of(headers: &HeaderMap) -> Option<String> {
 fn tag_header(tag: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(tag).ok()
 }
+
+pub(crate) use part::remove_download;
 
 /// `https`, or this machine.
 fn is_trusted_way(uri: &Uri) -> bool {

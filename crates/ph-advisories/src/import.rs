@@ -453,11 +453,11 @@ fn kind_of(path: &Path) -> Option<Kind> {
 /// The head of a record; with its bytes, where they had to be made.
 fn read_record(kind: Kind, bytes: &[u8]) -> Result<(Head, Option<Vec<u8>>), Bad> {
     if kind != Kind::RustSec {
-        return Ok((Head::read(bytes)?, None));
+        return Ok((Head::checked(bytes)?, None));
     }
     let text = str::from_utf8(bytes).map_err(|_| Bad::NoText)?;
     let made = rustsec::record(text)?;
-    Ok((Head::read(&made)?, Some(made)))
+    Ok((Head::checked(&made)?, Some(made)))
 }
 
 /// The content of a file, unless it is too large.

@@ -22,8 +22,7 @@ const TABLES: &str = "
         WITHOUT ROWID, STRICT;";
 /// Pages that SQLite keeps in memory while it reads, in KiB.
 const READ_CACHE_KIB: u32 = 4 << 10;
-/// Bytes of one record, at most.
-pub(crate) const RECORD_BYTES_MAX: usize = 32 << 20;
+pub(crate) use ph_vuln::osv::RECORD_BYTES_MAX;
 /// Little is gained by more: a record is short, and most of the time goes into reading JSON.
 const LEVEL: i32 = 1;
 
@@ -341,14 +340,8 @@ impl Reader {
         Ok(known.and_then(|micros| Timestamp::from_microsecond(micros).ok()))
     }
 
-    /// Whether a record that names a package has an id that begins with `prefix`.
-    pub(crate) fn has_id(&self, name: &str, prefix: &str) -> Result<bool, IndexError> {
-        let sql = "SELECT 1 FROM packages JOIN records ON number = record WHERE name = ?1 AND id GLOB ?2 || '*' LIMIT 1";
-        let found = self
-            .connection
-            .prepare_cached(sql)
-            .and_then(|mut ask| ask.exists([name, prefix]));
-        found.map_err(|source| sqlite(&self.path, source))
+    pub(crate) fn damaged(&self, why: &dyn std::fmt::Display) -> IndexError {
+        damaged(&self.path, why)
     }
 
     fn imported(

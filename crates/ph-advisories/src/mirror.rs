@@ -4,6 +4,7 @@ use crate::index::{IndexError, Reader};
 use crate::manifest::{EcosystemState, FolderError, ListState, Manifest, time_of};
 use crate::scores::Scores;
 use ph_inventory::Ecosystem;
+use ph_vuln::Advisory;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -203,15 +204,26 @@ impl Mirror {
         Ok(records)
     }
 
-    /// Whether a package is named by a record of a malicious package (`MAL-…`).
+    /// The advisories that name a package, in the order of their ids; withdrawn ones are among them.
+    ///
+    /// - `name`: as it is written; it is compared as its ecosystem compares names.
     ///
     /// # Errors
     /// A damaged index.
-    pub fn names_malicious(&self, ecosystem: &Ecosystem, name: &str) -> Result<bool, IndexError> {
-        match self.indexes.get(ecosystem.base()) {
-            Some(index) => index.has_id(&ecosystem.normal_name(name), MALICIOUS),
-            None => Ok(false),
-        }
+    pub fn advisories(
+        &self,
+        ecosystem: &Ecosystem,
+        name: &str,
+    ) -> Result<Vec<Advisory>, IndexError> {
+        let Some(index) = self.indexes.get(ecosystem.base()) else {
+            return Ok(Vec::new());
+        };
+        let mut advisories = Vec::new();
+        index.records(&ecosystem.normal_name(name), &mut |record| {
+            advisories.push(Advisory::read(&record));
+        })?;
+        let read = advisories.into_iter().collect::<Result<_, _>>();
+        read.map_err(|error| index.damaged(&error))
     }
 
     /// Whether one of these ids (CVEs) is on CISA's list of known exploited vulnerabilities.
@@ -253,6 +265,3 @@ impl Mirror {
         Ok(highest)
     }
 }
-
-/// What ids of malicious packages begin with.
-const MALICIOUS: &str = "MAL-";

@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 use ph_inventory::Ecosystem;
+use ph_vuln::Advisory;
+use ph_vuln::osv::ReadError;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -34,6 +36,9 @@ pub enum RecordError {
     /// No time.
     #[error("its `modified` is no time")]
     Modified,
+    /// What decides on versions cannot be read.
+    #[error(transparent)]
+    Advisory(#[from] ReadError),
     /// A package's name cannot be one.
     #[error("a package's name is empty or longer than {NAME_BYTES_MAX} bytes")]
     Name,
@@ -64,6 +69,16 @@ struct RawPackage<'a> {
 }
 
 impl Head {
+    /// Reads the head of a record, and finds out whether the rest can be read: what is indexed can be used.
+    ///
+    /// # Errors
+    /// [`RecordError`].
+    pub fn checked(bytes: &[u8]) -> Result<Self, RecordError> {
+        let head = Self::read(bytes)?;
+        Advisory::read(bytes)?;
+        Ok(head)
+    }
+
     /// Reads the head of a record.
     ///
     /// # Errors

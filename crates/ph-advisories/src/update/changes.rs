@@ -160,7 +160,7 @@ impl Run<'_> {
         let mut unreadable = Unreadable::default();
         let mut count = 0;
         let mut take = |id: &str, path: &str, body: &[u8]| {
-            match Head::read(body) {
+            match Head::checked(body) {
                 Ok(head) if head.id == id => {
                     writer.put(ecosystem, &head, body, Origin::Mirror)?;
                     count += 1;

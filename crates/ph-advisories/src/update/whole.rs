@@ -126,7 +126,7 @@ fn fill(
     let mut unreadable = Unreadable::default();
     let mut records = 0;
     let mut take = |name: &str, content: &[u8]| -> Result<(), Stop> {
-        match Head::read(content) {
+        match Head::checked(content) {
             Ok(head) => {
                 records += u64::from(writer.put(ecosystem, &head, content, Origin::Mirror)?);
             }

@@ -88,13 +88,13 @@ fn names_that_lead_elsewhere_are_refused_with_their_place() {
 
 #[test]
 fn a_bomb_is_refused_before_it_goes_off() {
-    let zeros = " ".repeat(20 << 20);
+    let zeros = " ".repeat(12 << 20);
     let error = read(&archive(&[("a.json", "{}"), ("bomb.json", &zeros)])).unwrap_err();
     assert_eq!(
         error,
         "entry 2 (`bomb.json`): it is inflated to more than 250 times its size"
     );
-    let large = " ".repeat(33 << 20);
+    let large = " ".repeat(17 << 20);
     let error = read(&archive_of(
         &[("large.json", &large)],
         CompressionMethod::Stored,
@@ -103,7 +103,7 @@ fn a_bomb_is_refused_before_it_goes_off() {
     .unwrap_err();
     assert_eq!(
         error,
-        "entry 1 (`large.json`): it is larger than 33554432 bytes"
+        "entry 1 (`large.json`): it is larger than 16777216 bytes"
     );
 }
 
@@ -144,8 +144,11 @@ fn a_changed_byte_is_seen() {
     for at in content..content + 20 {
         let mut changed = bytes.clone();
         changed[at] ^= 0x10;
-        let error = read(&changed).unwrap_err();
-        assert!(error.starts_with("entry 1 (`a.json`): it"), "{at}: {error}");
+        match read(&changed) {
+            Err(error) => assert!(error.starts_with("entry 1 (`a.json`): it"), "{at}: {error}"),
+            // Some bits of a deflated stream mean nothing.
+            Ok(entries) => assert_eq!(entries, read(&bytes).unwrap(), "{at}"),
+        }
     }
 }
 

@@ -49,8 +49,8 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback works");
+        let url = format!("http://{}", listener.local_addr().expect("loopback works"));
         let shared = Arc::new(Mutex::new(Shared::default()));
         let serving = Arc::clone(&shared);
         thread::spawn(move || {
@@ -73,23 +73,27 @@ impl Server {
         let page = Page { body, tag, fault };
         self.shared
             .lock()
-            .unwrap()
+            .expect("nobody panics")
             .pages
             .insert(path.to_owned(), page);
     }
 
     pub(crate) fn remove(&self, path: &str) {
-        self.shared.lock().unwrap().pages.remove(path);
+        self.shared
+            .lock()
+            .expect("nobody panics")
+            .pages
+            .remove(path);
     }
 
     /// What was asked for since the last time.
     pub(crate) fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut self.shared.lock().unwrap().asked)
+        std::mem::take(&mut self.shared.lock().expect("nobody panics").asked)
     }
 }
 
 fn serve(stream: TcpStream, shared: &Mutex<Shared>) {
-    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    let mut lines = BufReader::new(stream.try_clone().expect("loopback works")).lines();
     let Some(Ok(first)) = lines.next() else {
         return;
     };
@@ -103,7 +107,7 @@ fn serve(stream: TcpStream, shared: &Mutex<Shared>) {
         })
         .collect();
     let page = {
-        let mut shared = shared.lock().unwrap();
+        let mut shared = shared.lock().expect("nobody panics");
         let mut asked = path.clone();
         for name in ["if-none-match", "range"] {
             if let Some(value) = headers.get(name) {

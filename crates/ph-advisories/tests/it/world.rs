@@ -31,10 +31,10 @@ pub(crate) fn archive_of(
         .compression_method(method)
         .large_file(is_large);
     for (name, content) in entries {
-        writer.start_file(*name, options).unwrap();
-        writer.write_all(content.as_bytes()).unwrap();
+        writer.start_file(*name, options).expect("a fit world");
+        writer.write_all(content.as_bytes()).expect("a fit world");
     }
-    writer.finish().unwrap().into_inner()
+    writer.finish().expect("a fit world").into_inner()
 }
 
 /// A dump of npm: records with these ids and times, each of the package `p-ID`.
@@ -56,19 +56,19 @@ pub(crate) fn npm_record(id: &str, modified: &str) -> String {
 
 /// The ids of the records of a package.
 pub(crate) fn ids(folder: &Path, ecosystem: &str, name: &str) -> Vec<String> {
-    let mirror = Mirror::open(folder).unwrap();
+    let mirror = Mirror::open(folder).expect("a fit world");
     let records = mirror
         .records(&Ecosystem::from_osv(ecosystem), name)
-        .unwrap();
+        .expect("a fit world");
     let id = |record: Vec<u8>| {
-        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
-        record["id"].as_str().unwrap().to_owned()
+        let record: serde_json::Value = serde_json::from_slice(&record).expect("a fit world");
+        record["id"].as_str().expect("a fit world").to_owned()
     };
     records.into_iter().map(id).collect()
 }
 
 pub(crate) fn state(folder: &Path, ecosystem: &str) -> State {
-    let mirror = Mirror::open(folder).unwrap();
+    let mirror = Mirror::open(folder).expect("a fit world");
     let state = mirror.state().of_ecosystem(&Ecosystem::from_osv(ecosystem));
-    state.unwrap().clone()
+    state.expect("a fit world").clone()
 }
