@@ -138,6 +138,16 @@ const CHANGES: &[(&str, Role, &str)] = &[
         Role::Operator,
         "server.change",
     ),
+    (
+        "/api/pilothouse/vulnerabilities",
+        Role::Operator,
+        "vulnerability.scan",
+    ),
+    (
+        "/api/pilothouse/vulnerabilities/{id}",
+        Role::Operator,
+        "vulnerability.move",
+    ),
     ("/api/pilothouse/tools", Role::Admin, "tools.approve"),
     ("/api/pilothouse/keys", Role::Admin, "key.create"),
     ("/api/pilothouse/keys/{name}", Role::Admin, "key.revoke"),

@@ -21,6 +21,7 @@ mod runbooks;
 mod servers;
 mod sources;
 mod tools;
+mod vulnerabilities;
 mod work;
 
 pub use admission::{Admission, Attempt, Caller, NotAdmitted, Peer, Step};
@@ -36,3 +37,7 @@ pub use sources::{
     SinkStatus, Sinks, Sources,
 };
 pub use tools::{NotApproved, PinnedServer, ToolBooks};
+pub use vulnerabilities::{
+    CaseEntry, CaseInfo, CaseList, CaseProof, CaseRefusal, Cases, NewMove, Remediation,
+    ScannedServer,
+};

@@ -11,6 +11,7 @@ mod slos;
 mod status;
 mod tools;
 mod traces;
+mod vulnerabilities;
 
 use crate::endpoint::{Answer, Endpoint, Methods};
 use axum::routing::get;
@@ -93,5 +94,6 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     all.extend(keys::endpoints());
     all.extend(tools::endpoints());
     all.extend(servers::endpoints());
+    all.extend(vulnerabilities::endpoints());
     all
 }

@@ -6,6 +6,7 @@ use crate::keys::Keys;
 use crate::otlp::{Ingested, SpanMetrics};
 use crate::servers::Servers;
 use crate::tools::ToolBooks;
+use crate::vulnerabilities::Cases;
 use crate::work::Gate;
 use bytes::Bytes;
 use http::StatusCode;
@@ -46,6 +47,8 @@ pub struct Sources {
     pub keys: Option<Arc<dyn Keys>>,
     /// Runs the servers; none where nobody does.
     pub servers: Option<Arc<dyn Servers>>,
+    /// Holds the cases of vulnerabilities; none where nobody does.
+    pub cases: Option<Arc<dyn Cases>>,
     /// Takes secrets out of what comes in by OTLP.
     pub redactor: Redactor,
     /// Who may ask, and where changes are written down.

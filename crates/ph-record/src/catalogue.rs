@@ -72,6 +72,18 @@ pub const RULE_SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0,
 pub const LIMIT_STORE_SECONDS_BOUNDS: &[f64] = &[
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0,
 ];
+/// Times until a vulnerability was gone, in seconds: an hour to 90 days.
+pub const REMEDIATION_SECONDS: &[f64] = &[
+    3600.0,
+    14_400.0,
+    43_200.0,
+    86_400.0,
+    259_200.0,
+    604_800.0,
+    1_209_600.0,
+    2_592_000.0,
+    7_776_000.0,
+];
 /// Spans that servers send in, in seconds: few, since there may be many names.
 pub const SPAN_SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
@@ -141,6 +153,20 @@ metrics! {
         "Tools that are no longer what was accepted, by kind (added, removed, changed, renamed); only where tools are pinned.";
     TOOLS_UNAPPROVED = "mcp_tool_definitions_unapproved", Gauge, ["server"], &[],
         "Tools that differ from what was accepted and wait for an operator; absent where tools are not pinned.";
+    VULNERABILITIES = "mcp_vulnerabilities", Gauge, ["server", "severity", "state"], &[],
+        "Cases of vulnerabilities by severity and state; absent where there is none.";
+    VULNERABILITY_OVERDUE = "mcp_vulnerability_overdue", Gauge, ["server", "severity"], &[],
+        "Vulnerabilities that should be gone by now; absent for a server that was never scanned.";
+    VULNERABILITY_DEADLINE = "mcp_vulnerability_deadline_ratio", Gauge, ["server", "severity"], &[],
+        "The largest share of its time that an open vulnerability has used, 1 and more: late; absent where no clock runs.";
+    VULNERABILITY_REMEDIATION = "mcp_vulnerability_remediation_seconds", Histogram, ["severity"], REMEDIATION_SECONDS,
+        "Seconds from the detection of a vulnerability until a scan of what runs did not find it any more; goes on through restarts.";
+    VULNERABILITY_SCAN = "mcp_vulnerability_scan_timestamp_seconds", Gauge, ["server"], &[],
+        "When a scan for vulnerabilities last saw everything that a server holds, in Unix seconds; 0: never.";
+    VULNERABILITY_BLIND = "mcp_vulnerability_scan_incomplete", Gauge, ["server", "reason"], &[],
+        "1 when the last scan is no answer for the reason (failed, not_inventoried, stale, unchecked), else 0; absent before the first.";
+    VULNERABILITY_DROPPED = "pilothouse_vulnerability_cases_dropped_total", Counter, [], &[],
+        "Findings for which there was no room among the cases.";
     RATE_LIMITED = "mcp_rate_limited_total", Counter, ["server", "limit"], &[],
         "Calls refused by a limit.";
     RATE_LIMIT_DRY_RUN = "mcp_rate_limit_dry_run_total", Counter, ["server", "limit"], &[],

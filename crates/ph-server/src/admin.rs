@@ -1,5 +1,6 @@
 //! The admin listener: the API, and what it takes in for the store.
 
+use crate::cases::CaseDesk;
 use crate::doors::Doors;
 use crate::front::Front;
 use crate::gatekeeper::Gatekeeper;
@@ -38,6 +39,7 @@ pub(crate) struct Admin {
     pub(crate) rules: Arc<Running>,
     pub(crate) objectives: Arc<Held>,
     pub(crate) desk: Desk,
+    pub(crate) cases: Arc<CaseDesk>,
     pub(crate) keeper: Option<Keeper>,
     pub(crate) spans: Arc<SpanMetrics>,
     pub(crate) version: String,
@@ -82,6 +84,7 @@ impl Admin {
             tools: Some(Arc::new(ToolDesk(Arc::clone(&self.front.relay)))),
             keys: Some(Arc::new(KeyDesk::of(Arc::clone(self.front.auth.keyring())))),
             servers: Some(Arc::new(ServerDesk(Arc::clone(&self.front.relay)))),
+            cases: Some(Arc::<CaseDesk>::clone(&self.cases)),
             evaluation: Some(Arc::<Running>::clone(&self.rules)),
             redactor: self.front.recorder.redactor(),
             admission: Arc::<Gatekeeper>::clone(&self.gatekeeper),

@@ -85,6 +85,7 @@ impl Archive {
             tools: None,
             keys: None,
             servers: None,
+            cases: None,
             evaluation: None,
             redactor: ph_record::Redactor::default(),
             admission: Arc::new(WhoeverReadsTheFiles),

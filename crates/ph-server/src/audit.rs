@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -99,6 +99,36 @@ impl AuditLog {
         Ok(())
     }
 
+    /// Makes a change that is written down before and after.
+    ///
+    /// - `unwritten`: makes an error of what cannot be written; nothing is changed then.
+    ///
+    /// # Errors
+    /// Those of the change, and `unwritten`'s.
+    pub(crate) fn around<T, E>(
+        &self,
+        action: &str,
+        more: Vec<(&'static str, Value)>,
+        unwritten: impl FnOnce(String) -> E,
+        change: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let actor = own_user();
+        let mut entry = Entry {
+            step: "begun",
+            actor: &actor,
+            action,
+            more,
+            ..Entry::default()
+        };
+        let written = self.write(&entry);
+        written.map_err(|error| unwritten(format!("the audit log cannot be written: {error}")))?;
+        let changed = change();
+        entry.step = if changed.is_ok() { "done" } else { "failed" };
+        // It has happened, or has not: that this line is missing says neither.
+        let _written = self.write(&entry);
+        changed
+    }
+
     /// Puts the file aside and begins another.
     fn rotate(&self, open: &mut Open) -> io::Result<()> {
         let aside = |number: u32| {
@@ -136,6 +166,12 @@ fn ends_with_newline(path: &Path) -> io::Result<bool> {
     let mut last = [0];
     file.read_exact(&mut last)?;
     Ok(last == *b"\n")
+}
+
+/// Who runs a command: the user's number.
+pub(crate) fn own_user() -> String {
+    let uid = fs::metadata("/proc/self").map(|own| own.uid());
+    uid.map_or_else(|_| "command".to_owned(), |uid| format!("uid:{uid}"))
 }
 
 #[cfg(test)]

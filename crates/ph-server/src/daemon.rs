@@ -12,7 +12,7 @@ use crate::keys;
 use crate::limits::LimitsHome;
 use crate::notify::{self, Desk};
 use crate::objectives::Held;
-use crate::parts::{start_rules, start_sinks, start_tails};
+use crate::parts::{start_cases, start_rules, start_sinks, start_tails};
 use crate::pins::PinFile;
 use crate::rules::{self, RuleSet, Running};
 use crate::scrapes::Scrapes;
@@ -226,7 +226,9 @@ impl Daemon {
         let hash = vec![("after", plan.hash().into())];
         let noted = gatekeeper.note("process.start", "done", hash);
         noted.map_err(StartError::Audit)?;
+        let cases = start_cases(&plan, &home, &recorder, &complain)?;
         let admin = Admin {
+            cases,
             doors: Arc::clone(&doors),
             gatekeeper,
             objectives: Arc::new(Held::new(&plan, remote.clone())),
@@ -355,6 +357,7 @@ impl Daemon {
         self.front.auth.apply(&plan, address);
         self.doors.apply(doors, &self.complain);
         self.admin.gatekeeper.apply(&plan);
+        self.admin.cases.apply(&plan);
         self.front.routes.store(Arc::new(Routes::new(&plan)));
         if let Some(tails) = &self.tails {
             tails.replace(settings::tail_files(&plan));

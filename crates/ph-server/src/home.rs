@@ -95,6 +95,11 @@ impl Home {
         self.path.join("pins.db")
     }
 
+    /// What becomes of vulnerabilities.
+    pub(crate) fn cases(&self) -> PathBuf {
+        self.path.join("cases.db")
+    }
+
     /// Where sinks keep how far they are.
     pub fn sinks(&self) -> PathBuf {
         self.path.join("sinks")

@@ -1,13 +1,12 @@
 //! API keys for whoever makes them: the admin API, and commands while no daemon runs.
 
-use crate::audit::{AuditLog, Entry};
+use crate::audit::AuditLog;
 use crate::home::Home;
 use crate::start_error::StartError;
 use ph_api::{KeyInfo, KeyRefusal, Keys, MadeSecret, NewKey, NewSecret, SecretInfo};
 use ph_auth::{KeyOrder, KeyView, Keyring, KeyringError, MadeKey, unix_s};
 use ph_policy::Role;
 use serde_json::json;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,23 +50,7 @@ impl KeyDesk {
         let Some((_, audit)) = &self.alone else {
             return change();
         };
-        let uid = std::fs::metadata("/proc/self").map(|own| own.uid());
-        let actor = uid.map_or_else(|_| "command".to_owned(), |uid| format!("uid:{uid}"));
-        let mut entry = Entry {
-            step: "begun",
-            actor: &actor,
-            action,
-            more,
-            ..Entry::default()
-        };
-        audit.write(&entry).map_err(|error| {
-            KeyRefusal::Unavailable(format!("the audit log cannot be written: {error}"))
-        })?;
-        let changed = change();
-        entry.step = if changed.is_ok() { "done" } else { "failed" };
-        // It has happened, or has not: that this line is missing says neither.
-        let _written = audit.write(&entry);
-        changed
+        audit.around(action, more, KeyRefusal::Unavailable, change)
     }
 }
 

@@ -7,6 +7,7 @@ mod admin;
 mod announcer;
 mod archive;
 mod audit;
+mod cases;
 mod daemon;
 mod disk;
 mod doors;
@@ -28,9 +29,14 @@ mod start_error;
 mod stores;
 
 pub use archive::{Archive, ArchiveError};
+pub use cases::CaseDesk;
 pub use daemon::{Boot, Daemon, Stopped};
 pub use home::{Home, HomeError};
 pub use keys::{KeyDesk, KeyDeskError};
+pub use ph_api::{
+    CaseEntry, CaseInfo, CaseList, CaseProof, CaseRefusal, Cases, NewMove, Remediation,
+    ScannedServer,
+};
 pub use ph_api::{KeyInfo, KeyRefusal, Keys, MadeSecret, NewKey, NewSecret, SecretInfo};
 pub use ph_recorder::Level;
 pub use rules::{RuleProblems, RuleSet, RuleText};

@@ -1,5 +1,6 @@
 //! Parts of a daemon that need several others to start.
 
+use crate::cases::CaseDesk;
 use crate::home::Home;
 use crate::notify::Desk;
 use crate::rules::{Parts, Running};
@@ -8,10 +9,11 @@ use crate::sinks::{self, Sinks};
 use crate::start_error::StartError;
 use crate::stores;
 use ph_plan::Plan;
+use ph_record::{EventKind, Observation, RecordSink as _, Replica, ServerEvent};
 use ph_recorder::{Recorder, RecorderError, Tails};
 use ph_sinks::StoreFeed;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Gets ready to evaluate rules over what is kept.
 pub(crate) fn start_rules(
@@ -78,4 +80,31 @@ pub(crate) async fn start_sinks(
     sinks.apply(plan, sinks_stop_max).await?;
     recorder.add_source(Arc::<Sinks>::clone(&sinks));
     Ok(Some(sinks))
+}
+
+/// Goes on with the cases of vulnerabilities.
+pub(crate) fn start_cases(
+    plan: &Plan,
+    home: &Home,
+    recorder: &Recorder,
+    complain: &Arc<dyn Fn(&str) + Send + Sync>,
+) -> Result<Arc<CaseDesk>, StartError> {
+    let log = recorder.clone();
+    let say = move |text: &str| {
+        let at_unix_ns = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX));
+        log.observe(Observation::Event(ServerEvent {
+            server: None,
+            replica: Replica::None,
+            at_unix_ns,
+            kind: EventKind::Note {
+                warning: true,
+                text: text.into(),
+            },
+        }));
+    };
+    let cases = CaseDesk::start(plan, home, None, Box::new(say), complain)?;
+    recorder.add_source(Arc::<CaseDesk>::clone(&cases));
+    Ok(cases)
 }

@@ -45,6 +45,9 @@ pub enum StartError {
     /// The API keys cannot be read.
     #[error(transparent)]
     Keys(#[from] ph_auth::KeyringError),
+    /// The cases of vulnerabilities cannot be read.
+    #[error("the cases of vulnerabilities")]
+    Cases(#[from] ph_store::state::StateError),
     /// A sink cannot start.
     #[error(transparent)]
     Sink(#[from] ph_sinks::SinkError),

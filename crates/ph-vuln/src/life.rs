@@ -15,10 +15,10 @@ mod observe;
 #[cfg(test)]
 mod tests;
 
-pub use book::{Book, Counts, NotMoved};
+pub use book::{Book, Counts, Head, NotMoved, Scanned, Tally};
 pub use case::{Case, Entry, Order, Proof, Refusal};
 pub use deadline::{Clock, Deadlines};
-pub use event::{Move, Sight, after_move, after_sight, moves_from};
+pub use event::{Move, Sight, after_move, after_sight, meant, moves_from};
 pub use look::{Gap, Look};
 pub use state::State;
 pub use vex::{dependency_track, stance};

@@ -66,6 +66,7 @@ pub(crate) fn with(change: impl FnOnce(&mut Sources)) -> Given {
         keys: None,
         tools: None,
         servers: None,
+        cases: None,
         evaluation: None,
         objectives: Arc::new(crate::slos::Four),
         sinks: Some(Arc::new(TwoSinks)),

@@ -65,6 +65,7 @@ async fn what_is_served_beside_is_guarded_too() {
         keys: None,
         tools: None,
         servers: None,
+        cases: None,
         evaluation: None,
         objectives: std::sync::Arc::new(crate::slos::Four),
         sinks: None,

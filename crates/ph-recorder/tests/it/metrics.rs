@@ -232,6 +232,8 @@ fn families_come_in_the_order_of_the_catalogue_and_only_from_it() {
     // else has a series.
     let elsewhere = [
         "mcp_anomalies_",
+        "mcp_vulnerabilit",
+        "pilothouse_vulnerability_",
         "pilothouse_anomaly_",
         "pilothouse_limit_store_",
         "pilothouse_spans_",

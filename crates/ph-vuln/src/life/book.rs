@@ -257,6 +257,12 @@ impl Scanned {
 }
 
 impl Case {
+    /// The word of its class, as labels and tables show it: nothing is without one.
+    #[must_use]
+    pub fn shown_class(&self) -> &'static str {
+        shown(self.class())
+    }
+
     /// Since when it had to be remediated: the beginning, or when it came back after it was gone.
     pub(super) fn to_remediate_since(&self) -> u64 {
         let came_back =

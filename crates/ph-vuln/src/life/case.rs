@@ -1,7 +1,7 @@
 //! One vulnerability of one package in one server.
 
 use super::deadline::{Clock, Deadlines};
-use super::event::{Move, Sight, after_move, after_sight, is_reopening, moves_from};
+use super::event::{Move, Sight, after_move, after_sight, is_reopening, possible};
 use super::state::State;
 use crate::report::Justification;
 use crate::severity::{Class, Severity, SeverityFrom};
@@ -168,15 +168,6 @@ pub enum Refusal {
         /// With which.
         with: Move,
     },
-}
-
-fn possible(state: State) -> String {
-    let moves: Vec<_> = moves_from(state).map(|(by, _)| by.word()).collect();
-    let by_scan = match state {
-        State::Deployed | State::FalsePositive | State::Withdrawn => "",
-        _ => "; `deployed` follows from a scan of what runs that does not find it",
-    };
-    format!("{}{by_scan}", moves.join(", "))
 }
 
 impl Case {

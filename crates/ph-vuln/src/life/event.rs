@@ -158,6 +158,47 @@ pub fn moves_from(state: State) -> impl Iterator<Item = (Move, State)> {
         .filter_map(move |by| Some((by, after_move(state, by)?)))
 }
 
+/// The move that is meant by a word: the move's own, or the state's where it leads to.
+///
+/// # Errors
+/// That no move has this name and leads to such a state, with those that are possible.
+pub fn meant(state: State, word: &str) -> Result<Move, String> {
+    let word = word.replace('_', "-");
+    if let Some(by) = Move::parse(&word) {
+        return Ok(by);
+    }
+    let is_meant = |to: &State| to.word().replace('_', "-") == word;
+    if let Some((by, _)) = moves_from(state).find(|(_, to)| is_meant(to)) {
+        return Ok(by);
+    }
+    let known = State::ALL.iter().any(is_meant);
+    Err(if known {
+        let possible = possible(state);
+        format!(
+            "{word} does not follow {}; possible: {possible}",
+            state.word()
+        )
+    } else {
+        let moves: Vec<_> = Move::ALL.iter().map(|by| by.word()).collect();
+        format!(
+            "there is no move of this name; there are {}",
+            moves.join(", ")
+        )
+    })
+}
+
+/// The moves that are possible, in words.
+pub(super) fn possible(state: State) -> String {
+    let moves: Vec<_> = moves_from(state)
+        .map(|(by, to)| format!("{} (to {})", by.word(), to.word()))
+        .collect();
+    let by_scan = match state.is_open() {
+        true => "; deployed follows from a scan of what runs that does not find it",
+        false => "",
+    };
+    format!("{}{by_scan}", moves.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,6 +262,20 @@ mod tests {
             assert_eq!(after_move(state, Move::Accept).is_some(), was_judged);
             let leads_back = moves_from(state).any(|(_, to)| to.is_on_the_clock());
             assert!(leads_back, "there is no way out of {state:?}");
+        }
+    }
+
+    #[test]
+    fn a_state_is_a_word_for_the_move_that_leads_there() {
+        for state in State::ALL {
+            for (by, to) in moves_from(state) {
+                assert_eq!(meant(state, by.word()), Ok(by));
+                let found = meant(state, to.word()).unwrap();
+                assert_eq!(after_move(state, found), Some(to), "{state:?} {to:?}");
+            }
+            let refused = meant(state, "deployed").unwrap_err();
+            assert!(refused.contains("possible: "), "{refused}");
+            assert!(meant(state, "done").unwrap_err().contains("roll-back"));
         }
     }
 
