@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use crate::draft::{Draft, Roots};
+use crate::draft::Draft;
 use crate::read_error::ReadError;
 use crate::source::Source;
 use crate::text::Node;
@@ -60,19 +60,18 @@ fn list(source: Source<'_>) -> Result<Inventory, ReadError> {
         };
         indices.push(Some(draft.add(package.at, component)?));
     }
-    let mut roots = Roots::default();
     for (package, one) in packages.iter().zip(&indices) {
         for need in package.get("dependencies").map_or(&[][..], Node::items) {
             let index = need.scalar().and_then(|index| index.parse::<usize>().ok());
             let other = index.and_then(|index| *indices.get(index)?);
             match (one, other) {
                 (Some(one), Some(other)) => draft.needs(*one, other)?,
-                (None, Some(other)) => roots.prod.push(other),
+                (None, Some(other)) => draft.root(other)?,
                 _ => {}
             }
         }
     }
-    draft.mark_direct(&roots);
+    draft.mark_direct();
     Ok(draft.finish())
 }
 

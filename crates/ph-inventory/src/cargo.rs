@@ -1,6 +1,6 @@
 //! `Cargo.lock`.
 
-use crate::draft::{Draft, Roots};
+use crate::draft::Draft;
 use crate::packages::ByName;
 use crate::read_error::ReadError;
 use crate::source::Source;
@@ -35,7 +35,6 @@ pub(crate) fn cargo_lock(source: Source<'_>) -> Result<Inventory, ReadError> {
         by_name.insert(name, version.unwrap_or_default(), index);
         indices.push(Some(index));
     }
-    let mut roots = Roots::default();
     for (package, one) in packages.iter().zip(indices) {
         for need in package
             .get("dependencies")
@@ -48,12 +47,12 @@ pub(crate) fn cargo_lock(source: Source<'_>) -> Result<Inventory, ReadError> {
             for other in by_name.find(name, words.next()) {
                 match one {
                     Some(one) => draft.needs(one, other)?,
-                    None => roots.prod.push(other),
+                    None => draft.root(other)?,
                 }
             }
         }
     }
-    draft.mark_direct(&roots);
+    draft.mark_direct();
     Ok(draft.finish())
 }
 

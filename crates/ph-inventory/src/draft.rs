@@ -11,16 +11,12 @@ pub(crate) struct Draft<'t> {
     source: Source<'t>,
     inventory: Inventory,
     edges: HashSet<(usize, usize)>,
+    /// What the server itself names, to run and only to be built or tested.
+    roots: Vec<usize>,
+    dev_roots: Vec<usize>,
+    /// How often somebody said that something is needed.
+    said: usize,
     more_unchecked: usize,
-}
-
-/// Who names packages for the server itself, as opposed to for another package.
-#[derive(Debug, Default)]
-pub(crate) struct Roots {
-    /// What it needs to run.
-    pub(crate) prod: Vec<usize>,
-    /// What it needs only to be built or tested.
-    pub(crate) dev: Vec<usize>,
 }
 
 impl<'t> Draft<'t> {
@@ -32,8 +28,15 @@ impl<'t> Draft<'t> {
                 ..Inventory::default()
             },
             edges: HashSet::new(),
+            roots: Vec::new(),
+            dev_roots: Vec::new(),
+            said: 0,
             more_unchecked: 0,
         }
+    }
+
+    pub(crate) fn source(&self) -> Source<'t> {
+        self.source
     }
 
     /// Adds a component and gives its index. `at` is its place, for the error.
@@ -63,18 +66,36 @@ impl<'t> Draft<'t> {
 
     /// Says that one component needs another.
     pub(crate) fn needs(&mut self, one: usize, other: usize) -> Result<(), ReadError> {
-        if one == other || !self.edges.insert((one, other)) {
+        self.say()?;
+        if one != other && self.edges.insert((one, other)) {
+            self.inventory.components[other].needed_by.push(one);
+        }
+        Ok(())
+    }
+
+    /// Says that the server itself needs a component.
+    pub(crate) fn root(&mut self, other: usize) -> Result<(), ReadError> {
+        self.say()?;
+        self.roots.push(other);
+        Ok(())
+    }
+
+    /// Says that the server itself needs a component to be built or tested.
+    pub(crate) fn dev_root(&mut self, other: usize) -> Result<(), ReadError> {
+        self.say()?;
+        self.dev_roots.push(other);
+        Ok(())
+    }
+
+    /// Counts what is said, also what was said before: a name that stands for many packages, many times, is much work.
+    fn say(&mut self) -> Result<(), ReadError> {
+        self.said += 1;
+        if self.said <= limits::EDGES {
             return Ok(());
         }
-        if self.edges.len() > limits::EDGES {
-            let max = limits::EDGES;
-            return Err(ReadError::whole(
-                self.source.file,
-                format!("more than {max} dependencies between packages"),
-            ));
-        }
-        self.inventory.components[other].needed_by.push(one);
-        Ok(())
+        let max = limits::EDGES;
+        let text = format!("more than {max} dependencies between packages");
+        Err(ReadError::whole(self.source.file, text))
     }
 
     /// Notes what was seen and not looked at.
@@ -94,14 +115,14 @@ impl<'t> Draft<'t> {
     }
 
     /// Marks what the server names itself as direct.
-    pub(crate) fn mark_direct(&mut self, roots: &Roots) {
-        for index in roots.prod.iter().chain(&roots.dev) {
+    pub(crate) fn mark_direct(&mut self) {
+        for index in self.roots.iter().chain(&self.dev_roots) {
             self.inventory.components[*index].is_direct = true;
         }
     }
 
     /// Marks as needed for development only what is reached from there and not otherwise.
-    pub(crate) fn mark_dev(&mut self, roots: &Roots) {
+    pub(crate) fn mark_dev(&mut self) {
         let mut needs = vec![Vec::new(); self.inventory.components.len()];
         for (one, other) in &self.edges {
             needs[*one].push(*other);
@@ -116,8 +137,8 @@ impl<'t> Draft<'t> {
             }
             is_reached
         };
-        let prod = reached(&roots.prod);
-        let dev = reached(&roots.dev);
+        let prod = reached(&self.roots);
+        let dev = reached(&self.dev_roots);
         for (index, component) in self.inventory.components.iter_mut().enumerate() {
             component.is_dev = dev[index] && !prod[index];
         }

@@ -17,6 +17,9 @@ pub struct Installed {
     packages: Vec<Package>,
 }
 
+/// Packages of one name in one `site-packages`, of which Python would import one.
+const NAMESAKES: usize = 10;
+
 /// A package and the names of what it needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Package {
@@ -25,6 +28,12 @@ pub(crate) struct Package {
 }
 
 impl Package {
+    /// Bytes that are kept of it, about.
+    pub(crate) fn size(&self) -> usize {
+        let needs: usize = self.needs.iter().map(|name| name.len() + 24).sum();
+        needs + self.component.path.len() + self.component.file.len() + 256
+    }
+
     /// The same package, described by another file.
     pub(crate) fn at(&self, path: &str) -> Self {
         let mut package = self.clone();
@@ -68,7 +77,7 @@ impl Installed {
             .into_iter()
             .map(|package| package.component)
             .collect();
-        for (one, other) in edges.into_iter().take(limits::EDGES) {
+        for (one, other) in edges {
             components[other].needed_by.push(one);
         }
         for component in &mut components {
@@ -98,13 +107,24 @@ impl Installed {
             }
         }
         let mut edges = Vec::new();
+        let mut walk = npm::Walk::default();
         for (one, package) in self.packages.iter().enumerate() {
             let path = &package.component.path;
             for name in &package.needs {
+                if edges.len() >= limits::EDGES {
+                    return edges;
+                }
                 if package.component.ecosystem == Ecosystem::Npm {
-                    edges.extend(npm::resolve(path, name, &folders).map(|other| (one, other)));
+                    edges.extend(
+                        npm::resolve(path, name, &folders, &mut walk).map(|other| (one, other)),
+                    );
                 } else if let Some(by_name) = sites.get(site(path)) {
-                    edges.extend(by_name.find(name, None).map(|other| (one, other)));
+                    edges.extend(
+                        by_name
+                            .find(name, None)
+                            .take(NAMESAKES)
+                            .map(|other| (one, other)),
+                    );
                 }
             }
         }
@@ -178,7 +198,11 @@ fn npm_package(source: Source<'_>, folder: &str) -> Result<Package, ReadError> {
             path: folder.to_owned(),
             ..Component::new(Ecosystem::Npm, name.unwrap_or(of_path))
         },
-        needs: needs.flat_map(Node::names).map(str::to_owned).collect(),
+        needs: needs
+            .flat_map(Node::names)
+            .take(limits::NEEDS)
+            .map(str::to_owned)
+            .collect(),
     })
 }
 
@@ -218,7 +242,7 @@ fn python_package(path: &str, folder: &str, bytes: &[u8]) -> Result<Package, Rea
         match key.to_ascii_lowercase().as_str() {
             "name" if name.is_none() => name = Some(value.to_owned()),
             "version" if version.is_none() => version = Some(value.to_owned()),
-            "requires-dist" => needs.extend(required(value)),
+            "requires-dist" if needs.len() < limits::NEEDS => needs.extend(required(value)),
             _ => {}
         }
     }

@@ -10,9 +10,9 @@ pub(crate) use bun::{bun, bun_binary};
 pub(crate) use package_lock::{package_lock, resolve};
 pub(crate) use pnpm::pnpm;
 
-use crate::Inventory;
 use crate::read_error::ReadError;
 use crate::source::Source;
+use crate::{Inventory, limits};
 
 /// Reads `yarn.lock` of any yarn: since the second it is YAML with `__metadata`.
 pub(crate) fn yarn(source: Source<'_>) -> Result<Inventory, ReadError> {
@@ -23,6 +23,37 @@ pub(crate) fn yarn(source: Source<'_>) -> Result<Inventory, ReadError> {
         yarn_berry::yarn_berry(source)
     } else {
         yarn_v1::yarn_v1(source)
+    }
+}
+
+/// How much may be looked up, folder by folder, before a file is taken for hostile: bytes of candidates.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    left: usize,
+}
+
+impl Default for Walk {
+    fn default() -> Self {
+        Self {
+            left: limits::LOOKUP_BYTES,
+        }
+    }
+}
+
+impl Walk {
+    /// Whether there is enough left for one more.
+    fn pay(&mut self, bytes: usize) -> bool {
+        self.left = self.left.saturating_sub(bytes);
+        self.left > 0
+    }
+
+    /// An error when not all could be looked up.
+    fn check(&self, source: Source<'_>) -> Result<(), ReadError> {
+        if self.left > 0 {
+            return Ok(());
+        }
+        let text = "too many dependencies in folders that are too deep";
+        Err(ReadError::whole(source.file, text))
     }
 }
 

@@ -31,6 +31,15 @@ impl<'t> Source<'t> {
         }
     }
 
+    /// Refuses a text that is too long for its format.
+    pub(crate) fn at_most(&self, bytes: usize) -> Result<(), ReadError> {
+        if self.text.len() <= bytes {
+            return Ok(());
+        }
+        let text = format!("larger than {} MiB", bytes >> 20);
+        Err(ReadError::whole(self.file, text))
+    }
+
     /// An error at a byte offset.
     pub(crate) fn error(&self, at: usize, text: impl Into<String>) -> ReadError {
         ReadError {

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use super::Blobs;
 use crate::read_error::ReadError;
-use crate::tarball;
+use crate::{limits, tarball};
 
 /// A tar file whose entries can be opened by name, without unpacking it.
 #[derive(Debug)]
@@ -43,6 +43,13 @@ impl<R: Read + Seek> Archive<R> {
         let mut entries = HashMap::new();
         let mut tar = tar::Archive::new(reader);
         tarball::each(label, tar.entries_with_seek(), &mut 0, |item| {
+            if entries.len() == limits::ARCHIVE_FILES {
+                let max = limits::ARCHIVE_FILES;
+                return Err(ReadError::whole(
+                    label,
+                    format!("more than {max} files: no image"),
+                ));
+            }
             if item.kind.is_file() {
                 let at = item.entry.raw_file_position();
                 let size = item.entry.size();

@@ -131,7 +131,8 @@ fn entry(
             .trim_start_matches("./")
             .trim_start_matches('/')
             .to_owned();
-        if want != Want::Nothing && !tree.copy(&link, &item.name) {
+        if want != Want::Nothing && !tree.copy(label, &link, &item.name)? {
+            tree.charge(label, link.len() + item.name.len())?;
             links.entry(link).or_default().push(item.name);
         }
         return Ok(());
@@ -140,8 +141,7 @@ fn entry(
         return Ok(());
     }
     if let Some(why) = want.not_read() {
-        tree.unchecked(&item.name, why);
-        return Ok(());
+        return tree.unchecked(label, &item.name, why);
     }
     if want != Want::Nothing {
         return match tarball::contents(label, item.entry, limits::IMAGE_FILE_BYTES) {
@@ -172,20 +172,19 @@ fn program(label: &str, item: &mut Item<'_, '_, '_>, tree: &mut Tree) -> Result<
         return Ok(());
     }
     if item.entry.size() > limits::PROGRAM_BYTES {
-        tree.unchecked(
+        return tree.unchecked(
+            label,
             &item.name,
             "a program that is too large to be searched for a list of its crates",
         );
-        return Ok(());
     }
     let mut bytes = first.to_vec();
     item.entry.read_to_end(&mut bytes).map_err(fail)?;
     match auditable::read(&item.name, &bytes) {
-        Ok(Some(inventory)) => tree.put_crates(&item.name, inventory),
-        Ok(None) => {}
-        Err(error) => tree.unchecked(&item.name, &error.text),
+        Ok(Some(inventory)) => tree.put_crates(label, &item.name, inventory),
+        Ok(None) => Ok(()),
+        Err(error) => tree.unchecked(label, &item.name, &error.text),
     }
-    Ok(())
 }
 
 /// The bytes of a layer as they are stored, counted and hashed.

@@ -127,46 +127,77 @@ impl Tree {
                 // One file in a hundred thousand that is no JSON must not hide all others.
                 Err(error) => Kept::Unchecked(error.text),
             },
-            Want::OsRelease | Want::Dpkg | Want::Apk => {
-                self.bytes += bytes.len();
-                Kept::Bytes(want, bytes.to_vec())
-            }
+            Want::OsRelease | Want::Dpkg | Want::Apk => Kept::Bytes(want, bytes.to_vec()),
         };
-        if self.bytes > limits::KEPT_BYTES {
-            let max = limits::KEPT_BYTES >> 20;
-            return Err(ReadError::whole(
-                label,
-                format!("more than {max} MiB of lists of packages"),
-            ));
+        self.keep(label, path, kept)
+    }
+
+    /// Keeps the crates of a program.
+    ///
+    /// - errors: as of [`Self::put`].
+    pub(crate) fn put_crates(
+        &mut self,
+        label: &str,
+        path: &str,
+        inventory: Inventory,
+    ) -> Result<(), ReadError> {
+        self.keep(label, path, Kept::Crates(inventory))
+    }
+
+    /// Notes a file that is not read.
+    ///
+    /// - errors: as of [`Self::put`].
+    pub(crate) fn unchecked(
+        &mut self,
+        label: &str,
+        path: &str,
+        why: &str,
+    ) -> Result<(), ReadError> {
+        self.keep(label, path, Kept::Unchecked(why.to_owned()))
+    }
+
+    /// A hard link to a file that is kept; whether it is.
+    ///
+    /// - errors: as of [`Self::put`].
+    pub(crate) fn copy(&mut self, label: &str, from: &str, to: &str) -> Result<bool, ReadError> {
+        // What a package is, is named by its path: another path is another place.
+        let kept = self.layer.get(from).or_else(|| self.below.get(from));
+        let kept = match kept {
+            Some(Kept::Package(package)) => Kept::Package(package.at(to)),
+            Some(kept) => kept.clone(),
+            None => return Ok(false),
+        };
+        self.keep(label, to, kept)?;
+        Ok(true)
+    }
+
+    /// Counts bytes that are kept until the end.
+    ///
+    /// - errors: more than [`limits::KEPT_BYTES`].
+    pub(crate) fn charge(&mut self, label: &str, bytes: usize) -> Result<(), ReadError> {
+        self.bytes += bytes;
+        if self.bytes <= limits::KEPT_BYTES {
+            return Ok(());
         }
+        let max = limits::KEPT_BYTES >> 20;
+        let text = format!("more than {max} MiB of packages and lists of them");
+        Err(ReadError::whole(label, text))
+    }
+
+    fn keep(&mut self, label: &str, path: &str, kept: Kept) -> Result<(), ReadError> {
+        let bytes = match &kept {
+            Kept::Bytes(_, bytes) => bytes.len(),
+            Kept::Package(package) => package.size(),
+            Kept::Crates(inventory) => inventory.components.len() * 512,
+            Kept::Unchecked(why) => why.len(),
+        };
+        self.charge(label, path.len() + bytes)?;
         if self.below.len() + self.layer.len() >= limits::COMPONENTS {
             let max = limits::COMPONENTS;
             return Err(ReadError::whole(label, format!("more than {max} packages")));
         }
         self.layer.insert(path.to_owned(), kept);
         Ok(())
-    }
-
-    pub(crate) fn put_crates(&mut self, path: &str, inventory: Inventory) {
-        self.layer.insert(path.to_owned(), Kept::Crates(inventory));
-    }
-
-    pub(crate) fn unchecked(&mut self, path: &str, why: &str) {
-        let kept = Kept::Unchecked(why.to_owned());
-        self.layer.insert(path.to_owned(), kept);
-    }
-
-    /// A hard link to a file that is kept; whether it is.
-    pub(crate) fn copy(&mut self, from: &str, to: &str) -> bool {
-        // What a package is, is named by its path: another path is another place.
-        let kept = self.layer.get(from).or_else(|| self.below.get(from));
-        let kept = match kept {
-            Some(Kept::Package(package)) => Kept::Package(package.at(to)),
-            Some(kept) => kept.clone(),
-            None => return false,
-        };
-        self.layer.insert(to.to_owned(), kept);
-        true
     }
 
     /// The system's name and all components.

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::draft::{Draft, Roots};
-use crate::npm::name_and_range;
+use crate::draft::Draft;
+use crate::npm::{Walk, name_and_range};
 use crate::read_error::ReadError;
 use crate::source::Source;
 use crate::text::Node;
@@ -23,6 +23,7 @@ pub(crate) fn bun(source: Source<'_>) -> Result<Inventory, ReadError> {
     }
     let packages = root.get("packages").map_or(&[][..], Node::entries);
     let mut draft = Draft::new(source);
+    let mut walk = Walk::default();
     let mut places: HashMap<&str, usize> = HashMap::new();
     for (key, entry) in packages {
         let (name, version) = entry
@@ -51,14 +52,15 @@ pub(crate) fn bun(source: Source<'_>) -> Result<Inventory, ReadError> {
         let info = entry.items().iter().find(|item| item.is_map());
         let fields = NEEDS.iter().filter_map(|field| info?.get(field));
         for name in fields.flat_map(Node::names) {
-            if let Some(other) = resolve(key, name, &places) {
+            if let Some(other) = resolve(key, name, &places, &mut walk) {
                 draft.needs(one, other)?;
             }
         }
     }
-    let roots = roots(&root, &places);
-    draft.mark_direct(&roots);
-    draft.mark_dev(&roots);
+    roots(&root, &places, &mut walk, &mut draft)?;
+    walk.check(source)?;
+    draft.mark_direct();
+    draft.mark_dev();
     Ok(draft.finish())
 }
 
@@ -69,26 +71,41 @@ pub(crate) fn bun_binary(file: &str) -> Inventory {
     Inventory::only_unchecked(file, why)
 }
 
-fn roots(root: &Node<'_>, places: &HashMap<&str, usize>) -> Roots {
-    let mut roots = Roots::default();
+fn roots(
+    root: &Node<'_>,
+    places: &HashMap<&str, usize>,
+    walk: &mut Walk,
+    draft: &mut Draft<'_>,
+) -> Result<(), ReadError> {
     for (_, workspace) in root.get("workspaces").map_or(&[][..], Node::entries) {
         let above = workspace.text_of("name").unwrap_or_default();
-        let named = |field: &str| {
-            let names = workspace.get(field).into_iter().flat_map(Node::names);
-            names
-                .filter_map(|name| resolve(above, name, places))
-                .collect::<Vec<_>>()
-        };
         for field in NEEDS {
-            roots.prod.extend(named(field));
+            for name in workspace.get(field).into_iter().flat_map(Node::names) {
+                if let Some(other) = resolve(above, name, places, walk) {
+                    draft.root(other)?;
+                }
+            }
         }
-        roots.dev.extend(named("devDependencies"));
+        let dev = workspace
+            .get("devDependencies")
+            .into_iter()
+            .flat_map(Node::names);
+        for name in dev {
+            if let Some(other) = resolve(above, name, places, walk) {
+                draft.dev_root(other)?;
+            }
+        }
     }
-    roots
+    Ok(())
 }
 
 /// Keys are the names on the way from the root, `a/@scope/b`: a package is looked for beside what needs it, then above.
-fn resolve(from: &str, name: &str, places: &HashMap<&str, usize>) -> Option<usize> {
+fn resolve(
+    from: &str,
+    name: &str,
+    places: &HashMap<&str, usize>,
+    walk: &mut Walk,
+) -> Option<usize> {
     let mut folder = from;
     loop {
         let candidate = match folder {
@@ -98,7 +115,7 @@ fn resolve(from: &str, name: &str, places: &HashMap<&str, usize>) -> Option<usiz
         if let Some(index) = places.get(candidate.as_str()) {
             return Some(*index);
         }
-        if folder.is_empty() {
+        if folder.is_empty() || !walk.pay(candidate.len()) {
             return None;
         }
         folder = parent(folder);

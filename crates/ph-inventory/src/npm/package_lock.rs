@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use crate::draft::{Draft, Roots};
-use crate::npm::{alias_target, name_and_range};
+use crate::draft::Draft;
+use crate::npm::{Walk, alias_target, name_and_range};
 use crate::read_error::ReadError;
 use crate::source::Source;
 use crate::text::Node;
 use crate::text::json::{self, Dialect};
-use crate::{Component, Ecosystem, Inventory};
+use crate::{Component, Ecosystem, Inventory, limits};
 
 /// The fields by which a package names others.
 const NEEDS: &[&str] = &["dependencies", "optionalDependencies", "peerDependencies"];
@@ -53,25 +53,26 @@ fn newer(packages: &Node<'_>, draft: &mut Draft<'_>) -> Result<(), ReadError> {
             }
         }
     }
-    let mut roots = Roots::default();
+    let mut walk = Walk::default();
     for (path, entry) in packages.entries() {
         let needs = NEEDS.iter().filter_map(|field| entry.get(field));
         let is_own = !path.contains("node_modules/");
         let dev = is_own.then(|| entry.get("devDependencies")).flatten();
         for name in needs.chain(dev).flat_map(Node::names) {
-            let Some(other) = resolve(path, name, &places) else {
+            let Some(other) = resolve(path, name, &places, &mut walk) else {
                 continue;
             };
             match places.get(path.as_ref()) {
                 Some(one) => draft.needs(*one, other)?,
-                None => roots.prod.push(other),
+                None => draft.root(other)?,
             }
             if is_own {
-                roots.prod.push(other);
+                draft.root(other)?;
             }
         }
     }
-    draft.mark_direct(&roots);
+    walk.check(draft.source())?;
+    draft.mark_direct();
     Ok(())
 }
 
@@ -97,7 +98,12 @@ fn last_name(path: &str) -> &str {
 }
 
 /// Where Node finds `name` from a folder: in its own `node_modules`, then in those above.
-pub(crate) fn resolve(from: &str, name: &str, places: &HashMap<&str, usize>) -> Option<usize> {
+pub(crate) fn resolve(
+    from: &str,
+    name: &str,
+    places: &HashMap<&str, usize>,
+    walk: &mut Walk,
+) -> Option<usize> {
     let mut folder = from;
     loop {
         let candidate = match folder {
@@ -106,6 +112,9 @@ pub(crate) fn resolve(from: &str, name: &str, places: &HashMap<&str, usize>) -> 
         };
         if let Some(index) = places.get(candidate.as_str()) {
             return Some(*index);
+        }
+        if !walk.pay(candidate.len()) {
+            return None;
         }
         folder = match folder {
             "" => return None,
@@ -132,6 +141,10 @@ fn older(
 ) -> Result<(), ReadError> {
     for (name, entry) in dependencies.entries() {
         let path = below(above, name);
+        if path.len() > limits::PATH_BYTES {
+            let text = "a name or place that is too long";
+            return Err(draft.source().error(entry.at, text));
+        }
         let version = entry.text_of("version");
         if let Some(folder) = version.and_then(|version| version.strip_prefix("file:")) {
             draft.unchecked(&path, format!("a local file or folder: {folder}"));
@@ -168,25 +181,28 @@ fn older_edges(
         .iter()
         .map(|(path, index)| (path.as_str(), *index))
         .collect();
-    edges_below(dependencies, above, &borrowed, draft)
+    let mut walk = Walk::default();
+    edges_below(dependencies, above, &borrowed, &mut walk, draft)?;
+    walk.check(draft.source())
 }
 
 fn edges_below(
     dependencies: &Node<'_>,
     above: &str,
     places: &HashMap<&str, usize>,
+    walk: &mut Walk,
     draft: &mut Draft<'_>,
 ) -> Result<(), ReadError> {
     for (name, entry) in dependencies.entries() {
         let path = below(above, name);
         let one = places.get(path.as_str()).copied();
         for needed in entry.get("requires").into_iter().flat_map(Node::names) {
-            if let (Some(one), Some(other)) = (one, resolve(&path, needed, places)) {
+            if let (Some(one), Some(other)) = (one, resolve(&path, needed, places, walk)) {
                 draft.needs(one, other)?;
             }
         }
         if let Some(inner) = entry.get("dependencies") {
-            edges_below(inner, &path, places, draft)?;
+            edges_below(inner, &path, places, walk, draft)?;
         }
     }
     Ok(())

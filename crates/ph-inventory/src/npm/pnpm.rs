@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::draft::{Draft, Roots};
+use crate::draft::Draft;
 use crate::npm::name_and_range;
 use crate::read_error::ReadError;
 use crate::source::Source;
@@ -50,37 +50,34 @@ pub(crate) fn pnpm(source: Source<'_>) -> Result<Inventory, ReadError> {
             }
         }
     }
-    let roots = roots(&root, &places);
-    draft.mark_direct(&roots);
+    roots(&root, &places, &mut draft)?;
+    draft.mark_direct();
     if major >= 9 {
-        draft.mark_dev(&roots);
+        draft.mark_dev();
     }
     Ok(draft.finish())
 }
 
 /// What the projects themselves name: `importers`, or the top of the file where there is one project.
-fn roots(root: &Node<'_>, places: &HashMap<&str, usize>) -> Roots {
-    let mut roots = Roots::default();
+fn roots(
+    root: &Node<'_>,
+    places: &HashMap<&str, usize>,
+    draft: &mut Draft<'_>,
+) -> Result<(), ReadError> {
     let importers = root.get("importers").map_or(&[][..], Node::entries);
     let projects = importers.iter().map(|(_, project)| project);
     for project in projects.chain([root]) {
-        for (field, is_dev) in [
-            ("dependencies", false),
-            ("optionalDependencies", false),
-            ("devDependencies", true),
-        ] {
-            let named = project.get(field).map_or(&[][..], Node::entries);
-            let found = named
-                .iter()
-                .filter_map(|(name, reference)| resolve(name, reference, places));
-            if is_dev {
-                roots.dev.extend(found);
-            } else {
-                roots.prod.extend(found);
+        for field in ["dependencies", "optionalDependencies", "devDependencies"] {
+            for (name, reference) in project.get(field).map_or(&[][..], Node::entries) {
+                match resolve(name, reference, places) {
+                    Some(other) if field == "devDependencies" => draft.dev_root(other)?,
+                    Some(other) => draft.root(other)?,
+                    None => {}
+                }
             }
         }
     }
-    roots
+    Ok(())
 }
 
 /// The package that a dependency is: its version, or the key of another one where it is an alias.

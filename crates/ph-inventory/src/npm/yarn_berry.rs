@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::draft::{Draft, Roots};
+use crate::draft::Draft;
 use crate::npm::name_and_range;
 use crate::read_error::ReadError;
 use crate::source::Source;
@@ -46,7 +46,6 @@ pub(crate) fn yarn_berry(source: Source<'_>) -> Result<Inventory, ReadError> {
         by_pattern.extend(heading.split(", ").map(|pattern| (pattern, index)));
         indices.push(Some(index));
     }
-    let mut roots = Roots::default();
     for ((heading, entry), one) in root.entries().iter().zip(indices) {
         for (name, range) in entry.get("dependencies").map_or(&[][..], Node::entries) {
             let range = range.scalar().unwrap_or_default();
@@ -56,11 +55,11 @@ pub(crate) fn yarn_berry(source: Source<'_>) -> Result<Inventory, ReadError> {
                 .or_else(|| by_pattern.get(format!("{name}@npm:{range}").as_str()));
             match (one, found) {
                 (Some(one), Some(other)) => draft.needs(one, *other)?,
-                (None, Some(other)) if heading != "__metadata" => roots.prod.push(*other),
+                (None, Some(other)) if heading != "__metadata" => draft.root(*other)?,
                 _ => {}
             }
         }
     }
-    draft.mark_direct(&roots);
+    draft.mark_direct();
     Ok(draft.finish())
 }

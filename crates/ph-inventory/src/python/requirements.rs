@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::draft::{Draft, Roots};
+use crate::draft::Draft;
 use crate::packages::ByName;
 use crate::read_error::ReadError;
 use crate::source::Source;
@@ -22,20 +22,19 @@ pub(crate) fn requirements(source: Source<'_>) -> Result<Inventory, ReadError> {
             added.push((index, &line.via));
         }
     }
-    let mut roots = Roots::default();
     for (other, via) in added {
         for name in via {
             let by: Vec<usize> = by_name.find(name, None).collect();
             // Who is not in the file is the project: `-r requirements.in`, `project (pyproject.toml)`, `project`.
             if by.is_empty() {
-                roots.prod.push(other);
+                draft.root(other)?;
             }
             for one in by {
                 draft.needs(one, other)?;
             }
         }
     }
-    draft.mark_direct(&roots);
+    draft.mark_direct();
     Ok(draft.finish())
 }
 

@@ -1,6 +1,6 @@
 //! `uv.lock`.
 
-use crate::draft::{Draft, Roots};
+use crate::draft::Draft;
 use crate::packages::ByName;
 use crate::read_error::ReadError;
 use crate::source::Source;
@@ -38,7 +38,6 @@ pub(crate) fn uv(source: Source<'_>) -> Result<Inventory, ReadError> {
         by_name.insert(name, version.unwrap_or_default(), index);
         indices.push(Some(index));
     }
-    let mut roots = Roots::default();
     for (package, one) in packages.iter().zip(indices) {
         let needs = package.get("dependencies").into_iter();
         let extras = groups(package, "optional-dependencies");
@@ -46,17 +45,19 @@ pub(crate) fn uv(source: Source<'_>) -> Result<Inventory, ReadError> {
             for other in found(need, &by_name) {
                 match one {
                     Some(one) => draft.needs(one, other)?,
-                    None => roots.prod.push(other),
+                    None => draft.root(other)?,
                 }
             }
         }
         if one.is_none() {
             let dev = groups(package, "dev-dependencies").flat_map(Node::items);
-            roots.dev.extend(dev.flat_map(|need| found(need, &by_name)));
+            for other in dev.flat_map(|need| found(need, &by_name)) {
+                draft.dev_root(other)?;
+            }
         }
     }
-    draft.mark_direct(&roots);
-    draft.mark_dev(&roots);
+    draft.mark_direct();
+    draft.mark_dev();
     Ok(draft.finish())
 }
 

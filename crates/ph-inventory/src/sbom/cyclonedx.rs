@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::draft::{Draft, Roots};
+use crate::draft::Draft;
 use crate::purl::{self, Distribution};
 use crate::read_error::ReadError;
 use crate::text::Node;
@@ -34,7 +34,6 @@ pub(crate) fn read(root: &Node<'_>, draft: &mut Draft<'_>) -> Result<(), ReadErr
         )?;
     }
     let subject = subject.and_then(|subject| subject.text_of("bom-ref"));
-    let mut roots = Roots::default();
     for dependency in root.get("dependencies").map_or(&[][..], Node::items) {
         let from = dependency.text_of("ref");
         let one = from.and_then(|from| found.by_ref.get(from).copied());
@@ -48,12 +47,12 @@ pub(crate) fn read(root: &Node<'_>, draft: &mut Draft<'_>) -> Result<(), ReadErr
             };
             match one {
                 Some(one) => draft.needs(one, other)?,
-                None if from == subject => roots.prod.push(other),
+                None if from == subject => draft.root(other)?,
                 None => {}
             }
         }
     }
-    draft.mark_direct(&roots);
+    draft.mark_direct();
     Ok(())
 }
 

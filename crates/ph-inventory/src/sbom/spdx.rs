@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::draft::{Draft, Roots};
+use crate::draft::Draft;
 use crate::purl;
 use crate::read_error::ReadError;
 use crate::source::Source;
@@ -47,7 +47,6 @@ pub(crate) fn read(
             None => draft.unchecked(name, "a package without a purl"),
         }
     }
-    let mut roots = Roots::default();
     let mut dev = HashSet::new();
     for (one, kind, other) in relationships {
         let (one, other, is_dev) = match kind {
@@ -70,14 +69,14 @@ pub(crate) fn read(
         }
         match by_id.get(one) {
             Some(one) => draft.needs(*one, needed)?,
-            None if described.contains(one) => roots.prod.push(needed),
+            None if described.contains(one) => draft.root(needed)?,
             None => {}
         }
     }
     for index in dev {
         draft.components()[index].is_dev = true;
     }
-    draft.mark_direct(&roots);
+    draft.mark_direct();
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::node::{Budget, Node, Value};
+use crate::limits;
 use crate::read_error::ReadError;
 use crate::source::Source;
 
@@ -13,6 +14,7 @@ use crate::source::Source;
 ///
 /// - errors: the first place where it is not TOML (which knows no key twice) or goes beyond a bound.
 pub(crate) fn read<'t>(source: Source<'t>) -> Result<Node<'t>, ReadError> {
+    source.at_most(limits::TOML_BYTES)?;
     let table = DeTable::parse(source.text).map_err(|error| {
         let at = error.span().map_or(source.text.len(), |span| span.start);
         source.error(at, error.message())

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
 use super::node::{self, Budget, Node, Value};
+use crate::limits;
 use crate::read_error::ReadError;
 use crate::source::Source;
 
@@ -13,6 +14,7 @@ use crate::source::Source;
 /// - errors: the first place where it is not YAML, begins a second document, uses an anchor or a tag, says a key twice
 ///   or goes beyond a bound.
 pub(crate) fn read<'t>(source: Source<'t>) -> Result<Node<'t>, ReadError> {
+    source.at_most(limits::YAML_BYTES)?;
     let offsets = Offsets::of(source.text);
     let mut tree = Tree {
         source,

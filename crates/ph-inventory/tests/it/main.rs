@@ -2,5 +2,6 @@
 
 mod cases;
 mod fixtures;
+mod hostile;
 mod image;
 mod sbom;
