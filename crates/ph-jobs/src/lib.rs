@@ -1,7 +1,7 @@
 //! What runs on a clock.
 //!
 //! [`Scraper`] reads the metrics pages of other programs, each at its interval, and offers what they show to
-//! whoever implements [`Scraped`]. [`exposition`] reads such a page; it is pure.
+//! whoever implements [`Scraped`]. [`exposition`] reads such a page; it is pure. [`vuln`] looks at what servers hold.
 //!
 //! Decisions:
 //! - A target's scrapes are at multiples of its interval, shifted by a hash of its address, so that targets do
@@ -20,6 +20,7 @@ mod rules;
 mod scrape;
 mod scraper;
 mod target;
+pub mod vuln;
 
 pub use remote::{Remote, RemoteError, RemoteSeries};
 pub use rules::{NewGroup, Outlet, Rules};

@@ -1,0 +1,34 @@
+//! Looking at what a server, a folder or an image holds, and comparing that with the advisories of the mirror.
+//!
+//! [`subject`] says where the packages lie that a command really runs, [`walk`] reads them, [`compare`] puts lockfile
+//! and installed tree together, and [`scan`] makes a report of it. Nothing here starts a process or uses the network.
+
+mod compare;
+mod image;
+mod launch;
+mod machine;
+mod place;
+mod running;
+mod scan;
+mod subject;
+mod trivy;
+mod walk;
+
+pub use machine::Machine;
+pub use scan::{Advisories, ScanError, Scanned, scan};
+pub use subject::Subject;
+pub use trivy::{TrivyError, trivy};
+pub use walk::{DEPTH_MAX, ENTRIES_MAX};
+
+/// The reference of the image that a command line runs, where it runs one.
+///
+/// - `args`: without the command.
+#[must_use]
+pub fn image_of(command: &str, args: &[String]) -> Option<String> {
+    let mut argv = vec![command.to_owned()];
+    argv.extend_from_slice(args);
+    match launch::read(&argv) {
+        launch::Launch::Image(reference) => Some(reference),
+        _ => None,
+    }
+}

@@ -1,0 +1,132 @@
+//! What is scanned: a folder, a file, an image, or a server with what it really runs.
+
+use std::path::PathBuf;
+
+use ph_inventory::Unchecked;
+use ph_plan::{Server, Upstream};
+
+use super::launch;
+use super::machine::Machine;
+use super::place::{Place, Resolved, resolve};
+use super::running::family;
+
+/// What is scanned.
+#[derive(Debug, Clone)]
+pub enum Subject<'a> {
+    /// A folder or a lockfile.
+    Path(PathBuf),
+    /// A server of the configuration.
+    Server {
+        /// Its name.
+        name: &'a str,
+        /// What the configuration says of it.
+        server: &'a Server,
+        /// The processes of its replicas, where it runs: what they are counts more than what the command would start.
+        pids: Vec<u32>,
+    },
+    /// A container image in a file: an OCI layout or what `docker save` writes.
+    ImageFile(PathBuf),
+    /// A container image by its reference. Nothing is fetched: only another scanner's report can say what it holds.
+    ImageReference(String),
+}
+
+impl Subject<'_> {
+    /// What reports name it by.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Path(path) | Self::ImageFile(path) => path.display().to_string(),
+            Self::Server { name, .. } => (*name).to_owned(),
+            Self::ImageReference(reference) => reference.clone(),
+        }
+    }
+}
+
+/// Where the packages of a server lie.
+pub(super) fn places_of(name: &str, server: &Server, pids: &[u32], machine: &Machine) -> Resolved {
+    let command = match &server.upstream {
+        Upstream::Http(_) => return from_source(server).unwrap_or_else(|| {
+            Resolved::unseen(name, "it is reached by its address, so what it is made of cannot be seen: it is not inventoried. Name its source with `servers.NAME.source`, or scan its image with `--image`")
+        }),
+        Upstream::Stdio(stdio) => stdio,
+    };
+    let running = running(pids, machine);
+    if running.is_seen() {
+        return running;
+    }
+    let mut argv = vec![command.command.as_str().to_owned()];
+    argv.extend(command.args.iter().map(|word| word.as_str().to_owned()));
+    let machine = match &command.cwd {
+        Some(cwd) => machine.from(cwd.as_path()),
+        None => machine.clone(),
+    };
+    let mut found = resolve(&launch::read(&argv), &machine);
+    if !found.is_seen()
+        && let Some(source) = from_source(server)
+    {
+        let notes = std::mem::take(&mut found.notes);
+        found = source;
+        found.notes.extend(notes);
+    }
+    found
+}
+
+/// `servers.NAME.source`.
+fn from_source(server: &Server) -> Option<Resolved> {
+    let root = server.source.as_ref()?.as_path().to_owned();
+    Some(Resolved {
+        places: vec![Place::Folder {
+            root,
+            only: None,
+            is_running: false,
+        }],
+        notes: vec![
+            "what is looked at is its source: whether that is what runs is not known".to_owned(),
+        ],
+    })
+}
+
+/// What the processes of all replicas run, each place once. Runners and shells among them start others and hold no
+/// packages of the server.
+fn running(pids: &[u32], machine: &Machine) -> Resolved {
+    let mut found = Resolved::default();
+    for pid in pids {
+        let mut of_replica = Resolved::default();
+        for process in family(*pid) {
+            let machine = process
+                .cwd
+                .as_deref()
+                .map_or_else(|| machine.clone(), |cwd| machine.from(cwd));
+            let launch = launch::read(&process.argv);
+            if matches!(
+                launch,
+                launch::Launch::Npx { .. } | launch::Launch::Unseen(_)
+            ) {
+                continue;
+            }
+            let resolved = resolve(&launch, &machine);
+            // npx shows itself as `npm exec pkg`; what it started is the one that counts.
+            if resolved.is_seen() {
+                of_replica.places.extend(resolved.places);
+                of_replica.notes.extend(resolved.notes);
+            }
+        }
+        if of_replica.places.is_empty() {
+            of_replica.places.push(Place::Unseen(Unchecked {
+                what: format!("process {pid}"),
+                why: "what it runs cannot be seen".to_owned(),
+            }));
+        }
+        for place in of_replica.places {
+            if !found.places.contains(&place) {
+                found.places.push(place);
+            }
+        }
+        for note in of_replica.notes {
+            if !found.notes.contains(&note) {
+                found.notes.push(note);
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,104 @@
+//! What the arguments of a scan name.
+
+use super::super::place::Place;
+use super::{ScanArgs, names_nothing, path};
+use crate::ask::{Api, Params, WhereArgs};
+use anyhow::Result;
+use ph_jobs::vuln::Subject;
+use ph_plan::{Server, Upstream};
+use std::path::{Path, PathBuf};
+
+/// What is scanned.
+pub(super) enum Of<'a> {
+    Path(PathBuf),
+    ImageFile(PathBuf),
+    Image(String),
+    Server {
+        name: &'a str,
+        server: &'a Server,
+        pids: Vec<u32>,
+    },
+}
+
+/// A server goes before a folder of the same name, which can be written `./name`.
+pub(super) fn of<'a>(args: &ScanArgs, place: &'a Place) -> Result<Of<'a>> {
+    if let Some(file) = &args.image {
+        return Ok(Of::ImageFile(file.clone()));
+    }
+    let Some(word) = &args.subject else {
+        return Ok(Of::Path(PathBuf::from(".")));
+    };
+    let server = place
+        .plan
+        .servers
+        .iter()
+        .find(|(name, _)| name.as_str() == word);
+    if let Some((name, server)) = server {
+        return Ok(Of::Server {
+            name: name.as_str(),
+            server,
+            pids: pids(args, name.as_str()),
+        });
+    }
+    if Path::new(word).exists() {
+        return Ok(Of::Path(PathBuf::from(word)));
+    }
+    if args.trivy {
+        return Ok(Of::Image(word.clone()));
+    }
+    Err(names_nothing(word, place))
+}
+
+impl Of<'_> {
+    pub(super) fn subject(&self) -> Subject<'_> {
+        match self {
+            Self::Path(of) => path(&of.to_string_lossy()),
+            Self::ImageFile(of) => Subject::ImageFile(of.clone()),
+            Self::Image(reference) => Subject::ImageReference(reference.clone()),
+            Self::Server { name, server, pids } => Subject::Server {
+                name,
+                server,
+                pids: pids.clone(),
+            },
+        }
+    }
+
+    /// The reference of the image that is scanned, or that a server is run from.
+    pub(super) fn image(&self) -> Option<String> {
+        match self {
+            Self::Image(reference) => Some(reference.clone()),
+            Self::Server { server, .. } => match &server.upstream {
+                Upstream::Stdio(stdio) => {
+                    let words = stdio.args.iter().map(|word| word.as_str().to_owned());
+                    ph_jobs::vuln::image_of(stdio.command.as_str(), &words.collect::<Vec<_>>())
+                }
+                Upstream::Http(_) => None,
+            },
+            Self::Path(_) | Self::ImageFile(_) => None,
+        }
+    }
+}
+
+/// The processes of the server's replicas, where a daemon runs. Where none does, the command is what counts.
+fn pids(args: &ScanArgs, name: &str) -> Vec<u32> {
+    let place = WhereArgs {
+        data_dir: args.place.data_dir.clone(),
+        address: None,
+    };
+    let asked = Api::find(&place).and_then(|api| {
+        api.daemon("servers that run")?;
+        api.json("/api/pilothouse/servers", &Params::new())
+    });
+    let Ok(answer) = asked else {
+        return Vec::new();
+    };
+    let servers = answer["servers"].as_array().cloned().unwrap_or_default();
+    let replicas = servers
+        .iter()
+        .filter(|server| server["name"] == name)
+        .filter_map(|server| server["replicas"].as_array());
+    let pids = replicas
+        .flatten()
+        .filter_map(|replica| replica["pid"].as_u64());
+    pids.filter_map(|pid| u32::try_from(pid).ok()).collect()
+}
