@@ -71,6 +71,8 @@ pub enum By {
     Rule(usize),
     /// No rule is for it.
     Default,
+    /// The address leads above its root: no rule is asked, since what it comes to depends on who resolves it.
+    Climbs,
 }
 
 impl Access {
@@ -99,6 +101,9 @@ impl Access {
     /// - cost: linear in the rules' names and the length of what is asked for.
     pub fn decide(&self, who: &Who<'_>, wanted: &Wanted<'_>) -> Decision {
         let uri = Uri::of(wanted.thing);
+        if uri.climbs() {
+            return Decision::CLIMBS;
+        }
         let mut rules = self.rules.iter().enumerate();
         let decided = rules.find_map(|(nth, rule)| match rule.step(who, wanted, &uri) {
             Step::Decides { is_allowed } => Some((nth, is_allowed)),
@@ -111,6 +116,9 @@ impl Access {
     pub fn explain(&self, who: &Who<'_>, wanted: &Wanted<'_>) -> (Decision, Vec<Step>) {
         let uri = Uri::of(wanted.thing);
         let mut steps = Vec::new();
+        if uri.climbs() {
+            return (Decision::CLIMBS, steps);
+        }
         for (nth, rule) in self.rules.iter().enumerate() {
             let step = rule.step(who, wanted, &uri);
             steps.push(step);
@@ -151,11 +159,17 @@ impl Access {
 }
 
 impl Decision {
+    const CLIMBS: Self = Self {
+        is_allowed: false,
+        by: By::Climbs,
+    };
+
     /// What a refused client is told of the reason: what kind of rule it was, and not what is in it.
     pub fn reason(&self) -> &'static str {
         match self.by {
             By::Rule(_) => "a rule denies it",
             By::Default => "no rule allows it",
+            By::Climbs => "its address leads above its root",
         }
     }
 }

@@ -232,7 +232,11 @@ impl<'a> Answer<'a> {
             );
             (format!("{} default", places.of_default()), said)
         });
-        let rows: Vec<_> = rows.into_iter().chain(default).collect();
+        let climbs = (decision.by == By::Climbs).then(|| {
+            let said = "its address leads above its root, so that no rule is asked";
+            ("any rule".to_owned(), said.to_owned())
+        });
+        let rows: Vec<_> = rows.into_iter().chain(default).chain(climbs).collect();
         let width = rows.iter().map(|(place, _)| place.len()).max().unwrap_or(0);
         for (place, said) in rows {
             out.push_str(&format!("  {place:width$}  {said}\n"));
@@ -244,6 +248,7 @@ impl<'a> Answer<'a> {
         let by = match self.decision.map(|d| d.by) {
             None => Json::Null,
             Some(By::Default) => json!({"default": true, "at": places.of_default()}),
+            Some(By::Climbs) => json!({"climbs": true}),
             Some(By::Rule(nth)) => {
                 json!({"rule": nth + 1, "at": places.of_rule(nth), "text": places.text_of(nth)})
             }

@@ -257,6 +257,38 @@ fn a_resource_is_what_its_address_comes_to() {
 }
 
 #[test]
+fn an_address_that_leads_above_its_root_is_for_nobody() {
+    for rules in [
+        "  default: deny\n  rules:\n    - allow: {resources: ['file://data/*', 'file:///*']}\n",
+        "  default: allow\n  rules:\n    - deny: {resources: ['file:///x']}\n",
+        "  default: allow\n",
+    ] {
+        let access = access(rules);
+        let read = |uri, want| check(&access, None, "files", Thing::Resource(uri), want);
+        for uri in [
+            "file://data/../../x",
+            "file://data/%2e%2e/%2e%2e/x",
+            "file://data/..%252f..%252fx",
+            "file://data\\..\\..\\x",
+            "file:///../x",
+        ] {
+            read(uri, (false, By::Climbs));
+        }
+        let inside = Thing::Resource("file://data/a/../b");
+        let wanted = Wanted {
+            server: "files",
+            method: "resources/read",
+            thing: inside,
+        };
+        let who = Who {
+            principal: None,
+            client: "",
+        };
+        assert!(access.decide(&who, &wanted).is_allowed, "{rules}");
+    }
+}
+
+#[test]
 fn a_list_that_shows_all_is_not_looked_at() {
     let access = access(
         "  default: allow
@@ -348,6 +380,7 @@ proptest! {
                     prop_assert_eq!(decision.is_allowed, default);
                     prop_assert_eq!(steps.len(), rules.len());
                 }
+                By::Climbs => prop_assert!(false, "nothing here leads anywhere"),
             }
             prop_assert!(decision.is_allowed || !access.sees_all(&who, &wanted));
             // Whoever may have something may speak.

@@ -7,7 +7,14 @@ use std::cell::OnceCell;
 /// An address, and its form for comparing once that is asked for.
 pub(super) struct Uri<'a> {
     raw: &'a str,
-    normal: OnceCell<Cow<'a, str>>,
+    form: OnceCell<Form<'a>>,
+}
+
+/// What an address comes to.
+struct Form<'a> {
+    text: Cow<'a, str>,
+    /// It leads above where it begins, so that what it comes to depends on who resolves it.
+    climbs: bool,
 }
 
 impl<'a> Uri<'a> {
@@ -16,12 +23,21 @@ impl<'a> Uri<'a> {
             Thing::Resource(raw) => raw,
             _ => "",
         };
-        let normal = OnceCell::new();
-        Self { raw, normal }
+        let form = OnceCell::new();
+        Self { raw, form }
     }
 
     pub(super) fn normal(&self) -> &str {
-        self.normal.get_or_init(|| normal(self.raw))
+        &self.form().text
+    }
+
+    /// Whether it leads above its root (`file://data/../../x`), or cannot be resolved for sure.
+    pub(super) fn climbs(&self) -> bool {
+        self.form().climbs
+    }
+
+    fn form(&self) -> &Form<'a> {
+        self.form.get_or_init(|| form(self.raw))
     }
 }
 
@@ -33,18 +49,30 @@ const ESCAPED_MAX: usize = 4;
 /// Escapes are resolved, also of escapes; `\` is `/`; of several slashes one counts; `.` and `..` are resolved. What
 /// cannot be resolved within [`ESCAPED_MAX`] rounds keeps its last form, with its escapes.
 pub(super) fn normal(uri: &str) -> Cow<'_, str> {
+    form(uri).text
+}
+
+fn form(uri: &str) -> Form<'_> {
     if !is_suspicious(uri) {
-        return Cow::Borrowed(uri);
+        return Form {
+            text: Cow::Borrowed(uri),
+            climbs: false,
+        };
     }
     let mut text = uri.to_owned();
+    let mut climbs = false;
     for _ in 0..ESCAPED_MAX {
-        let next = resolved(&unescaped(&text));
+        let next = resolved(&unescaped(&text), &mut climbs);
         if next == text {
-            break;
+            let text = Cow::Owned(text);
+            return Form { text, climbs };
         }
         text = next;
     }
-    Cow::Owned(text)
+    // What would still change is not what a server comes to.
+    climbs |= resolved(&unescaped(&text), &mut climbs) != text;
+    let text = Cow::Owned(text);
+    Form { text, climbs }
 }
 
 /// Whether anything of it could be written in another way: most addresses are already as they are compared.
@@ -54,6 +82,8 @@ fn is_suspicious(uri: &str) -> bool {
     uri.contains(['%', '\\'])
         || path.contains("//")
         || path.contains("/.")
+        || path.starts_with('.')
+        || uri.contains(":.")
         || path.starts_with("localhost/")
         || uri[..scheme_len].bytes().any(|b| b.is_ascii_uppercase())
 }
@@ -82,20 +112,25 @@ fn unescaped(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-fn resolved(text: &str) -> String {
+/// - `climbs`: set when it leads above where it begins.
+fn resolved(text: &str, climbs: &mut bool) -> String {
     let text = text.replace('\\', "/");
     let Some((scheme, rest)) = text.split_once(':') else {
+        *climbs |= leads_above(&text);
         return text;
     };
     let scheme = scheme.to_ascii_lowercase();
     // `urn:a:b` has no path.
     if !rest.starts_with('/') {
+        *climbs |= leads_above(rest);
         return format!("{scheme}:{rest}");
     }
     let (authority, path) = match rest.strip_prefix("//") {
         Some(behind) => behind.split_at(behind.find('/').unwrap_or(behind.len())),
         None => ("", rest),
     };
+    // A server that only takes `file://` off sees a path where we see a host.
+    *climbs |= authority == "..";
     let authority = authority.to_ascii_lowercase();
     let authority = if scheme == "file" && authority == "localhost" {
         ""
@@ -109,7 +144,7 @@ fn resolved(text: &str) -> String {
             "" => ends_open,
             "." => true,
             ".." => {
-                parts.pop();
+                *climbs |= parts.pop().is_none();
                 true
             }
             part => {
@@ -125,6 +160,22 @@ fn resolved(text: &str) -> String {
     };
     let slash = if path.is_empty() { "" } else { "/" };
     format!("{scheme}://{authority}{slash}{}{tail}", parts.join("/"))
+}
+
+/// Whether a path that is not resolved here has a way up that its own parts do not pay for.
+fn leads_above(path: &str) -> bool {
+    let mut depth = 0_usize;
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => match depth.checked_sub(1) {
+                Some(less) => depth = less,
+                None => return true,
+            },
+            _ => depth += 1,
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -161,6 +212,50 @@ mod tests {
             ("%", "%"),
         ] {
             assert_eq!(normal(uri), want, "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_leads_above_its_root_is_known_in_any_escape() {
+        for uri in [
+            "file://data/../../x",
+            "file://data/../x",
+            "file:///../x",
+            "file:///a/../../x",
+            "file:///a/%2e%2e/%2E./x",
+            "file:///a/..%2f..%2fx",
+            "file:///a/..%252f..%252fx",
+            "file:///%25252e%25252e/x",
+            "file:///a\\..\\..\\x",
+            "file:///a/%5c..%5c../x",
+            "file:/../x",
+            "file:../x",
+            "file:a/../../x",
+            "file://../x",
+            "file://%2e%2e/x",
+            "../x",
+            "a/%2e%2e/../x",
+            "https://example.com/..",
+            "file:///%2525252525252e",
+        ] {
+            assert!(form(uri).climbs, "{uri} comes to {}", normal(uri));
+        }
+        for uri in [
+            "file:///a/../b",
+            "file:///a/b/../../c",
+            "file:///a/%2e%2e/b",
+            "file:///a%20b",
+            "file:///a/...",
+            "file:///a..b/..c",
+            "file://localhost/a/..",
+            "https://example.com/a%2fb/..",
+            "urn:a:..b",
+            "db:a/../b",
+            "test://static/{id}",
+            "x",
+            "",
+        ] {
+            assert!(!form(uri).climbs, "{uri} comes to {}", normal(uri));
         }
     }
 

@@ -114,6 +114,7 @@ impl AccessGate {
         let why = match decision.by {
             By::Rule(nth) => format!("{message} (access.rules, number {})", nth + 1),
             By::Default => format!("{message} (access.default)"),
+            By::Climbs => message.clone(),
         };
         let error = OwnError::new(self.rules.status(), code::FORBIDDEN, message);
         let mut refusal = Refusal::new(RefusedReason::Forbidden, error);
