@@ -3,6 +3,7 @@
 
 use crate::fetch::{FetchError, fetch};
 use arc_swap::ArcSwapOption;
+use ph_base::Chain;
 use ph_plan::Issuer;
 use ph_policy::{KeySet, KeySetError, MetadataError, jwks_url, metadata_urls};
 use std::path::PathBuf;
@@ -193,7 +194,7 @@ impl IssuerKeys {
                     complain(&format!(
                         "the keys of `{}` cannot be fetched: {}; tokens of it are checked with the keys that are known",
                         self.source.issuer,
-                        chain(&error)
+                        Chain(&error)
                     ));
                 }
                 failures.saturating_add(1)
@@ -249,18 +250,4 @@ impl IssuerKeys {
         }
         Err(last)
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

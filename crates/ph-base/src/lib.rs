@@ -4,6 +4,7 @@
 //! a function belongs here only when it is the one way to read or write a type of this crate.
 
 mod blame;
+mod chain;
 pub mod diagnostic;
 mod era;
 pub mod ids;
@@ -12,6 +13,7 @@ mod server_name;
 pub mod trace;
 
 pub use blame::Blame;
+pub use chain::Chain;
 pub use era::{Era, Revision, is_modern_version};
 pub use method::Method;
 pub use server_name::{ServerName, ServerNameError};

@@ -4,6 +4,7 @@ use crate::place::Place;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
+use ph_base::Chain;
 use ph_wire::upstream::{AnswerError, Outgoing, SendError, Upstream};
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ impl Post<'_> {
         let exchange = Box::pin(self.exchange(upstream));
         match tokio::time::timeout(limit, exchange).await {
             Ok(Ok((status, after))) => judge(status, after),
-            Ok(Err(failure)) => Outcome::Later(None, chain(&failure)),
+            Ok(Err(failure)) => Outcome::Later(None, Chain(&failure).to_string()),
             Err(_) => Outcome::Later(None, format!("no whole answer within {limit:?}")),
         }
     }
@@ -105,20 +106,6 @@ fn judge(status: StatusCode, after: Option<Duration>) -> Outcome {
     } else {
         Outcome::Refused(why())
     }
-}
-
-/// An error with its causes; none of them shows more than host and port.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! `offered = exported + dropped + queued` holds in every read. It is held for
 //! encoding one span, or for moving one batch out; never across an await.
 
+use ph_base::Chain;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -354,7 +355,7 @@ impl Shared {
                 rejected.min(spans)
             }
             Err(error) => {
-                state.last_failure = Some(chain(&error));
+                state.last_failure = Some(Chain(&error).to_string());
                 spans
             }
         };
@@ -377,15 +378,4 @@ impl Shared {
         self.settled
             .send_replace(state.counts.exported + state.counts.dropped_export);
     }
-}
-
-/// An error with all its sources in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -17,7 +17,6 @@ use crate::tuning::Tuning;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use exchange::Exchange;
-pub(crate) use forward::chain;
 use http::{Method as HttpMethod, Response, StatusCode};
 use ph_base::Era;
 use ph_mcp::envelope::Body as RpcBody;

@@ -1,6 +1,7 @@
 //! The doors of both listeners: their bounds and their TLS, and the watch over the files of certificates.
 
 use crate::start_error::StartError;
+use ph_base::Chain;
 use ph_plan::{Plan, Tls};
 use ph_record::{Reading, SampleSource, catalogue};
 use ph_wire::listener::{Door, Limits, Trusted, TurnedAway};
@@ -199,7 +200,7 @@ impl Watched {
             Ok(text) => text,
             // It may be away for a moment, as it is when it is written anew.
             Err(error) => {
-                let error = chain(&error);
+                let error = Chain(&error).to_string();
                 let is_new = self.unreadable.as_ref() != Some(&error);
                 self.unreadable = Some(error.clone());
                 return is_new.then(|| {
@@ -230,22 +231,11 @@ impl Watched {
                 self.refused.fetch_add(1, Relaxed);
                 Some(format!(
                     "the new certificate of the {name} listener is refused, the old one is shown on: {}",
-                    chain(&error)
+                    Chain(&error)
                 ))
             }
         }
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text.push_str(&format!(": {error}"));
-        next = error.source();
-    }
-    text
 }
 
 /// Says that a certificate has ended.

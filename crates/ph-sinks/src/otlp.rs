@@ -9,6 +9,7 @@ mod spans;
 use crate::feed::Entry;
 use crate::sink::{Sent, Verdict};
 use line::Line;
+use ph_base::Chain;
 use ph_otlp::encode::{self, Source};
 use ph_otlp::{Collector, SendError, logs};
 use std::io;
@@ -94,7 +95,7 @@ impl Otlp {
                 Sent {
                     divide,
                     retry_after: error.retry_after(),
-                    ..Sent::all(verdict, count, chain(&error))
+                    ..Sent::all(verdict, count, Chain(&error).to_string())
                 }
             }
         };
@@ -153,15 +154,4 @@ fn is_about_the_content(error: &SendError) -> bool {
         SendError::Grpc { code, .. } => matches!(code.0, Some(INVALID_ARGUMENT | OUT_OF_RANGE)),
         _ => false,
     }
-}
-
-fn chain(error: &SendError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(next) = cause {
-        text.push_str(": ");
-        text.push_str(&next.to_string());
-        cause = next.source();
-    }
-    text
 }

@@ -1,10 +1,11 @@
 //! The store's thread: the only one that waits for its disk.
 
 use super::samples::Sampler;
-use super::trouble::{Trouble, chain};
+use super::trouble::Trouble;
 use super::{Batch, Dropped, Fsync, Item, Keep, Queue, Scraped, Settings};
 use crate::complaints::Complain;
 use crate::recorder::Shared;
+use ph_base::Chain;
 use ph_record::{EventKind, Replica, ServerEvent};
 use ph_store::logs::{LogStore, Seq, StoreError, StoreEvent};
 use ph_store::series::{Scrape, SeriesError, SeriesStore};
@@ -289,7 +290,7 @@ impl Thread {
         self.queue.close();
         let report = self.logs.close();
         if let Some(error) = &report.error {
-            (self.complain)(&format!("the store could not be closed: {}", chain(error)));
+            (self.complain)(&format!("the store could not be closed: {}", Chain(error)));
         }
         // What was written and could not be synced is there as far as the system says.
         let left = self.taken.0.saturating_sub(self.safe.0);
@@ -299,7 +300,7 @@ impl Thread {
             totals.stored += left - lost;
         });
         if let Err(error) = self.series.close() {
-            (self.complain)(&format!("the store could not be closed: {}", chain(&error)));
+            (self.complain)(&format!("the store could not be closed: {}", Chain(&error)));
         }
     }
 
@@ -337,7 +338,7 @@ impl Thread {
         if let Some(kind) = said {
             (self.complain)(&format!(
                 "the store cannot write, records are lost: {}",
-                chain(error)
+                Chain(error)
             ));
             self.note(kind);
         }

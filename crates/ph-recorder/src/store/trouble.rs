@@ -1,5 +1,6 @@
 //! What is said when the store cannot write, and when it can again.
 
+use ph_base::Chain;
 use ph_record::EventKind;
 
 /// Says that records are lost, at most once a minute, and that they no longer are.
@@ -30,7 +31,7 @@ impl Trouble {
         self.said_unix_ms = Some(now_unix_ms);
         self.told = true;
         Some(EventKind::StoreFailing {
-            error: chain(error).into(),
+            error: Chain(error).to_string().into(),
         })
     }
 
@@ -46,18 +47,6 @@ impl Trouble {
     pub(crate) fn is_failing(&self) -> bool {
         self.failing
     }
-}
-
-/// An error and its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub(super) mod lists;
 mod wait;
 
 use super::HttpServer;
-use super::forward::{chain, upstream_failure};
+use super::forward::upstream_failure;
 use super::replica::Place;
 use super::stream::is_failure;
 use crate::call::{Call, Context};
@@ -28,7 +28,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod};
 use lists::HeldEvents;
-use ph_base::{Era, Method};
+use ph_base::{Chain, Era, Method};
 use ph_mcp::error::code;
 use ph_mcp::{AnswerScan, Kind, MessageId};
 use ph_record::{Ending, RefusedReason, Replica};
@@ -280,7 +280,7 @@ impl Exchange {
             _ if error.is_unsent() => Ending::Unreachable,
             _ => Ending::ServerDied,
         };
-        let text = chain(error);
+        let text = Chain(error).to_string();
         self.calls.iter_mut().for_each(|c| c.set_error(&text));
         self.refuse(&told, ending)
     }
@@ -409,7 +409,7 @@ impl Exchange {
                 }
                 Some(Err(error)) => {
                     self.reply.cut();
-                    let text = chain(&error);
+                    let text = Chain(&error).to_string();
                     return self.ended_early(&tee, &text).await;
                 }
             }

@@ -117,15 +117,3 @@ pub(crate) fn upstream_failure(server: &str, error: &SendError) -> OwnError {
         ),
     }
 }
-
-/// `error` with its causes, for operators.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(e) = source {
-        text.push_str(": ");
-        text.push_str(&e.to_string());
-        source = e.source();
-    }
-    text
-}

@@ -1,12 +1,12 @@
 //! Health checks of an HTTP upstream, in a session of our own.
 
 use super::HttpServer;
-use super::forward::chain;
 use super::replica::Replica;
 use crate::health::Finding;
 use bytes::Bytes;
 use http::Method as HttpMethod;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use ph_base::Chain;
 use ph_mcp::{AnswerScan, ServerMessage, headers};
 use ph_record::HealthResult;
 use ph_wire::upstream::{Answer, SendError};
@@ -180,7 +180,7 @@ impl HttpServer {
                 SendError::NotHttp(_) => HealthResult::Error,
                 _ => HealthResult::Unreachable,
             };
-            (result, Some(chain(&e)))
+            (result, Some(Chain(&e).to_string()))
         })?;
         let session = answer.headers.get(headers::SESSION_ID).cloned();
         let status = answer.status.as_u16();

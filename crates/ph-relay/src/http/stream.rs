@@ -2,7 +2,7 @@
 
 use super::HttpServer;
 use super::exchange::lists::{is_encoded, seen};
-use super::forward::{chain, upstream_failure};
+use super::forward::upstream_failure;
 use super::replica::Place;
 use crate::call::Call;
 use crate::guard::{LIST_BYTES_MAX, Listing, unreadable};
@@ -11,6 +11,7 @@ use crate::inbound::Client;
 use crate::reply::{OwnError, Reply};
 use bytes::Bytes;
 use http::{Method as HttpMethod, Response, StatusCode};
+use ph_base::Chain;
 use ph_mcp::Kind;
 use ph_mcp::error::code;
 use ph_mcp::lists::ListFault;
@@ -101,7 +102,7 @@ impl HttpServer {
             }
             Ok(Err(e)) => {
                 self.judge(replica, Some(true));
-                let text = format!("no answer to a request without calls: {}", chain(&e));
+                let text = format!("no answer to a request without calls: {}", Chain(&e));
                 self.shared.event(
                     Some(&self.server),
                     Replica::None,

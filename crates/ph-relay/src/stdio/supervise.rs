@@ -5,6 +5,7 @@ use super::backoff::{Backoff, Next};
 use super::link::{Link, Role};
 use super::pool::Shared;
 use crate::shared::Shared as Common;
+use ph_base::Chain;
 use ph_record::{EventKind, Replica, Server};
 use ph_wire::child::ChildSpec;
 use std::sync::{Arc, PoisonError};
@@ -127,7 +128,7 @@ impl StdioServer {
                 .hint()
                 .map(|h| format!(" (hint: {h})"))
                 .unwrap_or_default();
-            let text = format!("{}{hint}", crate::http::chain(&e));
+            let text = format!("{}{hint}", Chain(&e));
             self.shared.event(
                 Some(&self.server),
                 replica,

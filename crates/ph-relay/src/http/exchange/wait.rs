@@ -1,12 +1,12 @@
 //! Waiting for the upstream, and for everything else that can end an exchange meanwhile.
 
-use super::super::forward::chain;
 use super::{Exchange, Over};
 use crate::call::Call;
 use crate::cancel::{CancelCause, on_cancel};
 use crate::reply::OwnError;
 use crate::signal::Signal;
 use bytes::Bytes;
+use ph_base::Chain;
 use ph_mcp::MessageId;
 use ph_mcp::error::code;
 use ph_record::Ending;
@@ -30,7 +30,7 @@ pub(super) enum Wake<T> {
 impl Exchange {
     pub(super) fn broke_off(&mut self, error: &AnswerError) -> Over {
         self.has_failed = Some(true);
-        let text = chain(error);
+        let text = Chain(error).to_string();
         self.calls.iter_mut().for_each(|c| c.set_error(&text));
         if self.reply.has_head() {
             self.reply.cut();
