@@ -320,9 +320,16 @@ impl Daemon {
     /// Runs `plan` with its `rules` instead. Calls in flight keep what they began with, and alerts that are the same
     /// keep their state.
     ///
+    /// - `cause`: why now, for the audit log.
+    ///
     /// # Errors
-    /// [`StartError`]; the old plan runs on.
-    pub async fn reload(&mut self, plan: Plan, rules: RuleSet) -> Result<(), StartError> {
+    /// [`StartError`]; the old plan runs on. The caller says so by [`Self::rejected`].
+    pub async fn reload(
+        &mut self,
+        plan: Plan,
+        rules: RuleSet,
+        cause: &str,
+    ) -> Result<(), StartError> {
         let moved = plan.listen != self.plan.listen;
         let listener = if moved {
             Some(bind(plan.listen).await?)
@@ -346,6 +353,14 @@ impl Daemon {
         };
         let doors = Prepared::of(&plan)?;
         let told = notify::settings(&plan, admin_next)?;
+        let hashes = vec![
+            ("cause", cause.into()),
+            ("before", self.plan.hash().into()),
+            ("after", plan.hash().into()),
+        ];
+        let gatekeeper = Arc::clone(&self.admin.gatekeeper);
+        let noted = gatekeeper.note(RELOAD, "begun", hashes.clone());
+        noted.map_err(StartError::Audit)?;
         if plan.store.enabled != self.plan.store.enabled {
             (self.complain)("`store.enabled` changes with the next start");
         }
@@ -399,6 +414,9 @@ impl Daemon {
             self.listen(listener, accept);
             old.accept.cancel();
         }
+        if let Err(error) = gatekeeper.note(RELOAD, "done", hashes) {
+            (self.complain)(&format!("the audit log cannot be written: {error}"));
+        }
         self.note(EventKind::PlanLoaded {
             hash: self.plan.hash().into(),
         });
@@ -433,7 +451,19 @@ impl Daemon {
     }
 
     /// Takes note that a plan was rejected; the running one stays.
-    pub fn rejected(&self, reasons: &str) {
+    ///
+    /// - `cause`: why it was looked at.
+    pub fn rejected(&self, reasons: &str, cause: &str) {
+        let why = self.recorder.redactor();
+        let why: String = why.text(reasons).chars().take(REASONS_CHARS_MAX).collect();
+        let more = vec![
+            ("cause", cause.into()),
+            ("before", self.plan.hash().into()),
+            ("why", why.trim_end().into()),
+        ];
+        if let Err(error) = self.admin.gatekeeper.note(RELOAD, "refused", more) {
+            (self.complain)(&format!("the audit log cannot be written: {error}"));
+        }
         self.note(EventKind::PlanRejected {
             reasons: reasons.into(),
         });
@@ -525,6 +555,10 @@ impl Daemon {
     }
 }
 
+/// What the audit log calls it.
+const RELOAD: &str = "configuration.reload";
+/// Longest text of why a configuration was rejected in the audit log.
+const REASONS_CHARS_MAX: usize = 2048;
 /// How long calls may take to notice that they are cut, and connections to say so.
 const ABORT_MAX: Duration = Duration::from_secs(2);
 /// How long rules may take to notice that they are over.

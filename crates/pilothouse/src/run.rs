@@ -103,13 +103,13 @@ async fn serve(args: &RunArgs, source: &Source, boot: Boot, printer: &Printer) -
             () = terminate.next() => break,
             _ = hang_up.recv() => {
                 let now = source.changed(daemon.plan());
-                reload(args, source, &mut daemon, printer).await;
+                reload(args, source, &mut daemon, printer, "SIGHUP").await;
                 seen = now.with_others(source.changed(daemon.plan()));
             }
             _ = watch.tick() => {
                 let now = source.changed(daemon.plan());
                 if now.since(&seen) {
-                    reload(args, source, &mut daemon, printer).await;
+                    reload(args, source, &mut daemon, printer, "a file has changed").await;
                     // Another plan may name other files. What changed meanwhile is seen the next time.
                     seen = now.with_others(source.changed(daemon.plan()));
                 }
@@ -131,7 +131,13 @@ async fn serve(args: &RunArgs, source: &Source, boot: Boot, printer: &Printer) -
 }
 
 /// Reads the plan again; a plan that is none leaves the old one running.
-async fn reload(args: &RunArgs, source: &Source, daemon: &mut Daemon, printer: &Printer) {
+async fn reload(
+    args: &RunArgs,
+    source: &Source,
+    daemon: &mut Daemon,
+    printer: &Printer,
+    cause: &str,
+) {
     let rejected = match source.read(args) {
         Ok(Ok(read)) if read.plan == *daemon.plan() && read.rules == *daemon.rules() => {
             // It may have been rejected in between.
@@ -142,7 +148,7 @@ async fn reload(args: &RunArgs, source: &Source, daemon: &mut Daemon, printer: &
             plan,
             rules,
             warnings,
-        })) => match Box::pin(daemon.reload(plan, rules)).await {
+        })) => match Box::pin(daemon.reload(plan, rules, cause)).await {
             Ok(()) => {
                 return printer.say(&format!(
                     "{warnings}configuration reloaded, listening on {}",
@@ -158,7 +164,7 @@ async fn reload(args: &RunArgs, source: &Source, daemon: &mut Daemon, printer: &
         "{}\nconfiguration rejected; the old one runs on",
         rejected.trim_end()
     ));
-    daemon.rejected(&rejected);
+    daemon.rejected(&rejected, cause);
 }
 
 /// What a person sees first: where it listens, and a line to try.

@@ -5,8 +5,9 @@ use crate::gateway::{Gateway, until};
 use crate::http1::{Answer, Wire};
 use crate::world::{Record, World, stdio};
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::cell::RefCell;
+use std::sync::Arc;
 
 const OK: Record = Record(200, "ok", "nobody", 200, true);
 
@@ -167,6 +168,73 @@ fn a_broken_file_changes_nothing() {
     assert_eq!(gateway.metrics().sum(since, &[]), 0);
     assert_eq!(gateway.get("/readyz", "localhost").text(), "ok\n");
     assert_eq!(call(&client, fresh_id(), "echo").status(), 200);
+}
+
+/// The lines of the audit log about reloads, less what differs each time.
+fn audited(gateway: &Gateway) -> Vec<Value> {
+    let path = gateway.dir().path().join("data/logs/audit.log");
+    let text = std::fs::read_to_string(path).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines
+        .filter(|line: &Value| line["action"] == "configuration.reload")
+        .collect()
+}
+
+#[test]
+fn each_reload_is_in_the_audit_log_and_why_it_was_refused() {
+    let yaml = format!("servers:\n{}", stdio("stdio", &[], ""));
+    let gateway = Gateway::start(&yaml);
+    let count = taken(&gateway);
+    let secret = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+    gateway.configure(&format!("servers: [{secret}\n"));
+    loaded(&gateway, "rejected", 1);
+    let lines = audited(&gateway);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let refused = &lines[0];
+    let told = [&refused["step"], &refused["actor"], &refused["cause"]];
+    assert_eq!(told, ["refused", "process", "a file has changed"]);
+    assert!(
+        refused["why"]
+            .as_str()
+            .unwrap()
+            .contains("pilothouse.yaml:"),
+        "{refused}"
+    );
+    assert!(!refused.to_string().contains(secret), "{refused}");
+    gateway.configure(&format!("{yaml}    limits: {{in_flight_max: 7}}\n"));
+    loaded(&gateway, "ok", count + 1);
+    let lines = audited(&gateway);
+    let steps: Vec<_> = lines.iter().map(|line| line["step"].as_str()).collect();
+    assert_eq!(steps, [Some("refused"), Some("begun"), Some("done")]);
+    assert_eq!(lines[1]["before"], refused["before"], "what ran on");
+    assert_ne!(lines[1]["before"], lines[1]["after"]);
+    assert_eq!(lines[1]["after"], lines[2]["after"]);
+}
+
+#[test]
+fn a_reload_that_cannot_be_written_down_is_not_made() {
+    let yaml = format!("servers:\n{}", stdio("stdio", &[], ""));
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let log = dir.path().join("data/logs/audit.log");
+    std::fs::create_dir_all(log.parent().unwrap()).unwrap();
+    // There is room for the line of the start. Before the next one the file is put aside, and something is in the way.
+    let full = std::fs::File::create(&log).unwrap();
+    full.set_len((16 << 20) - 250).unwrap();
+    std::fs::create_dir_all(log.with_extension("log.16").join("in the way")).unwrap();
+    std::fs::write(log.with_extension("log.15"), "").unwrap();
+    let gateway = Gateway::launch_in(dir, &yaml);
+    until("ready", || {
+        (gateway.get("/readyz", "localhost").status() == 200).then_some(())
+    });
+    let count = taken(&gateway);
+    gateway.configure(&format!("{yaml}    limits: {{in_flight_max: 7}}\n"));
+    loaded(&gateway, "rejected", 1);
+    assert_eq!(taken(&gateway), count, "the old one runs on");
+    assert!(
+        gateway.stderr().contains("the audit log cannot be written"),
+        "{}",
+        gateway.stderr()
+    );
 }
 
 /// Else an alert on it would never end.
