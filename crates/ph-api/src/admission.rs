@@ -148,6 +148,11 @@ const CHANGES: &[(&str, Role, &str)] = &[
         Role::Operator,
         "vulnerability.move",
     ),
+    (
+        "/api/pilothouse/blocks/{client}",
+        Role::Operator,
+        "block.lift",
+    ),
     ("/api/pilothouse/tools", Role::Admin, "tools.approve"),
     ("/api/pilothouse/keys", Role::Admin, "key.create"),
     ("/api/pilothouse/keys/{name}", Role::Admin, "key.revoke"),

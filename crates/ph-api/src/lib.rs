@@ -5,6 +5,7 @@
 
 mod admission;
 mod alertmanager;
+mod blocks;
 mod clock;
 mod endpoint;
 mod guard;
@@ -26,6 +27,7 @@ mod work;
 
 pub use admission::{Admission, Attempt, Caller, NotAdmitted, Peer, Step};
 pub use alertmanager::{Alertmanager, Unavailable};
+pub use blocks::{BlockInfo, Blocks};
 pub use keys::{KeyInfo, KeyRefusal, Keys, MadeSecret, NewKey, NewSecret, SecretInfo};
 pub use otlp::{Ingested, IngestedKind, SpanMetrics};
 pub use router::router;

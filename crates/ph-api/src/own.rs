@@ -2,6 +2,7 @@
 //!
 //! Everything is bounded; what ran into a bound says so, and says what to narrow.
 
+mod blocks;
 mod follow;
 mod keys;
 mod logs;
@@ -91,6 +92,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             get(status::sinks),
         ),
     ];
+    all.extend(blocks::endpoints());
     all.extend(keys::endpoints());
     all.extend(tools::endpoints());
     all.extend(servers::endpoints());

@@ -2,6 +2,7 @@
 
 use crate::admission::Admission;
 use crate::alertmanager::Alertmanager;
+use crate::blocks::Blocks;
 use crate::keys::Keys;
 use crate::otlp::{Ingested, SpanMetrics};
 use crate::servers::Servers;
@@ -45,6 +46,8 @@ pub struct Sources {
     pub tools: Option<Arc<dyn ToolBooks>>,
     /// Holds the API keys; none where nobody does.
     pub keys: Option<Arc<dyn Keys>>,
+    /// Refuses clients for what was abnormal; none where nobody does.
+    pub blocks: Option<Arc<dyn Blocks>>,
     /// Runs the servers; none where nobody does.
     pub servers: Option<Arc<dyn Servers>>,
     /// Holds the cases of vulnerabilities; none where nobody does.

@@ -190,7 +190,9 @@ impl<'a> Watcher<'a> {
             .store(self.detectors.clients() as u64, Relaxed);
         let mut blocks = Blocks::clone(&watch.blocks.load());
         if blocks.end(now_ms) {
-            watch.blocks.store(Arc::new(blocks));
+            change(&watch.blocks, |blocks| {
+                blocks.end(now_ms);
+            });
         }
     }
 
@@ -209,9 +211,9 @@ impl<'a> Watcher<'a> {
         if let (Some(time), Some(caller)) = (block_for, &caller) {
             let time_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
             let until_ms = unix_ms().saturating_add(time_ms);
-            let mut blocks = Blocks::clone(&watch.blocks.load());
-            blocks.add(caller.clone(), Blocked { kind, until_ms });
-            watch.blocks.store(Arc::new(blocks));
+            change(&watch.blocks, |blocks| {
+                blocks.add(caller.clone(), Blocked { kind, until_ms });
+            });
         }
         let Evidence {
             usual,
@@ -271,6 +273,15 @@ impl SampleSource for Watch {
             }
         }
     }
+}
+
+/// Others change them, too: an operator lifts them.
+fn change(blocks: &ArcSwap<Blocks>, by: impl Fn(&mut Blocks)) {
+    blocks.rcu(|now| {
+        let mut next = Blocks::clone(now);
+        by(&mut next);
+        next
+    });
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,5 +1,6 @@
 //! The admin listener: the API, and what it takes in for the store.
 
+use crate::blocks::BlockDesk;
 use crate::cases::CaseDesk;
 use crate::doors::Doors;
 use crate::front::Front;
@@ -83,6 +84,7 @@ impl Admin {
             objectives: Arc::<Held>::clone(&self.objectives),
             tools: Some(Arc::new(ToolDesk(Arc::clone(&self.front.relay)))),
             keys: Some(Arc::new(KeyDesk::of(Arc::clone(self.front.auth.keyring())))),
+            blocks: Some(Arc::new(BlockDesk(self.front.recorder.blocks()))),
             servers: Some(Arc::new(ServerDesk(Arc::clone(&self.front.relay)))),
             cases: Some(Arc::<CaseDesk>::clone(&self.cases)),
             evaluation: Some(Arc::<Running>::clone(&self.rules)),

@@ -84,6 +84,7 @@ impl Archive {
             objectives: Arc::new(Held::new(plan, remote)),
             tools: None,
             keys: None,
+            blocks: None,
             servers: None,
             cases: None,
             evaluation: None,

@@ -7,6 +7,7 @@ mod admin;
 mod announcer;
 mod archive;
 mod audit;
+mod blocks;
 mod cases;
 mod daemon;
 mod disk;

@@ -1,6 +1,7 @@
 //! Flags, each with its help.
 
 use crate::alerts::AlertsArgs;
+use crate::blocks::BlocksArgs;
 use crate::generate::GenerateArgs;
 use crate::keys::KeysArgs;
 use crate::logs::LogsArgs;
@@ -59,6 +60,9 @@ pub(crate) enum Command {
     /// Tell nobody of some alerts for a while.
     #[command(after_help = crate::silence::EXAMPLES)]
     Silence(SilenceArgs),
+    /// List clients that are refused for what was abnormal, and let them in again.
+    #[command(after_help = crate::blocks::EXAMPLES)]
+    Blocks(BlocksArgs),
     /// Make, list, rotate and revoke API keys.
     #[command(after_help = crate::keys::EXAMPLES)]
     Keys(KeysArgs),

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod ask;
+mod blocks;
 mod check;
 mod cli;
 mod crash;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         Command::Trace(args) => trace::trace(&args, &printer),
         Command::Alerts(args) => alerts::alerts(&args, &printer),
         Command::Silence(args) => silence::silence(&args, &printer),
+        Command::Blocks(args) => blocks::blocks(&args, &printer),
         Command::Keys(args) => keys::keys(&args, &printer),
         Command::Tools(args) => tools::tools(&args, &printer),
         Command::Servers(args) => servers::servers(&args, &printer),

@@ -64,6 +64,7 @@ pub(crate) fn with(change: impl FnOnce(&mut Sources)) -> Given {
         logs: Some(store.reader()),
         alertmanager: None,
         keys: None,
+        blocks: None,
         tools: None,
         servers: None,
         cases: None,

@@ -63,6 +63,7 @@ async fn what_is_served_beside_is_guarded_too() {
         logs: None,
         alertmanager: None,
         keys: None,
+        blocks: None,
         tools: None,
         servers: None,
         cases: None,

@@ -55,6 +55,13 @@ impl Blocks {
         }
     }
 
+    /// Lets everybody of this name in again, as [`Caller`] shows it; says how many there were.
+    pub fn lift(&mut self, name: &str) -> usize {
+        let before = self.0.len();
+        self.0.retain(|caller, _| caller.to_string() != name);
+        before - self.0.len()
+    }
+
     /// Forgets those whose time is over; `false`: there were none.
     pub fn end(&mut self, now_ms: u64) -> bool {
         let before = self.0.len();
@@ -66,6 +73,25 @@ impl Blocks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_block_is_lifted_by_the_name_that_is_shown() {
+        let mut blocks = Blocks::default();
+        let blocked = Blocked {
+            kind: AnomalyKind::Enumeration,
+            until_ms: 10,
+        };
+        let (name, address) = (Caller::Shown("bob".into()), Caller::V4(0x7f00_0001));
+        for caller in [&name, &Caller::Named("bob".into()), &address] {
+            blocks.add(caller.clone(), blocked);
+        }
+        assert_eq!(blocks.lift("nobody"), 0);
+        assert_eq!(blocks.lift("bob"), 2, "whoever is shown as it");
+        assert_eq!(blocks.of(&name, 0), None);
+        assert_eq!(blocks.of(&address, 0), Some(blocked));
+        assert_eq!(blocks.lift("127.0.0.1"), 1);
+        assert!(blocks.is_empty());
+    }
 
     #[test]
     fn blocks_end_and_are_bounded() {

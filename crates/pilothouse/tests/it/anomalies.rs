@@ -74,3 +74,55 @@ fn a_call_that_is_refused_for_its_arguments_is_told_alike_everywhere() {
     }
     world.balance();
 }
+
+/// Speaks to the admin listener.
+fn admin(world: &World, method: &str, path: &str) -> Answer {
+    let address = world.gateway.dir().path().join("data/admin.addr");
+    let address = std::fs::read_to_string(address).unwrap();
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    Wire::open(address.trim().parse().unwrap(), request.as_bytes()).answer()
+}
+
+#[test]
+fn a_client_that_is_refused_is_listed_and_let_in_again() {
+    let world = world(
+        "access: {default: allow, rules: [{deny: {tools: ['hidden-*']}}]}\n\
+         anomalies: {unknown_names: 3, block: {kinds: [enumeration]}}\n",
+    );
+    let client = world.client(Era::Modern, "http");
+    let list = || admin(&world, "GET", "/api/pilothouse/blocks").message()["blocks"].clone();
+    assert_eq!(list(), json!([]));
+    for nth in 0..4 {
+        let id = fresh_id();
+        world.made(1);
+        let bytes = client.tool(id, &format!("hidden-{nth}"), &json!({}));
+        assert_eq!(Wire::open(client.address, &bytes).answer().status(), 403);
+    }
+    let blocks = until("it is refused", || {
+        let blocks = list();
+        (blocks != json!([])).then_some(blocks)
+    });
+    assert_eq!(
+        (&blocks[0]["client"], &blocks[0]["kind"], &blocks[1]),
+        (&json!("127.0.0.1"), &json!("enumeration"), &Value::Null)
+    );
+    assert!(blocks[0]["until_ms"].as_u64().unwrap() > 1_700_000_000_000);
+    let (line, answer) = call(&world, &client, "honest");
+    assert_eq!(answer.code(), Some(40_300), "{line}");
+    let path = "/api/pilothouse/blocks/127.0.0.1";
+    assert_eq!(admin(&world, "DELETE", path).status(), 200);
+    assert_eq!(list(), json!([]));
+    assert_eq!(call(&world, &client, "honest").1.status(), 200);
+    assert_eq!(admin(&world, "DELETE", path).status(), 404, "it is not");
+    let audit = world.gateway.dir().path().join("data/logs/audit.log");
+    let audit = std::fs::read_to_string(audit).unwrap();
+    let steps: Vec<Value> = audit
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|line| line["action"] == "block.lift")
+        .map(|line| line["step"].clone())
+        .collect();
+    assert_eq!(steps, ["begun", "done", "begun", "failed"]);
+    world.balance();
+}
