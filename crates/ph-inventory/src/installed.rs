@@ -17,6 +17,9 @@ pub struct Installed {
     packages: Vec<Package>,
 }
 
+/// The folder in which pnpm keeps packages: `node_modules/.pnpm/a@1.0.0/node_modules/a`.
+const STORE: &str = "node_modules/.pnpm/";
+
 /// Packages of one name in one `site-packages`, of which Python would import one.
 const NAMESAKES: usize = 10;
 
@@ -95,10 +98,17 @@ impl Installed {
     fn edges(&self) -> Vec<(usize, usize)> {
         let mut folders: HashMap<&str, usize> = HashMap::new();
         let mut sites: HashMap<&str, ByName> = HashMap::new();
+        // pnpm's store: what a package needs is a link beside it, which nobody follows. Of a name that is there once
+        // it is clear what the link leads to.
+        let mut store: HashMap<&str, Option<usize>> = HashMap::new();
         for (index, package) in self.packages.iter().enumerate() {
             let component = &package.component;
             if component.ecosystem == Ecosystem::Npm {
                 folders.insert(&component.path, index);
+                if component.path.contains(STORE) {
+                    let only = store.entry(&component.name).or_insert(Some(index));
+                    only.take_if(|only| *only != index);
+                }
             } else {
                 sites
                     .entry(site(&component.path))
@@ -115,9 +125,10 @@ impl Installed {
                     return edges;
                 }
                 if package.component.ecosystem == Ecosystem::Npm {
-                    edges.extend(
-                        npm::resolve(path, name, &folders, &mut walk).map(|other| (one, other)),
-                    );
+                    let linked = || store.get(name.as_str()).copied().flatten();
+                    let other = npm::resolve(path, name, &folders, &mut walk)
+                        .or_else(|| path.contains(STORE).then(linked).flatten());
+                    edges.extend(other.map(|other| (one, other)));
                 } else if let Some(by_name) = sites.get(site(path)) {
                     edges.extend(
                         by_name
@@ -365,6 +376,30 @@ mod tests {
                 ("c", "?", &[3]),
             ]
         );
+    }
+
+    #[test]
+    fn in_the_store_of_pnpm_a_name_that_is_there_once_is_clear() {
+        let mut tree = Installed::default();
+        for (name, version, needs) in [
+            ("a", "1.0.0", r#"{"b": "*", "c": "*"}"#),
+            ("b", "1.0.0", "{}"),
+            ("c", "1.0.0", "{}"),
+            ("c", "2.0.0", "{}"),
+        ] {
+            let path =
+                format!("node_modules/.pnpm/{name}@{version}/node_modules/{name}/package.json");
+            let text =
+                format!(r#"{{"name": "{name}", "version": "{version}", "dependencies": {needs}}}"#);
+            tree.take(&path, text.as_bytes()).unwrap();
+        }
+        let needed_by: Vec<_> = tree
+            .finish()
+            .components
+            .into_iter()
+            .map(|c| c.needed_by)
+            .collect();
+        assert_eq!(needed_by, [vec![], vec![0], vec![], vec![]]);
     }
 
     #[test]

@@ -12,10 +12,14 @@ use crate::text::json::{self, Dialect};
 
 /// Reads an SBOM of any name.
 ///
-/// None: JSON, and neither CycloneDX nor SPDX.
+/// None: not a JSON object, or one that is neither CycloneDX nor SPDX.
 ///
 /// - errors: not JSON, a version of SPDX that is not known, or beyond a bound ([`crate::limits`]).
 pub fn read(path: &str, bytes: &[u8]) -> Result<Option<Inventory>, ReadError> {
+    let start = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if start.trim_ascii_start().first() != Some(&b'{') {
+        return Ok(None);
+    }
     let source = Source::of(path, bytes)?;
     let root = json::read(source, Dialect::Json)?;
     of_tree(source, &root)

@@ -226,6 +226,7 @@ mod tests {
     fn other_json_is_no_sbom() {
         assert_eq!(sbom::read("x.json", b"{}").unwrap(), None);
         assert_eq!(sbom::read("x.json", b"[]").unwrap(), None);
+        assert_eq!(sbom::read("program", b"\x7fELF\xff").unwrap(), None);
         let error = sbom::read("x.json", b"{\"spdxVersion\": \"SPDX-3.0\"}").unwrap_err();
         assert_eq!(
             error.to_string(),
