@@ -85,7 +85,7 @@ fn listened<'a>(text: &'a str, envelope: &Envelope<'_>) -> Result<About<'a>, Env
     Ok(About::Resources(uris))
 }
 
-fn params(text: &str, envelope: &Envelope<'_>) -> Option<Value> {
+pub(crate) fn params(text: &str, envelope: &Envelope<'_>) -> Option<Value> {
     let range = envelope.params.clone()?;
     let kind = match text.as_bytes().get(range.start) {
         Some(b'{') => ValueKind::Object,
@@ -94,7 +94,11 @@ fn params(text: &str, envelope: &Envelope<'_>) -> Option<Value> {
     Some(Value { kind, range })
 }
 
-fn member(text: &str, object: &Value, key: &'static str) -> Result<Option<Value>, EnvelopeError> {
+pub(crate) fn member(
+    text: &str,
+    object: &Value,
+    key: &'static str,
+) -> Result<Option<Value>, EnvelopeError> {
     if object.kind != ValueKind::Object {
         return Ok(None);
     }
@@ -111,7 +115,7 @@ fn member(text: &str, object: &Value, key: &'static str) -> Result<Option<Value>
     Ok(found)
 }
 
-fn string<'a>(text: &'a str, value: &Value) -> Option<Cow<'a, str>> {
+pub(crate) fn string<'a>(text: &'a str, value: &Value) -> Option<Cow<'a, str>> {
     (value.kind == ValueKind::String)
         .then(|| unquote(&text[value.range.start + 1..value.range.end - 1]))
 }

@@ -17,6 +17,7 @@ mod json;
 pub mod lists;
 mod message_id;
 pub mod params;
+pub mod session;
 pub mod splice;
 
 pub use answer::{AnswerScan, ServerMessage};

@@ -104,6 +104,18 @@ choice! {
         Auto = "auto",
         /// One child per client session.
         Session = "session",
+        /// Sessions share children, but for those of clients that the server could ask something.
+        Shared = "shared",
+        /// The same without that exception.
+        SharedByAll = "shared_by_all",
+    }
+}
+
+impl Isolation {
+    /// Whether sessions share children.
+    #[must_use]
+    pub fn shares_sessions(self) -> bool {
+        matches!(self, Self::Shared | Self::SharedByAll)
     }
 }
 

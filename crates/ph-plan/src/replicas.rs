@@ -6,8 +6,8 @@ use crate::plan::{hours, minutes, ms, secs};
 use crate::section::section;
 
 section! {
-    /// How many children serve stateless calls. Children of sessions are not counted: each session has
-    /// its own.
+    /// How many children serve stateless calls, or sessions that share them (`isolation`).
+    /// Children of single sessions are not counted.
     pub struct Replicas {
         /// Fewest children; with 0 the server is stopped when it is idle, and the next call starts it.
         min: u32 = 1, in 0..=64;
@@ -26,6 +26,9 @@ section! {
         scale_up_after: Duration = secs(1), in Duration::ZERO..=minutes(10);
         /// How long fewer children must be enough before one is stopped.
         scale_down_after: Duration = minutes(5), in secs(1)..=hours(24);
+        /// Children that run beside those that are wanted and get no calls, so that one more, or one in
+        /// the place of another that ended, is there at once. None while no child is wanted.
+        prewarm: u32 = 0, in 0..=16;
         /// Time that a child which is to stop has for the calls that it was given.
         drain: Duration = secs(30), in Duration::ZERO..=hours(1);
     }

@@ -57,7 +57,7 @@ pub struct Stdio {
     pub cwd: Option<FilePath>,
     /// How children are shared among sessions.
     pub isolation: Isolation,
-    /// Spare children kept ready for session isolation.
+    /// Spare children kept ready for sessions that get a child of their own.
     pub prewarm: u32,
     /// Whether the child is given `OTEL_EXPORTER_OTLP_ENDPOINT` and `OTEL_SERVICE_NAME`.
     pub otel: bool,

@@ -44,9 +44,12 @@ section! {
         ca_file: Option<FilePath> = None;
         /// How children are shared among client sessions. `auto`: one child per legacy session, one
         /// for all stateless clients. `session`: no shared child; stateless clients are told to use
-        /// sessions.
+        /// sessions. `shared`: sessions have as many children as `replicas` says, all together; only
+        /// those of clients that declare capabilities, or speak an older version, have one of their own.
+        /// `shared_by_all`: also those that declare capabilities share, of which the server is not told.
+        /// Both tell stateless clients to use sessions.
         isolation: Isolation = Isolation::Auto;
-        /// Spare children kept ready for session isolation.
+        /// Spare children kept ready for sessions that get a child of their own; none with `shared`.
         prewarm: u32 = 1, in 0..=16;
         /// Whether the server traces: calls carry our trace context on, and a child is given
         /// `OTEL_EXPORTER_OTLP_ENDPOINT` and `OTEL_SERVICE_NAME`.

@@ -117,11 +117,13 @@ pub enum RefusedReason {
     ToolChanged,
     /// Whether a limit allows it cannot be found out.
     LimitsUnavailable,
+    /// On a child that sessions share, nobody can tell whose it is.
+    Unattributed,
 }
 
 impl RefusedReason {
     /// Every value, in index order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Host,
         Self::Origin,
         Self::Head,
@@ -143,6 +145,7 @@ impl RefusedReason {
         Self::Blocked,
         Self::ToolChanged,
         Self::LimitsUnavailable,
+        Self::Unattributed,
     ];
 
     /// The value of the `reason` label.
@@ -169,6 +172,7 @@ impl RefusedReason {
             Self::Blocked => "blocked",
             Self::ToolChanged => "tool_changed",
             Self::LimitsUnavailable => "limits_unavailable",
+            Self::Unattributed => "unattributed",
         }
     }
 
@@ -176,7 +180,12 @@ impl RefusedReason {
     pub fn http_status(self) -> u16 {
         match self {
             Self::Unauthenticated => 401,
-            Self::Host | Self::Origin | Self::Forbidden | Self::Blocked | Self::ToolChanged => 403,
+            Self::Host
+            | Self::Origin
+            | Self::Forbidden
+            | Self::Blocked
+            | Self::ToolChanged
+            | Self::Unattributed => 403,
             Self::NoSuchServer | Self::SessionUnknown => 404,
             Self::HttpMethod => 405,
             Self::NotAcceptable => 406,

@@ -60,7 +60,7 @@ pub struct ServerStatus {
 pub struct ReplicaStatus {
     /// Its number; the `replica` label.
     pub slot: u16,
-    /// `starting`, `ready`, `out`, `draining` or `down`.
+    /// `starting`, `ready`, `out`, `draining`, `down`, `spare`, or `session`: it is one session's alone.
     pub state: &'static str,
     /// Its process.
     pub pid: Option<u32>,

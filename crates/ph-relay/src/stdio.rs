@@ -15,6 +15,7 @@ mod link;
 mod modern;
 mod pool;
 mod session;
+mod sharing;
 mod supervise;
 mod tool_headers;
 mod tools;
@@ -60,6 +61,8 @@ pub(crate) struct StdioServer {
     state: Mutex<State>,
     /// The children that stateless clients share.
     pool: Arc<Pool>,
+    /// What sessions have in common that share children.
+    sharing: sharing::Sharing,
     /// An operator wants no children: no new calls.
     is_off: AtomicBool,
     /// Held while children are renewed.
@@ -105,6 +108,7 @@ impl StdioServer {
             tuning: ArcSwap::new(Tuning::new(plan, whole, None)),
             state: Mutex::default(),
             pool: Pool::new(Arc::clone(&server), first_slot),
+            sharing: sharing::Sharing::default(),
             is_off: AtomicBool::new(false),
             renewing: tokio::sync::Mutex::default(),
             spare_wanted: Notify::new(),
@@ -257,14 +261,14 @@ impl StdioServer {
             SharedChild::Down { why, .. } => {
                 return (HealthResult::Unreachable, Some(why.to_string()));
             }
-            SharedChild::Up(link) => (Some(Arc::clone(link)), "server/discover"),
+            SharedChild::Up(link) => (Some(Arc::clone(link)), self.health_question().0),
             SharedChild::No => {
                 let state = self.state();
-                let any = state
-                    .spares
-                    .front()
-                    .cloned()
-                    .or_else(|| state.sessions.values().next().map(|s| Arc::clone(&s.link)));
+                let any = state.spares.front().cloned();
+                let any = any.or_else(|| {
+                    let mut own = state.sessions.values().filter_map(|s| s.own_link());
+                    own.next().cloned()
+                });
                 (any, "ping")
             }
         };
@@ -286,6 +290,15 @@ impl StdioServer {
                 HealthResult::Timeout,
                 Some(format!("no answer within {limit:?}")),
             ),
+        }
+    }
+
+    /// What shared children are asked to find out whether they are well: method and params.
+    fn health_question(&self) -> (&'static str, &'static str) {
+        if self.plan.isolation.shares_sessions() {
+            ("ping", "{}")
+        } else {
+            ("server/discover", supervise::OWN_PARAMS)
         }
     }
 
@@ -324,6 +337,9 @@ impl StdioServer {
     pub(crate) fn era(&self) -> Option<Era> {
         match &*self.pool.summary.borrow() {
             SharedChild::No => Some(Era::Legacy),
+            SharedChild::Up(_) | SharedChild::Asleep if self.plan.isolation.shares_sessions() => {
+                Some(Era::Legacy)
+            }
             SharedChild::Up(_) | SharedChild::Asleep => Some(Era::Modern),
             SharedChild::Starting | SharedChild::Down { .. } => None,
         }

@@ -13,6 +13,10 @@
 //! | `notify {n}` | n progress notifications, then the answer |
 //! | `ask` | asks the client by `sampling/createMessage`, answers with what it said |
 //! | `list_changed` | tells that the list of tools changed, then answers |
+//! | `touch {uri}` | tells that it was updated, if somebody subscribed to it or to what it is below |
+//! | `subscribed` | says what is subscribed to |
+//! | `log {level}` | a log message, then the answer |
+//! | `told` | says the methods of all that it was sent, in order |
 //! | `redefine {tools}` | lists these from now on, and calls every tool as before |
 //! | `malformed {instead}` | a line that is no JSON, before the answer or instead of it |
 //! | `stderr {lines, bytes}` | so many lines of so many bytes on stderr, then the answer |
@@ -28,7 +32,7 @@ mod tools;
 
 use crate::protocol::{Eras, Message, Request};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{BufRead, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -120,6 +124,9 @@ struct Server {
     listening: Mutex<Vec<Request>>,
     /// What it lists, when that was redefined.
     tools: Mutex<Option<Value>>,
+    subscribed: Mutex<BTreeSet<String>>,
+    /// The methods of all requests and notifications so far.
+    told: Mutex<Vec<String>>,
 }
 
 impl Server {
@@ -132,11 +139,19 @@ impl Server {
             slow: Mutex::default(),
             listening: Mutex::default(),
             tools: Mutex::default(),
+            subscribed: Mutex::default(),
+            told: Mutex::default(),
         }
     }
 
     fn hear(self: &Arc<Self>, line: &[u8]) {
-        match Message::parse(line) {
+        let message = Message::parse(line);
+        if let Message::Request(Request { method, .. }) | Message::Notification { method, .. } =
+            &message
+        {
+            lock(&self.told).push(method.clone());
+        }
+        match message {
             Message::Request(request) => self.answer(request),
             Message::Notification { method, params } if method == "notifications/cancelled" => {
                 let id = params["requestId"].to_string();
@@ -155,6 +170,9 @@ impl Server {
     }
 
     fn answer(self: &Arc<Self>, request: Request) {
+        if let Some(answer) = self.subscribes(&request) {
+            return self.send(&answer);
+        }
         let redefined = request.redefined(&self.tools);
         if let Some(answer) = redefined.or_else(|| request.plain_answer(self.eras)) {
             self.send(&answer);
@@ -164,6 +182,19 @@ impl Server {
         } else {
             tools::call(self, request);
         }
+    }
+
+    /// What a session of the legacy era asks for once, and notices later.
+    fn subscribes(&self, request: &Request) -> Option<Value> {
+        let uri = request.params["uri"].as_str().unwrap_or("");
+        match request.method.as_str() {
+            _ if self.eras == Eras::Modern => return None,
+            "resources/subscribe" => _ = lock(&self.subscribed).insert(uri.to_owned()),
+            "resources/unsubscribe" => _ = lock(&self.subscribed).remove(uri),
+            "logging/setLevel" => {}
+            _ => return None,
+        }
+        Some(request.ok(serde_json::json!({})))
     }
 
     fn send(&self, message: &Value) {

@@ -38,6 +38,10 @@ pub const TOOLS: &[&str] = &[
     "allocate",
     "environment",
     "redefine",
+    "touch",
+    "subscribed",
+    "log",
+    "told",
 ];
 
 /// The `_meta` key by which a request says that it is of the modern era.

@@ -136,6 +136,13 @@ impl Exchange {
         fate
     }
 
+    /// The session whose call this is, on a child that it shares.
+    fn sharer(&self) -> Option<Arc<StdioSession>> {
+        let session = self.session.as_ref();
+        let sharer = session.filter(|session| session.shared_side().is_some());
+        sharer.cloned()
+    }
+
     async fn while_queued(&mut self, deadline: Instant) -> Fate {
         let abort = self.shared.parts.abort.clone();
         tokio::select! {
@@ -151,12 +158,18 @@ impl Exchange {
             restore: self.restore.take(),
             token: self.token.take(),
             wants_log: self.wants_log,
+            session: self.sharer(),
             trace: Some((trace.trace_id, trace.client_span)),
             waited_ns: Arc::clone(&self.call.waited_ns),
             ..Waiter::new(inbox)
         };
         self.link.wait(&self.id, waiter).map_err(|e| match e {
             NoWait::Gone => self.died(&self.link.obituary()),
+            NoWait::Taken => {
+                let text = "the child for this call has become another session's";
+                let error = OwnError::new(503, code::OVERLOAD, text).retry_after(1);
+                Fate::Ended(Ending::Overload, Some(error))
+            }
             NoWait::Duplicate => {
                 let text = "this request id is in flight already in this session";
                 let error = OwnError::new(400, code::INVALID_REQUEST, text);
@@ -403,10 +416,17 @@ impl Exchange {
         let cause = match fate {
             Fate::Ended(Ending::ClientGone, _) => CancelCause::ClientGone,
             Fate::Ended(Ending::Deadline, _) => CancelCause::Deadline,
+            // Its child goes on with others.
+            Fate::Ended(Ending::SessionEnded, _) if self.sharer().is_some() => {
+                CancelCause::SessionEnded
+            }
             _ => return,
         };
         // `initialize` must not be cancelled.
-        if !on_cancel(self.call.era, cause).notify || self.call.method == Method::Initialize {
+        let goes_on = cause == CancelCause::SessionEnded;
+        if !(goes_on || on_cancel(self.call.era, cause).notify)
+            || self.call.method == Method::Initialize
+        {
             return;
         }
         let id = self.id.as_str();
@@ -418,10 +438,10 @@ impl Exchange {
                 quoted
             }
         };
-        let reason = if cause == CancelCause::Deadline {
-            "deadline"
-        } else {
-            "client disconnected"
+        let reason = match cause {
+            CancelCause::Deadline => "deadline",
+            CancelCause::SessionEnded => "session ended",
+            _ => "client disconnected",
         };
         let text = format!(
             "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{{\"requestId\":{id},\"reason\":\"{reason}\"}}}}"

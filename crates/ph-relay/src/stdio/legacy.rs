@@ -1,8 +1,10 @@
-//! Legacy sessions over HTTP, each on a child of its own.
+//! Legacy sessions over HTTP, each on a child of its own; those that share children: `sharing`.
 
 use super::events::STANDING;
 use super::exchange::Exchange;
-use super::session::{Reader, Standing, StdioSession};
+use super::link::Link;
+use super::session::{Child, Reader, Standing, StdioSession};
+use super::sharing::Opened;
 use super::{StdioServer, accepts};
 use crate::call::{Call, Context};
 use crate::drive::drive;
@@ -49,17 +51,29 @@ impl StdioServer {
             }
         };
         session.touch();
+        if session.shared_side().is_some() {
+            // Boxed: few need it, and it would make the future of every call as large as its own.
+            return Box::pin(self.post_shared(client, session, body, envelope)).await;
+        }
         if is_request {
+            let Some(link) = session.own_link() else {
+                return gone().response(None);
+            };
             let call = self.call_in(&session, &client, text, envelope);
+            let none = HeaderMap::new();
             return self
-                .exchange(&client, &session, call, text, envelope, HeaderMap::new())
+                .exchange(&client, &session, link, call, text, envelope, none)
                 .await;
         }
         self.hear(&session, text, envelope, body.len());
-        let sent = session.link.send(body.clone()).await;
-        match sent {
-            Ok(()) => accepted(),
-            Err(_) => gone().response(None),
+        let sent = match session.own_link() {
+            Some(link) => link.send(body.clone()).await.is_ok(),
+            None => false,
+        };
+        if sent {
+            accepted()
+        } else {
+            gone().response(None)
         }
     }
 
@@ -109,13 +123,21 @@ impl StdioServer {
             let Ok(alone) = Envelope::read(part) else {
                 continue;
             };
-            if envelope.kind == Kind::Request {
+            let is_request = envelope.kind == Kind::Request;
+            let Some(link) = session.own_link() else {
+                if is_request {
+                    asked.push(self.begin_shared(session, client, part, &alone).await);
+                } else {
+                    self.hear_shared(session, part, &alone).await;
+                }
+                continue;
+            };
+            if is_request {
                 let call = self.call_in(session, client, part, &alone);
-                asked.push(self.begin(session, call, part, &alone));
+                asked.push(self.begin(session, link, call, part, &alone));
             } else {
                 self.hear(session, part, &alone, part.len());
-                if session
-                    .link
+                if link
                     .send(Bytes::copy_from_slice(part.as_bytes()))
                     .await
                     .is_err()
@@ -146,6 +168,7 @@ impl StdioServer {
     fn begin(
         self: &Arc<Self>,
         session: &Arc<StdioSession>,
+        link: &Arc<Link>,
         mut call: Call,
         text: &str,
         envelope: &Envelope<'_>,
@@ -155,7 +178,16 @@ impl StdioServer {
         let exchange = Exchange {
             takes_events: false,
             prefers_events: false,
-            ..self.prepared(session, call, envelope, text, line, HeaderMap::new(), reply)
+            ..self.prepared(
+                session,
+                link,
+                call,
+                envelope,
+                text,
+                line,
+                HeaderMap::new(),
+                reply,
+            )
         };
         tokio::spawn(Box::new(exchange).carried(|_| {}));
         response
@@ -170,6 +202,13 @@ impl StdioServer {
     ) -> Response<Body> {
         let mut call = Call::of_client(&self.shared, &self.server, &client, text, envelope);
         call.set_transport(Transport::Stdio);
+        if self.plan.isolation.shares_sessions() {
+            let opened = Box::pin(self.open_shared(&client, call, text, envelope)).await;
+            match opened {
+                Opened::Answered(response) => return response,
+                Opened::NotShared(theirs) => call = theirs,
+            }
+        }
         let Some(slot) = self.shared.session_slot() else {
             let error = OwnError::new(
                 503,
@@ -219,7 +258,8 @@ impl StdioServer {
             return self.unavailable(call, Ending::Unreachable, &error);
         };
         let owner = client.principal.as_ref().map(|p| Arc::clone(&p.name));
-        let session = StdioSession::new(&self.shared, &self.server, id, owner, link, slot);
+        let child = Child::Own(Arc::clone(&link));
+        let session = StdioSession::new(&self.shared, &self.server, id, owner, child, slot);
         if let Some(name) = call.record().client.clone() {
             let _ = session.client.set(name);
         }
@@ -231,11 +271,11 @@ impl StdioServer {
         if let Ok(value) = HeaderValue::from_str(&session.id) {
             headers.insert(headers::SESSION_ID, value);
         }
-        self.exchange(&client, &session, call, text, envelope, headers)
+        self.exchange(&client, &session, &link, call, text, envelope, headers)
             .await
     }
 
-    fn call_in(
+    pub(super) fn call_in(
         &self,
         session: &StdioSession,
         client: &Client,
@@ -276,6 +316,7 @@ impl StdioServer {
     fn prepared(
         &self,
         session: &Arc<StdioSession>,
+        link: &Arc<Link>,
         mut call: Call,
         envelope: &Envelope<'_>,
         text: &str,
@@ -283,11 +324,11 @@ impl StdioServer {
         headers: HeaderMap,
         reply: Reply,
     ) -> Exchange {
-        call.record().replica = session.link.replica();
+        call.record().replica = link.replica();
         Exchange {
             shared: Arc::clone(&self.shared),
             server: Arc::clone(&self.server),
-            link: Arc::clone(&session.link),
+            link: Arc::clone(link),
             tuning: self.tuning.load_full(),
             line,
             id: call
@@ -309,10 +350,15 @@ impl StdioServer {
         }
     }
 
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what a call is made of, gathered in one place"
+    )]
     async fn exchange(
         self: &Arc<Self>,
         client: &Client,
         session: &Arc<StdioSession>,
+        link: &Arc<Link>,
         mut call: Call,
         text: &str,
         envelope: &Envelope<'_>,
@@ -333,7 +379,7 @@ impl StdioServer {
         let exchange = Exchange {
             takes_events,
             prefers_events,
-            ..self.prepared(session, call, envelope, text, line, headers, reply)
+            ..self.prepared(session, link, call, envelope, text, line, headers, reply)
         };
         let (this, session) = (Arc::clone(self), Arc::clone(session));
         let ended = move |ending| {
@@ -390,12 +436,12 @@ impl StdioServer {
                     .notifications_to_server
                     .fetch_add(1, Relaxed);
                 if let Some(id) = envelope.cancelled_id.clone() {
-                    session.cancelled(&MessageId::canonical(&text[id]));
+                    _ = session.cancelled(&MessageId::canonical(&text[id]));
                 }
             }
             Kind::Response => {
                 for message in AnswerScan::read(text.as_bytes()) {
-                    session.replied(&message, bytes as u64);
+                    _ = session.replied(&message, bytes as u64);
                 }
             }
             Kind::Request => {}
@@ -538,13 +584,13 @@ async fn text_of(answer: oneshot::Receiver<Response<Body>>) -> Bytes {
     }
 }
 
-fn accepted() -> Response<Body> {
+pub(super) fn accepted() -> Response<Body> {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::ACCEPTED;
     response
 }
 
-fn gone() -> OwnError {
+pub(super) fn gone() -> OwnError {
     OwnError::new(404, code::SESSION_NOT_FOUND, "Session not found")
 }
 
@@ -556,7 +602,7 @@ fn spoken(session: &StdioSession) -> &'static str {
 }
 
 /// 128 bits that nobody can guess, as hex.
-fn session_id() -> Option<Box<str>> {
+pub(super) fn session_id() -> Option<Box<str>> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).ok()?;
     Some(

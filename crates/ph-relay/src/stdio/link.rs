@@ -1,12 +1,15 @@
 //! One child as its users see it: lines go in, and every line that comes out finds
 //! the call, the session or the stream it belongs to.
 
+mod crowd;
+
 use super::inbox::{Frame, Inbox, Item};
 use super::session::StdioSession;
 use super::tool_headers::ToolHeaders;
 use super::waiter::Waiter;
 use crate::shared::{ChildSlot, MemoryWatch, Running, Shared, unix_ns};
 use bytes::Bytes;
+pub(super) use crowd::{Callers, Crowd, Greeting};
 use ph_base::trace::{SpanId, TraceId};
 use ph_mcp::{AnswerScan, Kind, MessageId, ServerMessage};
 use ph_record::{EventKind, KeyLines, Observation, Replica, Server, ServerLine};
@@ -32,6 +35,8 @@ pub(crate) struct Link {
     table: Mutex<Table>,
     /// The session it belongs to, once it does.
     session: OnceLock<Weak<StdioSession>>,
+    /// What it is told on behalf of all sessions, where they share it.
+    crowd: OnceLock<Crowd>,
     /// Cancelled to end the child.
     close: CancellationToken,
     /// Cancelled when the child is gone.
@@ -50,6 +55,8 @@ struct Table {
     calls: HashMap<MessageId, Waiter>,
     order: u64,
     closed: bool,
+    /// The only session that it has calls of from now on, by a pointer: a session that ended has none.
+    taken_by: Option<Weak<StdioSession>>,
 }
 
 /// Why a call cannot wait on a link.
@@ -59,6 +66,8 @@ pub(crate) enum NoWait {
     Gone,
     /// The id is in flight already.
     Duplicate,
+    /// The child has become another session's.
+    Taken,
 }
 
 /// Why a child is listened to no more.
@@ -115,6 +124,7 @@ impl Link {
             pid: OnceLock::new(),
             table: Mutex::default(),
             session: OnceLock::new(),
+            crowd: OnceLock::new(),
             close: shared.parts.end_children.child_token(),
             gone: CancellationToken::new(),
             obituary: OnceLock::new(),
@@ -211,6 +221,9 @@ impl Link {
         }
         if table.calls.contains_key(id) {
             return Err(NoWait::Duplicate);
+        }
+        if !table.admits(waiter.session.as_ref()) {
+            return Err(NoWait::Taken);
         }
         table.order += 1;
         waiter.order = table.order;
@@ -404,6 +417,7 @@ impl Link {
             Some(Kind::Notification) => self.notification(bytes, message),
             Some(Kind::Request) => match self.session.get().and_then(Weak::upgrade) {
                 Some(session) => session.asked(self, bytes, message),
+                None if self.crowd.get().is_some() => self.asks_the_crowd(bytes, message),
                 None => self.drop_message("a request of the server came outside of any session"),
             },
             None => self.drop_message(NO_MESSAGE),
@@ -429,6 +443,9 @@ impl Link {
         self.shared.notified(&self.server, &message);
         if let Some(session) = self.session.get().and_then(Weak::upgrade) {
             return session.notified(self, bytes, message);
+        }
+        if self.crowd.get().is_some() {
+            return self.tells_the_crowd(bytes, message);
         }
         if message.method.as_deref() == Some("notifications/tools/list_changed") {
             self.tools.changed();

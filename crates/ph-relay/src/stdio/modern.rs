@@ -4,7 +4,7 @@
 use super::exchange::Exchange;
 use super::held::Held;
 use super::link::Link;
-use super::pool::{NoPlace, NoRoom};
+use super::pool::{NoPlace, Place};
 use super::waiter::Restore;
 use super::{StdioServer, accepts};
 use crate::call::{Call, Context};
@@ -19,11 +19,10 @@ use ph_mcp::error::code;
 use ph_mcp::headers::{ModernFault, check_modern};
 use ph_mcp::splice::{self, Edit};
 use ph_mcp::{Envelope, Kind, MessageId};
-use ph_record::{Ending, RefusedReason};
+use ph_record::RefusedReason;
 use ph_wire::body::Body;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
 
 impl StdioServer {
     pub(super) async fn post_modern(
@@ -58,7 +57,7 @@ impl StdioServer {
         let text = std::str::from_utf8(&body).unwrap_or("");
         let call = Call::of_client(&self.shared, &self.server, &client, text, envelope);
         let held = Held::new(call, &self.shared);
-        let found = match self.place(!envelope.method.is_stream()).await {
+        let found = match self.place_stateless(!envelope.method.is_stream()).await {
             Ok(place) => {
                 let fault = match refusal(&client, envelope) {
                     None => repeats_params(&place.member.link, &client, text, envelope).await,
@@ -72,25 +71,7 @@ impl StdioServer {
         let place = match found {
             Ok((place, None)) => place,
             Ok((_, Some((reason, error)))) => return self.refuse(call, reason, &error),
-            Err(NoPlace::Legacy) => {
-                // As legacy HTTP servers answer, so that clients fall back to `initialize`.
-                let error = OwnError::new(
-                    400,
-                    code::BAD_REQUEST,
-                    "Bad Request: this server needs `initialize` first",
-                );
-                return self.refuse(call, RefusedReason::Era, &error);
-            }
-            Err(NoPlace::NoRoom(why)) => {
-                let error = OwnError::new(503, code::OVERLOAD, no_room(why)).retry_after(1);
-                return self.unavailable(call, Ending::Overload, &error);
-            }
-            Err(NoPlace::Down(why, retry_at)) => {
-                let seconds = retry_at.saturating_duration_since(Instant::now()).as_secs() + 1;
-                let text = format!("server `{}`: {why}", self.server.name);
-                let error = OwnError::new(502, code::UNAVAILABLE, text).retry_after(seconds);
-                return self.unavailable(call, Ending::Unreachable, &error);
-            }
+            Err(why) => return self.no_place(call, why),
         };
         let link = Arc::clone(&place.member.link);
         let (_, takes_events, prefers_events) = accepts(&client);
@@ -126,8 +107,17 @@ impl StdioServer {
         .await
     }
 
+    /// A place for a call of a stateless client.
+    async fn place_stateless(&self, counted: bool) -> Result<Place, NoPlace> {
+        if self.plan.isolation.shares_sessions() {
+            // Its children are initialized.
+            return Err(NoPlace::Legacy);
+        }
+        self.place(counted).await
+    }
+
     /// The message with ids that are unique on the child, and our trace context.
-    fn line_for_child(
+    pub(super) fn line_for_child(
         &self,
         call: &mut Call,
         text: &str,
@@ -173,7 +163,7 @@ impl StdioServer {
             .notifications_to_server
             .fetch_add(1, Relaxed);
         if envelope.method_text != "notifications/cancelled"
-            && let Ok(place) = self.place(false).await
+            && let Ok(place) = self.place_stateless(false).await
         {
             forward(&place.member.link, body).await;
         }
@@ -186,13 +176,6 @@ impl StdioServer {
 async fn forward(link: &Link, body: Bytes) {
     // A child that takes no more messages is about to be replaced; a notification has no answer.
     let _ = link.send(body).await;
-}
-
-fn no_room(why: NoRoom) -> &'static str {
-    match why {
-        NoRoom::Full => "too many calls wait for this server",
-        NoRoom::Late => "no replica of this server had room within `replicas.queue_time`",
-    }
 }
 
 type Refusal = (RefusedReason, OwnError);

@@ -11,6 +11,7 @@ mod scaling;
 mod seat;
 
 use super::link::Link;
+use super::session::StdioSession;
 use super::tool_headers::ToolHeaders;
 use crate::shown::Shown;
 use arc_swap::ArcSwap;
@@ -80,6 +81,15 @@ struct Seats {
     surplus: u16,
     /// Calls that one child is given; `None`: any number.
     room: Option<u32>,
+    /// Children that run beside those that are wanted, and get no calls.
+    prewarm: u16,
+}
+
+/// The child that a call is rather to go to.
+pub(super) struct Near {
+    pub(super) member: Arc<Member>,
+    /// It has to, as long as that child runs.
+    pub(super) is_tied: bool,
 }
 
 /// The place of one child.
@@ -89,6 +99,8 @@ struct Seat {
     stop: CancellationToken,
     /// Children that came in another's place here.
     restarts: u32,
+    /// Its child gets no calls until another one is missing.
+    is_spare: bool,
 }
 
 #[derive(Clone)]
@@ -99,6 +111,8 @@ enum State {
     Out(Arc<Member>),
     /// It gets no calls, and ends when it has none.
     Draining(Arc<Member>),
+    /// It is one session's alone, until that ends.
+    Taken(Arc<Member>),
     Down {
         why: Arc<str>,
         retry_at: Instant,
@@ -111,7 +125,16 @@ pub(crate) const SEATS_MAX: u16 = 128;
 impl Seat {
     /// It counts as one of those that are wanted.
     fn counts(&self) -> bool {
-        !self.stop.is_cancelled() && !matches!(self.state, State::Out(_) | State::Draining(_))
+        let is_other = matches!(
+            self.state,
+            State::Out(_) | State::Draining(_) | State::Taken(_)
+        );
+        !self.stop.is_cancelled() && !self.is_spare && !is_other
+    }
+
+    /// It is a spare, and stays one until it is needed.
+    fn is_kept_spare(&self) -> bool {
+        self.is_spare && !self.stop.is_cancelled()
     }
 }
 
@@ -167,8 +190,16 @@ impl Pool {
     /// The least loaded child.
     ///
     /// - `counted`: the call counts as one of its calls; else (a stream) it does not.
-    fn choose(&self, counted: bool) -> Option<Arc<Member>> {
+    /// - `near`: one that is preferred, if it is ready and has fewer calls than this.
+    fn choose(&self, counted: bool, near: Option<(&Arc<Member>, u32)>) -> Option<Arc<Member>> {
         let ready = self.ready.load();
+        if let Some((near, calls)) = near
+            && ready.iter().any(|member| Arc::ptr_eq(member, near))
+            && near.load_or_closed() < calls
+            && near.enter()
+        {
+            return Some(Arc::clone(near));
+        }
         // A child that was closed since the list was made is found out by trying.
         for _ in 0..=ready.len() {
             let turn = self.turn.fetch_add(1, Relaxed);
@@ -189,11 +220,71 @@ impl Pool {
         None
     }
 
+    /// The seat where `link` is.
+    fn seat_of(seats: &Seats, link: &Link) -> Option<(u16, Arc<Member>)> {
+        let mut all = seats.all.iter();
+        all.find_map(|(slot, seat)| {
+            let member = seat.state.member()?;
+            std::ptr::eq(&*member.link, link).then(|| (*slot, Arc::clone(member)))
+        })
+    }
+
+    pub(super) fn member_of(&self, link: &Link) -> Option<Arc<Member>> {
+        Self::seat_of(&self.seats(), link).map(|(_, member)| member)
+    }
+
+    /// Those that get calls.
+    pub(super) fn links(&self) -> Vec<Arc<Link>> {
+        let ready = self.ready.load();
+        ready
+            .iter()
+            .map(|member| Arc::clone(&member.link))
+            .collect()
+    }
+
+    /// One that gets calls, and is not known to be gone.
+    pub(super) fn first_link(&self) -> Option<Arc<Link>> {
+        let mut links = self.links().into_iter();
+        links.find(|link| !link.gone.is_cancelled())
+    }
+
+    /// `link` is one session's alone from now on: others have another child instead.
+    pub(super) fn give_away(&self, link: &Link) -> Option<Arc<Member>> {
+        let mut seats = self.seats();
+        let (slot, member) = Self::seat_of(&seats, link)?;
+        if let Some(seat) = seats.all.get_mut(&slot)
+            && matches!(seat.state, State::Ready(_) | State::Out(_))
+        {
+            seat.state = State::Taken(Arc::clone(&member));
+            self.refresh(&seats);
+            drop(seats);
+            self.look.notify_one();
+        }
+        Some(member)
+    }
+
+    /// A session is over, and with it the child that was its alone.
+    pub(super) fn give_back(&self, session: &StdioSession) {
+        let seats = self.seats();
+        for seat in seats.all.values() {
+            if let State::Taken(member) = &seat.state
+                && let Some(owner) = member.link.taken_by()
+                && std::ptr::eq(owner.as_ptr(), session)
+            {
+                seat.stop.cancel();
+            }
+        }
+    }
+
     /// Changes the state of a seat, if it is still there.
     fn put(&self, slot: u16, state: State) {
         let mut seats = self.seats();
         if let Some(seat) = seats.all.get_mut(&slot) {
-            seat.state = state;
+            let is_taken = matches!(seat.state, State::Taken(_));
+            // One that was given away gets no calls again.
+            if !(is_taken && matches!(state, State::Ready(_) | State::Out(_))) {
+                seat.state = state;
+            }
         }
         self.refresh(&seats);
         // Calls of before say nothing about what is now.
@@ -244,7 +335,8 @@ impl Pool {
 
 impl Seats {
     fn members(&self, which: fn(&State) -> bool) -> Vec<Arc<Member>> {
-        let seats = self.all.values().filter(|seat| !seat.stop.is_cancelled());
+        let seats = self.all.values();
+        let seats = seats.filter(|seat| !seat.stop.is_cancelled() && !seat.is_spare);
         seats
             .filter(|seat| which(&seat.state))
             .filter_map(|seat| seat.state.member().cloned())
@@ -259,7 +351,8 @@ impl Seats {
             return Shared::Up(Arc::clone(&first.link));
         }
         let mut soonest: Option<(&Arc<str>, Instant)> = None;
-        for seat in self.all.values().filter(|seat| !seat.stop.is_cancelled()) {
+        let seats = self.all.values();
+        for seat in seats.filter(|seat| !seat.stop.is_cancelled() && !seat.is_spare) {
             match &seat.state {
                 State::Starting => return Shared::Starting,
                 State::Down { why, retry_at } if soonest.is_none_or(|(_, at)| *retry_at < at) => {
@@ -282,7 +375,10 @@ impl Seats {
 impl State {
     fn member(&self) -> Option<&Arc<Member>> {
         match self {
-            Self::Ready(member) | Self::Out(member) | Self::Draining(member) => Some(member),
+            Self::Ready(member)
+            | Self::Out(member)
+            | Self::Draining(member)
+            | Self::Taken(member) => Some(member),
             Self::Starting | Self::Down { .. } => None,
         }
     }

@@ -1,4 +1,6 @@
-//! A legacy session on a child of its own.
+//! A legacy session, on a child of its own or on one that it shares.
+
+mod shared;
 
 use super::events::{Events, Reading, STANDING};
 use super::inbox::Item;
@@ -11,6 +13,7 @@ use ph_base::Revision;
 use ph_mcp::{MessageId, ServerMessage};
 use ph_policy::Principal;
 use ph_record::{CallTrace, Ending, Server};
+pub(crate) use shared::{NotBegun, OpenCall, SharedSide};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -19,14 +22,22 @@ use std::time::{Duration, Instant};
 /// Most questions of a server that may be open in one session.
 const QUESTIONS_MAX: usize = 256;
 
-/// A legacy session on a child of its own.
+/// Where the calls of a session go.
+pub(crate) enum Child {
+    /// To this child, which has no others.
+    Own(Arc<Link>),
+    /// To children that other sessions have, too.
+    Shared(SharedSide),
+}
+
+/// A legacy session.
 pub(crate) struct StdioSession {
     shared: Arc<Shared>,
     server: Arc<Server>,
     pub id: Box<str>,
     /// The name of the principal that opened it; none: nobody in particular.
     pub owner: Option<Arc<str>>,
-    pub link: Arc<Link>,
+    pub child: Child,
     pub events: Events,
     pub client: OnceLock<Arc<str>>,
     pub revision: OnceLock<Revision>,
@@ -88,7 +99,7 @@ impl StdioSession {
         server: &Arc<Server>,
         id: Box<str>,
         owner: Option<Arc<str>>,
-        link: Arc<Link>,
+        child: Child,
         slot: SessionSlot,
     ) -> Arc<Self> {
         server.live.active_connections.fetch_add(1, Relaxed);
@@ -97,7 +108,7 @@ impl StdioSession {
             server: Arc::clone(server),
             id,
             owner,
-            link,
+            child,
             events: Events::default(),
             client: OnceLock::new(),
             revision: OnceLock::new(),
@@ -107,13 +118,44 @@ impl StdioSession {
             open: Mutex::default(),
             _slot: slot,
         });
-        session.link.belong_to(&session);
+        if let Child::Own(link) = &session.child {
+            link.belong_to(&session);
+        }
         session
     }
 
     /// Whether `principal` has opened it.
     pub(crate) fn is_of(&self, principal: Option<&Principal>) -> bool {
         self.owner.as_deref() == principal.map(|p| &*p.name)
+    }
+
+    /// The child that is this session's alone.
+    pub(crate) fn own_link(&self) -> Option<&Arc<Link>> {
+        match &self.child {
+            Child::Own(link) => Some(link),
+            Child::Shared(_) => None,
+        }
+    }
+
+    /// What it has on shared children.
+    pub(crate) fn shared_side(&self) -> Option<&SharedSide> {
+        match &self.child {
+            Child::Own(_) => None,
+            Child::Shared(side) => Some(side),
+        }
+    }
+
+    /// Whether calls of it are in flight.
+    pub(crate) fn has_calls(&self) -> bool {
+        match &self.child {
+            Child::Own(link) => link.has_calls(),
+            Child::Shared(side) => side.has_calls(),
+        }
+    }
+
+    /// Whether a client listens on the standing stream.
+    pub(crate) fn has_standing(&self) -> bool {
+        self.standing.load(Relaxed)
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -132,7 +174,7 @@ impl StdioSession {
             .born
             .elapsed()
             .saturating_sub(Duration::from_nanos(self.used_ns.load(Relaxed)));
-        quiet > limit && !self.standing.load(Relaxed) && !self.link.has_calls()
+        quiet > limit && !self.standing.load(Relaxed) && !self.has_calls()
     }
 
     /// The server's answer to `initialize` named this version.
@@ -225,8 +267,8 @@ impl StdioSession {
         }
     }
 
-    /// The client answered a question of the child.
-    pub(crate) fn replied(&self, message: &ServerMessage, bytes: u64) {
+    /// The client answered a question of the child. `false` when nothing of that kind is open.
+    pub(crate) fn replied(&self, message: &ServerMessage, bytes: u64) -> bool {
         let question = message
             .message_id()
             .and_then(|id| self.open().questions.remove(&id));
@@ -236,7 +278,7 @@ impl StdioSession {
             waited_ns,
         }) = question
         else {
-            return;
+            return false;
         };
         let waited = u64::try_from(asked.elapsed().as_nanos()).unwrap_or(u64::MAX);
         if let Some(total) = waited_ns {
@@ -245,14 +287,22 @@ impl StdioSession {
         call.waited_ns.store(waited, Relaxed);
         let ending = call.answer(message, bytes);
         call.finish(ending, 202, true);
+        true
     }
 
-    /// The client takes the call `id` back.
-    pub(crate) fn cancelled(&self, id: &MessageId) {
-        self.link.tell(id, Item::Cancelled);
+    /// The client takes the call `id` back. Says what the shared child that has it is to be told.
+    pub(crate) fn cancelled(&self, id: &MessageId) -> Option<(Arc<Link>, MessageId)> {
+        match &self.child {
+            Child::Own(link) => {
+                link.tell(id, Item::Cancelled);
+                None
+            }
+            Child::Shared(side) => side.cancelled(id),
+        }
     }
 
-    fn to_standing(&self, bytes: &[u8]) {
+    /// Keeps a message for whoever reads the standing stream.
+    pub(super) fn to_standing(&self, bytes: &[u8]) {
         self.events.add(STANDING, bytes);
         let dropped = self.events.take_dropped();
         if dropped > 0 {
@@ -275,8 +325,16 @@ impl StdioSession {
         for question in questions.into_values() {
             question.call.finish(Ending::SessionEnded, 0, true);
         }
-        self.link.tell_all_ended();
-        self.events.end();
-        self.link.close();
+        match &self.child {
+            Child::Own(link) => {
+                link.tell_all_ended();
+                self.events.end();
+                link.close();
+            }
+            Child::Shared(side) => {
+                side.end();
+                self.events.end();
+            }
+        }
     }
 }

@@ -142,7 +142,7 @@ impl StdioServer {
     }
 
     /// A child is gone: its session with it, and a spare is replaced.
-    fn ended(&self, link: &Arc<Link>, expected: bool) {
+    fn ended(self: &Arc<Self>, link: &Arc<Link>, expected: bool) {
         if !expected {
             self.alarm.notify_one();
         }
@@ -152,17 +152,22 @@ impl StdioServer {
         let session = state
             .sessions
             .values()
-            .find(|s| Arc::ptr_eq(&s.link, link))
+            .find(|s| s.own_link().is_some_and(|own| Arc::ptr_eq(own, link)))
             .map(|s| s.id.clone());
         drop(state);
         if let Some(id) = session {
             self.end_session(&id);
         }
+        self.hears_elsewhere(link);
         self.spare_wanted.notify_one();
     }
 
     /// Keeps `prewarm` children ready for legacy sessions.
     async fn tend_spares(self: &Arc<Self>) {
+        if self.plan.isolation.shares_sessions() {
+            // Few sessions have a child of their own there.
+            return;
+        }
         let mut backoff = Backoff::new(self.plan.restart.clone());
         let mut watched = self.pool.summary.subscribe();
         // One start at a time: whether it starts at all shows in the first.
@@ -223,6 +228,8 @@ impl StdioServer {
             .remove(id);
         if let Some(session) = session {
             session.end();
+            self.hears_nothing_more(&session);
+            self.pool.give_back(&session);
         }
     }
 }

@@ -17,7 +17,10 @@ impl StdioServer {
             // One that sleeps is not woken for this: whoever calls it lists its tools.
             Shared::Starting | Shared::Asleep | Shared::No | Shared::Down { .. } => return None,
         };
+        let has_session = link.greeting().is_some();
         let params = match cursor {
+            None if has_session => "{}".to_owned(),
+            Some(cursor) if has_session => format!("{{\"cursor\":{cursor}}}"),
             None => OWN_PARAMS.to_owned(),
             Some(cursor) => format!("{{\"cursor\":{cursor},{}", &OWN_PARAMS[1..]),
         };

@@ -1,6 +1,7 @@
 //! A call that waits for what its child says, and how the child's words become its client's.
 
 use super::inbox::{Frame, Inbox, Item};
+use super::session::StdioSession;
 use bytes::Bytes;
 use ph_base::trace::{SpanId, TraceId};
 use ph_mcp::splice::{self, Edit};
@@ -17,6 +18,8 @@ pub(crate) struct Waiter {
     pub token: Option<MessageId>,
     /// It asked for log messages (modern).
     pub wants_log: bool,
+    /// The session whose it is, on a child that sessions share.
+    pub session: Option<Arc<StdioSession>>,
     pub trace: Option<(TraceId, SpanId)>,
     /// Nanoseconds it waits for its client.
     pub waited_ns: Arc<AtomicU64>,
@@ -38,10 +41,16 @@ impl Waiter {
             restore: None,
             token: None,
             wants_log: false,
+            session: None,
             trace: None,
             waited_ns: Arc::default(),
             order: 0,
         }
+    }
+
+    pub(super) fn is_of(&self, session: &Arc<StdioSession>) -> bool {
+        let own = self.session.as_ref();
+        own.is_some_and(|own| Arc::ptr_eq(own, session))
     }
 
     /// Puts a message of the child in the call's box, with the client's own ids in it.
@@ -59,7 +68,8 @@ impl Waiter {
 }
 
 impl Restore {
-    fn apply(&self, bytes: &Bytes, message: &ServerMessage, is_answer: bool) -> Bytes {
+    /// `bytes` with the client's own ids in it.
+    pub(super) fn apply(&self, bytes: &Bytes, message: &ServerMessage, is_answer: bool) -> Bytes {
         let mut edits = Vec::with_capacity(2);
         if let (true, Some(id)) = (is_answer, &message.id) {
             edits.push(Edit {

@@ -29,6 +29,20 @@ pub(super) fn call(server: &Arc<Server>, request: Request) {
             }
             request.said("malformed")
         }
+        "touch" => touch(server, &request),
+        "subscribed" => {
+            let all = lock(&server.subscribed).clone();
+            request.said(&json!(all).to_string())
+        }
+        "log" => {
+            let params = json!({"level": request.text("level"), "data": "said"});
+            server.send(&notification("notifications/message", &params));
+            request.said("logged")
+        }
+        "told" => {
+            let all = lock(&server.told).clone();
+            request.said(&json!(all).to_string())
+        }
         "stderr" => {
             let line = "e".repeat(request.number("bytes", 80) as usize);
             (0..request.number("lines", 1)).for_each(|_| say(&line));
@@ -112,6 +126,18 @@ fn list_changed(server: &Server, request: &Request) -> Value {
         server.send(&notification(METHOD, &json!({})));
     }
     request.said("changed")
+}
+
+fn touch(server: &Server, request: &Request) -> Value {
+    let uri = request.text("uri");
+    let is_heard = lock(&server.subscribed)
+        .iter()
+        .any(|heard| uri.starts_with(heard.as_str()));
+    if is_heard {
+        let params = json!({"uri": uri});
+        server.send(&notification("notifications/resources/updated", &params));
+    }
+    request.said("touched")
 }
 
 /// A process with our standard streams, as careless servers start them.

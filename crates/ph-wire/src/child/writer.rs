@@ -57,6 +57,17 @@ impl ChildWriter {
         self.queue.send(message).await.map_err(|_| ChildGone)
     }
 
+    /// Queues one message if there is room for it now; as [`ChildWriter::send`] otherwise. `false` when it was not
+    /// queued.
+    #[must_use]
+    pub fn send_now(&self, message: Bytes) -> bool {
+        debug_assert!(
+            memchr::memchr(b'\n', &message).is_none(),
+            "a message is one line"
+        );
+        !self.close.is_cancelled() && self.queue.try_send(message).is_ok()
+    }
+
     /// Closes the child's standard input once what is queued has been written.
     pub(super) fn close(&self) {
         self.close.cancel();

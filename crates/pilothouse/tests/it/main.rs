@@ -29,6 +29,7 @@ mod resources;
 mod rule_files;
 mod rules;
 mod secrets;
+mod sharing;
 mod slos;
 mod stopping;
 mod streams;

@@ -1,9 +1,9 @@
 //! What an operator asks of a server's children.
 
-use super::State;
+use super::{Seat, State};
 use crate::control::ReplicaStatus;
 use crate::stdio::StdioServer;
-
+use crate::stdio::session::StdioSession;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -12,13 +12,15 @@ impl StdioServer {
     /// How the shared children are, by seat.
     pub(crate) fn replicas(&self) -> Vec<ReplicaStatus> {
         let seats = self.pool.seats();
-        let status = |(slot, seat): (&u16, &super::Seat)| {
+        let status = |(slot, seat): (&u16, &Seat)| {
             let member = seat.state.member();
             ReplicaStatus {
                 slot: *slot,
                 state: match &seat.state {
                     State::Draining(_) => "draining",
                     _ if seat.stop.is_cancelled() => "draining",
+                    State::Taken(_) => "session",
+                    State::Ready(_) if seat.is_spare => "spare",
                     State::Starting => "starting",
                     State::Ready(_) => "ready",
                     State::Out(_) => "out",
@@ -70,6 +72,10 @@ impl StdioServer {
             .for_each(|spare| spare.close());
         let old: Vec<_> = {
             let seats = self.pool.seats();
+            // Nobody loses a call with these: they have none, or end when they have none.
+            let is_aside = |seat: &Seat| seat.is_spare || matches!(seat.state, State::Taken(_));
+            let aside = seats.all.values().filter(|seat| is_aside(seat));
+            aside.for_each(|seat| seat.stop.cancel());
             let seats = seats
                 .all
                 .iter()
@@ -95,7 +101,9 @@ impl StdioServer {
                 return;
             }
         }
-        self.end_sessions_in_turn().await;
+        // Those that share children have new ones now.
+        self.end_in_turn(|session| session.own_link().is_some())
+            .await;
     }
 
     /// Starts a child beside that on `slot`. `false` when it does not run: then the rest stays as it is.
@@ -109,7 +117,7 @@ impl StdioServer {
             self.pool.slots().find(|free| !seats.all.contains_key(free))
         };
         let Some(free) = free else { return false };
-        self.take_seat(free);
+        self.take_seat(free, false);
         let mut watched = self.pool.summary.subscribe();
         loop {
             // Marked before the look, so that no change is missed.
@@ -124,7 +132,8 @@ impl StdioServer {
                 Some(State::Ready(_)) => return true,
                 Some(State::Starting) => {}
                 // Nothing runs in the old one's place either: there is nothing to lose.
-                Some(State::Down { .. } | State::Out(_) | State::Draining(_)) | None => {
+                Some(State::Down { .. } | State::Out(_) | State::Draining(_) | State::Taken(_))
+                | None => {
                     if let Some(seat) = self.pool.seats().all.get(&free) {
                         seat.stop.cancel();
                     }
@@ -142,12 +151,20 @@ impl StdioServer {
 
     /// Ends each session that is there now in a moment without calls, and after `replicas.drain` anyway.
     pub(crate) async fn end_sessions_in_turn(&self) {
+        self.end_in_turn(|_| true).await;
+    }
+
+    async fn end_in_turn(&self, which: fn(&StdioSession) -> bool) {
         let until = Instant::now() + self.tuning.load().replicas.drain;
-        let mut left: Vec<_> = self.state().sessions.values().cloned().collect();
+        let mut left: Vec<_> = {
+            let state = self.state();
+            let sessions = state.sessions.values().filter(|s| which(s));
+            sessions.cloned().collect()
+        };
         while !left.is_empty() {
             let is_late = Instant::now() >= until;
             left.retain(|session| {
-                let stays = session.link.has_calls() && !is_late;
+                let stays = session.has_calls() && !is_late;
                 if !stays {
                     self.end_session(&session.id);
                 }

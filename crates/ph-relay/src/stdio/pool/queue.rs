@@ -29,6 +29,16 @@ pub(crate) enum NoRoom {
     Late,
 }
 
+impl NoRoom {
+    /// For whoever made the call.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "too many calls wait for this server",
+            Self::Late => "no replica of this server had room within `replicas.queue_time`",
+        }
+    }
+}
+
 /// Room for one call, until dropped.
 pub(crate) struct Permit {
     permit: Option<OwnedSemaphorePermit>,

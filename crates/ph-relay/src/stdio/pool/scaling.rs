@@ -1,6 +1,6 @@
 //! How many children there are: looks at the load, and takes or gives up seats.
 
-use super::{Member, NoRoom, Place, Pool, Shared, State};
+use super::{Member, Near, NoRoom, Place, Pool, Seat, Shared, State};
 use crate::stdio::StdioServer;
 use ph_plan::Isolation;
 use ph_policy::pool::{Load, ScaleRules, Scaler};
@@ -39,6 +39,24 @@ impl StdioServer {
     ///
     /// - `counted`: false for a stream, which takes no place from calls.
     pub(in crate::stdio) async fn place(&self, counted: bool) -> Result<Place, NoPlace> {
+        self.place_near(counted, None).await
+    }
+
+    /// As [`StdioServer::place`].
+    ///
+    /// - `near`: the child that is preferred, as long as it has no more calls than it is to have.
+    pub(in crate::stdio) async fn place_near(
+        &self,
+        counted: bool,
+        near: Option<&Near>,
+    ) -> Result<Place, NoPlace> {
+        if let Some(Near { member, .. }) = near.filter(|near| near.is_tied)
+            && !member.link.gone.is_cancelled()
+            && member.enter()
+        {
+            let member = Arc::clone(member);
+            return Ok(Place::new(&self.pool, member, true, None));
+        }
         loop {
             if !self.pool.is_up() {
                 self.until_up().await?;
@@ -52,12 +70,19 @@ impl StdioServer {
             } else {
                 None
             };
-            if let Some(member) = self.pool.choose(counted) {
+            if let Some(member) = self
+                .pool
+                .choose(counted, near.map(|near| self.preferred(near)))
+            {
                 return Ok(Place::new(&self.pool, member, counted, permit));
             }
             // All were closed since the look at the list; it is about to be renewed.
             tokio::task::yield_now().await;
         }
+    }
+
+    fn preferred<'n>(&self, near: &'n Near) -> (&'n Arc<Member>, u32) {
+        (&near.member, self.tuning.load().replicas.target_in_flight)
     }
 
     /// Waits until there is a child, and has one started where none is wanted.
@@ -88,9 +113,10 @@ impl StdioServer {
         if self.plan.isolation == Isolation::Session {
             return self.pool.is_legacy();
         }
+        self.pool.seats().prewarm = self.prewarm();
         // What it speaks shows in the first.
         self.pool.seats().wanted = 1;
-        self.take_seat(self.pool.first);
+        self.take_seat(self.pool.first, false);
         let mut watched = self.pool.summary.subscribe();
         let known = watched.wait_for(|s| matches!(s, Shared::Up(_) | Shared::No));
         if !matches!(known.await.as_deref(), Ok(Shared::Up(_))) {
@@ -118,6 +144,12 @@ impl StdioServer {
         }
     }
 
+    /// Children that are kept ready beside those that are wanted.
+    fn prewarm(&self) -> u16 {
+        let prewarm = self.tuning.load().replicas.prewarm;
+        u16::try_from(prewarm).unwrap_or(u16::MAX)
+    }
+
     fn scale_rules(&self) -> ScaleRules {
         let tuning = self.tuning.load();
         let plan = &tuning.replicas;
@@ -135,7 +167,7 @@ impl StdioServer {
     /// Takes or gives up seats until there are as many as are wanted. `false` when there is nothing to
     /// share.
     fn want(self: &Arc<Self>, wanted: u16) -> bool {
-        let (fresh, changed) = {
+        let (fresh, more, changed) = {
             let mut seats = self.pool.seats();
             if seats.is_legacy {
                 return false;
@@ -151,30 +183,40 @@ impl StdioServer {
             let changed = (was != wanted).then_some(was);
             let is_other = changed.is_some() || seats.room != room;
             seats.room = room;
+            seats.prewarm = self.prewarm();
+            let promoted = seats.promote();
             let counted = seats.all.values().filter(|seat| seat.counts()).count();
             let wanted = usize::from(wanted) + usize::from(seats.surplus);
-            let mut fresh = Vec::new();
-            if counted < wanted {
-                let free = self
-                    .pool
-                    .slots()
-                    .filter(|slot| !seats.all.contains_key(slot));
-                fresh.extend(free.take(wanted - counted));
-            } else {
+            let more = wanted.saturating_sub(counted);
+            if counted > wanted {
                 seats.give_up(counted - wanted);
             }
             if wanted == 0 {
-                seats.all.values().for_each(|seat| seat.stop.cancel());
+                // What one session has for itself alone is not there for others' calls.
+                let by_hand = seats.fixed == Some(0);
+                let goes = |seat: &&Seat| by_hand || !matches!(seat.state, State::Taken(_));
+                let all = seats.all.values().filter(goes);
+                all.for_each(|seat| seat.stop.cancel());
             }
-            if is_other || counted > wanted {
+            let spares = if wanted == 0 {
+                0
+            } else {
+                seats.spares_wanted()
+            };
+            let free = self.pool.slots();
+            let free = free.filter(|slot| !seats.all.contains_key(slot));
+            let fresh: Vec<_> = free.take(more + spares).collect();
+            if is_other || counted > wanted || promoted {
                 self.pool.refresh(&seats);
             }
-            (fresh, changed)
+            (fresh, more, changed)
         };
         if let Some(was) = changed {
             self.told_scaled(was, wanted);
         }
-        fresh.into_iter().for_each(|slot| self.take_seat(slot));
+        for (nth, slot) in fresh.into_iter().enumerate() {
+            self.take_seat(slot, nth >= more);
+        }
         true
     }
 
@@ -196,6 +238,46 @@ impl StdioServer {
 }
 
 impl super::Seats {
+    /// Spares take the places of children that are missing. Returns whether any did.
+    fn promote(&mut self) -> bool {
+        let wanted = usize::from(self.wanted) + usize::from(self.surplus);
+        let mut any = false;
+        let is_ready = |seat: &Seat| matches!(seat.state, State::Ready(_));
+        loop {
+            let counted = self.all.values().filter(|seat| seat.counts()).count();
+            let mut spares = self.all.values().filter(|seat| seat.is_kept_spare());
+            if !spares.any(is_ready) {
+                return any;
+            }
+            // One that is down or starts is a spare from then on.
+            let missing = self.all.iter().find(|(_, seat)| {
+                seat.counts() && matches!(seat.state, State::Down { .. } | State::Starting)
+            });
+            match missing.map(|(slot, _)| *slot) {
+                _ if counted < wanted => {}
+                Some(slot) => _ = self.all.get_mut(&slot).map(|seat| seat.is_spare = true),
+                None => return any,
+            }
+            let mut seats = self.all.values_mut();
+            let ready = seats.find(|seat| seat.is_kept_spare() && is_ready(seat));
+            if let Some(seat) = ready {
+                seat.is_spare = false;
+                any = true;
+            }
+        }
+    }
+
+    /// How many spares are to be started; those that are too many are given up.
+    fn spares_wanted(&mut self) -> usize {
+        let wanted = usize::from(self.prewarm);
+        let spares = self.all.values().filter(|seat| seat.is_kept_spare());
+        let there = spares.count();
+        let too_many = there.saturating_sub(wanted);
+        let spares = self.all.values().filter(|seat| seat.is_kept_spare());
+        spares.take(too_many).for_each(|seat| seat.stop.cancel());
+        wanted.saturating_sub(there)
+    }
+
     /// Gives up `count` seats: first those without a child, then those with the fewest calls.
     fn give_up(&mut self, count: usize) {
         let mut seats: Vec<_> = self.all.iter().filter(|(_, seat)| seat.counts()).collect();

@@ -23,8 +23,8 @@ const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// What a new child turned out to be.
 enum Started {
-    /// It speaks the stateless era.
-    Modern(Arc<Link>),
+    /// It can have calls.
+    Ready(Arc<Link>),
     /// It does not.
     Legacy(Arc<Link>),
     /// There is none.
@@ -45,7 +45,9 @@ enum Over {
 
 impl StdioServer {
     /// Takes a seat with the number `slot`, and keeps a child on it.
-    pub(super) fn take_seat(self: &Arc<Self>, slot: u16) {
+    ///
+    /// - `is_spare`: it gets no calls until another one is missing.
+    pub(super) fn take_seat(self: &Arc<Self>, slot: u16, is_spare: bool) {
         let stop = self.retired.child_token();
         {
             let mut seats = self.pool.seats();
@@ -53,6 +55,7 @@ impl StdioServer {
                 state: State::Starting,
                 stop: stop.clone(),
                 restarts: 0,
+                is_spare,
             };
             seats.all.insert(slot, seat);
             self.pool.refresh(&seats);
@@ -77,7 +80,7 @@ impl StdioServer {
                     return self.pool.is_legacy();
                 }
                 Started::Not(why) => (why, false),
-                Started::Modern(link) => match self.serve(slot, link, stop).await {
+                Started::Ready(link) => match self.serve(slot, link, stop).await {
                     Over::Stopped => return,
                     Over::Ended(why) => (why, false),
                     Over::Hung => ("the server process answered nothing any more".into(), true),
@@ -100,6 +103,20 @@ impl StdioServer {
         };
         let limit = self.tuning.load().timeouts.initialize;
         let limit = limit.min(DISCOVER_WAIT_MAX);
+        if self.plan.isolation.shares_sessions() {
+            return match stop.run_until_cancelled(self.greet(&link, limit)).await {
+                None => {
+                    link.close();
+                    Started::Stopped
+                }
+                Some(Ok(())) => Started::Ready(link),
+                Some(Err(_)) if link.gone.is_cancelled() => Started::Not(link.obituary()),
+                Some(Err(why)) => {
+                    link.close();
+                    Started::Not(why)
+                }
+            };
+        }
         let probe = link.ask("server/discover", OWN_PARAMS, limit);
         let Some(answer) = stop.run_until_cancelled(probe).await else {
             link.close();
@@ -107,7 +124,7 @@ impl StdioServer {
         };
         match answer {
             Ok(m) if m.has_result || matches!(m.error_code, Some(-32022..=-32020)) => {
-                Started::Modern(link)
+                Started::Ready(link)
             }
             Ok(_) | Err(None) => Started::Legacy(link),
             Err(Some(_)) => Started::Not(link.obituary()),
@@ -148,6 +165,8 @@ impl StdioServer {
         self.pool.count_restart(slot);
         let down = State::Down { why, retry_at };
         self.pool.put(slot, down);
+        // A spare may take its place.
+        self.pool.look_again();
         let replica = Replica::Slot(slot);
         self.shared.event(Some(&self.server), replica, kind);
         wait
@@ -157,6 +176,7 @@ impl StdioServer {
     async fn serve(self: &Arc<Self>, slot: u16, link: Arc<Link>, stop: &CancellationToken) -> Over {
         let member = Member::new(link, slot, self.breaker_rules());
         self.show(&member);
+        self.find_ears();
         loop {
             let ask_at = Instant::now() + self.until_asked(&member);
             tokio::select! {
@@ -235,7 +255,8 @@ impl StdioServer {
     async fn ask_member(&self, member: &Arc<Member>) {
         let was_out = member.breaker().ask(self.pool.now());
         let limit = self.tuning.load().health.timeout;
-        let answer = member.link.ask("server/discover", OWN_PARAMS, limit).await;
+        let (question, params) = self.health_question();
+        let answer = member.link.ask(question, params, limit).await;
         let now = self.pool.now();
         match answer {
             // It is gone, which is seen elsewhere.
@@ -252,7 +273,7 @@ impl StdioServer {
             Err(None) => {
                 let turn = member.breaker().suspect(now);
                 if let Some(Turn::Out(_)) = turn {
-                    let why = format!("no answer to `server/discover` within {limit:?}");
+                    let why = format!("no answer to `{question}` within {limit:?}");
                     self.told_out(member, &why);
                 }
             }
@@ -260,10 +281,11 @@ impl StdioServer {
     }
 
     /// No more calls; the child ends when it has none, or when `replicas.drain` is over.
-    async fn let_go(&self, member: &Arc<Member>) {
+    async fn let_go(self: &Arc<Self>, member: &Arc<Member>) {
         member.close();
         let draining = State::Draining(Arc::clone(member));
         self.pool.put(member.slot, draining);
+        self.hears_elsewhere(&member.link);
         let drain = self.tuning.load().replicas.drain;
         let over = async {
             tokio::select! {
