@@ -114,6 +114,36 @@ def everything(client, era):
     return steps
 
 
+def shared(client, era):
+    """What server-everything does for several sessions in one process, while others do the same."""
+    # Its simulated updates are one switch for the whole process, so no client throws it here.
+    steps = [
+        step("list_tools", {"names~": "trigger-long-running-operation"}),
+        call("echo", {"message": TEXT}, {"text": f"Echo: {TEXT}", "is_error": False}),
+        many("echo", "message", "Echo: "),
+        call("trigger-long-running-operation", {"duration": 0.5, "steps": 5}, progress(client)),
+        # A report that comes late is not to be taken for one of the call that is cancelled.
+        call("get-sum", {"a": 19, "b": 23}, {"text~": "42"}),
+        call("get-structured-content", {"location": "Chicago"}, {"structured~": "temperature"}),
+        step(
+            "cancel",
+            {"cancelled": True},
+            name="trigger-long-running-operation",
+            args={"duration": 60, "steps": 240},
+        ),
+        call("echo", {"message": "still here"}, {"text": "Echo: still here"}),
+        call("no-such-tool", {}, {"text~": "no-such-tool"}, ["tool_error"]),
+        step("list_prompts", {"names~": "args-prompt"}),
+        step("read_resource", {"text~": "Resource 7"}, uri="demo://resource/dynamic/text/7"),
+        step("ping", {"result": {}}),
+        step("wait_stream"),
+        step("subscribe", {"result": {}}, uri="demo://resource/dynamic/text/1"),
+        call("trigger-long-running-operation", {"duration": 0.5, "steps": 5}, progress(client)),
+        step("unsubscribe", {"result": {}}, uri="demo://resource/dynamic/text/1"),
+    ]
+    return steps
+
+
 GZIP = {"name": "note.gz", "data": "data:text/plain;base64,QWhveQ==", "outputType": "resourceLink"}
 
 
@@ -291,6 +321,15 @@ CRASHER = [
     "/dev/null",
 ]
 
+
+
+def sharing():
+    """server-everything, whose sessions all share one process; and how it is configured."""
+    command = [NODE, str(NPM / "server-everything/dist/index.js")]
+    server = Server("everything", command, False, shared, busy=True)
+    # These clients all declare that they can be asked.
+    upstream = {"command": NODE, "args": command[1:], "isolation": "shared_by_all"}
+    return server, json.dumps({"servers": {"everything": upstream}})
 
 
 def limited(binary, status):

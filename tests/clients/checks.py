@@ -66,6 +66,16 @@ def check_kill(house):
     until("no child after SIGKILL", lambda: not left(), 10)
 
 
+def check_shared(house, sessions):
+    """So many sessions at least, one process that was there all the time, and nothing left of them."""
+    started = [line["pid"] for line in house.log_lines() if line.get("event") == "child_started"]
+    assert len(started) == 1, f"processes: {started}"
+    seen = {line["session"] for line in house.call_lines() if line.get("session")}
+    assert len(seen) >= sessions, f"{len(seen)} sessions of {sessions} clients"
+    alive = [pid for pid, command in house.offspring().items() if not command.endswith("__reaper")]
+    assert alive == started, f"{house.offspring()}"
+
+
 def check_crash_answer(house):
     started = time.monotonic()
     status, _, body = post(house.url, initialize(7))
