@@ -16,6 +16,7 @@ mod modern;
 mod pool;
 mod session;
 mod sharing;
+mod standing;
 mod supervise;
 mod tool_headers;
 mod tools;
