@@ -134,7 +134,7 @@ fn score_of_word(word: &str) -> Option<f64> {
         "critical" => 9.0,
         "high" | "important" => 7.0,
         "moderate" | "medium" => 4.0,
-        "low" | "negligible" | "minor" => 0.1,
+        "low" | "negligible" | "minor" | "unimportant" => 0.1,
         _ => return None,
     })
 }

@@ -185,10 +185,10 @@ impl<'a> Case<'a> {
     }
 
     fn is_affected(&self, text: &str, version: &Version) -> bool {
-        self.entries.iter().any(|entry| {
-            entry.versions.iter().any(|listed| listed == text)
-                || self.holds(entry, version).unwrap_or(false)
-        })
+        let says = |entry: &&Affected| self.ordered_says(entry, text, version);
+        self.entries
+            .iter()
+            .any(|entry| says(entry) == Says::Affected)
     }
 }
 

@@ -1,6 +1,7 @@
 use std::convert::Infallible;
 
 use ph_inventory::Ecosystem;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -320,4 +321,45 @@ fn advisories_that_cannot_be_read_leave_their_package_unchecked() {
         all.unchecked[0].why,
         "its advisories cannot be read: a bad sector"
     );
+}
+
+proptest! {
+    /// Intervals that do not touch, their events in any order.
+    #[test]
+    fn a_version_is_affected_if_it_lies_in_an_interval(
+        lengths in prop::collection::vec((1_u32..4, 1_u32..4), 1..5),
+        is_open in any::<bool>(),
+        turn in 0_usize..8,
+        version in 0_u32..40,
+    ) {
+        let mut at = 0;
+        let mut intervals = Vec::new();
+        for (gap, length) in lengths {
+            intervals.push((at + gap, at + gap + length));
+            at += gap + length;
+        }
+        let ends = intervals.len() - usize::from(is_open);
+        let mut events = Vec::new();
+        for (index, (from, to)) in intervals.iter().enumerate() {
+            events.push(format!(r#"{{"introduced": "{from}.0.0"}}"#));
+            if index < ends {
+                events.push(format!(r#"{{"fixed": "{to}.0.0"}}"#));
+            }
+        }
+        let split = turn % events.len();
+        events.rotate_left(split);
+        let holds = |version: u32| {
+            let mut intervals = intervals.iter().enumerate();
+            intervals.any(|(index, (from, to))| version >= *from && (version < *to || index >= ends))
+        };
+        let entry = format!(r#""ranges": [{{"type": "SEMVER", "events": [{}]}}]"#, events.join(", "));
+        let verdict = judge(&component("npm", "a", &format!("{version}.0.0")), &about("X", "npm", "a", &entry));
+        let fixed_in: Vec<String> = intervals[..ends]
+            .iter()
+            .filter(|(_, to)| *to > version && !holds(*to))
+            .map(|(_, to)| format!("{to}.0.0"))
+            .collect();
+        let want = if holds(version) { Verdict::Affected { fixed_in } } else { Verdict::NotAffected };
+        prop_assert_eq!(verdict, want);
+    }
 }

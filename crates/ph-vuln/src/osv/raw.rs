@@ -133,8 +133,10 @@ impl RawAffected {
                 .collect(),
             versions: self.versions,
             severity: scores(self.severity),
+            // Debian's word is its urgency.
             word: text(&database["severity"])
-                .or_else(|| text(&self.ecosystem_specific["severity"])),
+                .or_else(|| text(&self.ecosystem_specific["severity"]))
+                .or_else(|| text(&self.ecosystem_specific["urgency"])),
             symbols: symbols(&self.ecosystem_specific),
             last_known_affected: text(&database["last_known_affected_version_range"]),
             informational: text(&database["informational"]),
