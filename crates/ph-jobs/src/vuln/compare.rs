@@ -118,12 +118,17 @@ pub(super) fn reachable(inventory: &mut Inventory, start: &str) {
     keep(inventory, |_| {
         at.next().is_some_and(|at: usize| seen.contains(&at))
     });
-    let files: BTreeSet<_> = inventory
+    let files: BTreeSet<&str> = inventory
         .components
         .iter()
-        .map(|one| one.file.clone())
+        .map(|one| one.file.as_str())
         .collect();
-    inventory.files.retain(|file| files.contains(file));
+    // A tree is named by its folder, a lockfile by itself.
+    inventory.files.retain(|file| {
+        let below = format!("{file}/");
+        let mut from = files.range(below.as_str()..);
+        files.contains(file.as_str()) || from.next().is_some_and(|one| one.starts_with(&below))
+    });
 }
 
 /// A list of requirements beside a lockfile of the same folder names the same packages once more.
@@ -442,6 +447,14 @@ mod tests {
             .collect();
         assert_eq!(left, [("a", vec![]), ("b", vec![0, 2]), ("c", vec![1])]);
         assert_eq!(inventory.files, ["a", "b", "c"]);
+        for component in &mut inventory.components {
+            component.file = format!("{}/package.json", component.path);
+        }
+        inventory.files = ["node_modules", "other/node_modules"]
+            .map(str::to_owned)
+            .to_vec();
+        reachable(&mut inventory, "node_modules/a");
+        assert_eq!(inventory.files, ["node_modules"]);
         reachable(&mut inventory, "nowhere");
         assert_eq!(inventory.components.len(), 3);
     }

@@ -107,6 +107,9 @@ struct FindingForm<'a> {
     /// Why it is not certain; null: it is.
     unknown: Option<&'a str>,
     symbols: &'a [String],
+    cwes: &'a [String],
+    /// Not a vulnerability but `unsound`, `unmaintained` or a `notice`; null: it is one.
+    informational: Option<&'a str>,
     found_by: &'a [String],
     more_info: Option<String>,
     references: &'a [String],
@@ -254,6 +257,8 @@ fn finding<'a>(subject: &str, row: &'a Row) -> FindingForm<'a> {
         epss: finding.epss,
         unknown: finding.unknown.as_deref(),
         symbols: &finding.symbols,
+        cwes: &finding.cwes,
+        informational: finding.informational.as_deref(),
         found_by: &row.found_by,
         more_info: row.more_info(),
         references: &finding.references,

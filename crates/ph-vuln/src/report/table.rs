@@ -77,6 +77,13 @@ fn block(text: &mut String, row: &Row, paint: &dyn Fn(&str, &str) -> String) {
         clean(&row.title())
     ));
     text.push_str(&format!("  {:<14} {severity}\n", "severity"));
+    if let Some(word) = &finding.informational {
+        text.push_str(&format!(
+            "  {:<14} {}, no vulnerability\n",
+            "kind",
+            clean(word)
+        ));
+    }
     let mut put =
         |name: &str, value: &str| text.push_str(&format!("  {name:<14} {}\n", clean(value)));
     put("package", &row.package());
@@ -135,11 +142,11 @@ fn summary(text: &mut String, report: &Report) {
     let (packages, files) = (report.packages, report.files.len());
     let database = &report.database;
     let age = match database.age() {
-        Some(age) => format!("{} old", duration(age)),
-        None => "of unknown age".to_owned(),
+        Some(age) => format!(", {} old", duration(age)),
+        None => String::new(),
     };
     text.push_str(&format!(
-        "{}: {found} in {packages} {} of {files} {}; {} advisories, {age}\n",
+        "{}: {found} in {packages} {} of {files} {}; {} advisories{age}\n",
         clean(&report.subject),
         if packages == 1 { "package" } else { "packages" },
         if files == 1 { "file" } else { "files" },

@@ -89,6 +89,8 @@ fn full() -> Report {
     let findings = vec![
         Finding {
             aliases: vec!["CVE-2024-52798".to_owned()],
+            cwes: vec!["CWE-1333".to_owned()],
+            informational: Some("unmaintained".to_owned()),
             fixed_in: vec!["0.1.12".to_owned()],
             references: vec!["https://example.com/a".to_owned()],
             epss: Some(0.012),
