@@ -102,6 +102,14 @@ choice! {
         QueueSaturation = "QueueSaturation",
         /// Tools are no longer what was accepted.
         ToolDefinitionChanged = "ToolDefinitionChanged",
+        /// Half of the time for a vulnerability is over.
+        VulnerabilityDeadlineHalf = "VulnerabilityDeadlineHalf",
+        /// Most of the time for a vulnerability is over.
+        VulnerabilityDeadlineNear = "VulnerabilityDeadlineNear",
+        /// A vulnerability should be gone by now.
+        VulnerabilityOverdue = "VulnerabilityOverdue",
+        /// Scans for vulnerabilities are no answer.
+        VulnerabilityScanIncomplete = "VulnerabilityScanIncomplete",
         /// Records, spans or samples are dropped.
         TelemetryDropped = "TelemetryDropped",
         /// The disk of the data directory is nearly full.

@@ -290,7 +290,7 @@ impl CaseDesk {
                 score: wanted.score,
                 justification,
             };
-            book.order(id, &order, unix_s()).map_err(refusal)?;
+            book.order(id, &order, unix_s()).map_err(|error| refusal(&error))?;
             Ok(())
         })?;
         self.info(id)
@@ -468,7 +468,7 @@ fn told(before: &Book, after: &Book) -> Vec<String> {
     told.collect()
 }
 
-fn refusal(error: NotMoved) -> CaseRefusal {
+fn refusal(error: &NotMoved) -> CaseRefusal {
     let text = error.to_string();
     match error {
         NotMoved::Unknown(_) => CaseRefusal::Unknown(text),

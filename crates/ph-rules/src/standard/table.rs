@@ -160,15 +160,61 @@ const SERVERS: &[StandardRule] = &[
     },
 ];
 
-const SECURITY: &[StandardRule] = &[StandardRule {
-    alert: StandardAlert::ToolDefinitionChanged,
-    hold: "0s",
-    severity: Severity::Critical,
-    expr: r"
+const SECURITY: &[StandardRule] = &[
+    StandardRule {
+        alert: StandardAlert::ToolDefinitionChanged,
+        hold: "0s",
+        severity: Severity::Critical,
+        expr: r"
             mcp_tool_definitions_unapproved > 0",
-    summary: "Tools of MCP server {{ $labels.server }} are no longer what was accepted",
-    description: r#"{{ $value | printf "%.0f" }} tools of {{ $labels.server }} (seen by {{ $labels.instance }}) differ from what was accepted: 0 are expected. Nobody has looked at what models are told now."#,
-}];
+        summary: "Tools of MCP server {{ $labels.server }} are no longer what was accepted",
+        description: r#"{{ $value | printf "%.0f" }} tools of {{ $labels.server }} (seen by {{ $labels.instance }}) differ from what was accepted: 0 are expected. Nobody has looked at what models are told now."#,
+    },
+    StandardRule {
+        alert: StandardAlert::VulnerabilityDeadlineHalf,
+        hold: "0s",
+        severity: Severity::Warning,
+        // The label `severity` of an alert is another one than that of the numbers.
+        expr: r#"
+            label_replace(mcp_vulnerability_deadline_ratio >= 0.5 < 0.8,
+              "class", "$1", "severity", "(.+)")"#,
+        summary: "Half of the time for a vulnerability of MCP server {{ $labels.server }} is over",
+        description: "{{ $value | humanizePercentage }} of the time for a vulnerability of severity {{ $labels.class }} \
+            in {{ $labels.server }} (seen by {{ $labels.instance }}) is used; the threshold is 50%. Which one: \
+            pilothouse vuln list.",
+    },
+    StandardRule {
+        alert: StandardAlert::VulnerabilityDeadlineNear,
+        hold: "0s",
+        severity: Severity::Warning,
+        expr: r#"
+            label_replace(mcp_vulnerability_deadline_ratio >= 0.8 < 1,
+              "class", "$1", "severity", "(.+)")"#,
+        summary: "The time for a vulnerability of MCP server {{ $labels.server }} is nearly over",
+        description: "{{ $value | humanizePercentage }} of the time for a vulnerability of severity {{ $labels.class }} \
+            in {{ $labels.server }} (seen by {{ $labels.instance }}) is used; the threshold is 80%. Which one: \
+            pilothouse vuln list.",
+    },
+    StandardRule {
+        alert: StandardAlert::VulnerabilityOverdue,
+        hold: "0s",
+        severity: Severity::Critical,
+        expr: r#"
+            label_replace(mcp_vulnerability_overdue > 0, "class", "$1", "severity", "(.+)")"#,
+        summary: "Vulnerabilities of MCP server {{ $labels.server }} should be gone by now",
+        description: r#"{{ $value | printf "%.0f" }} vulnerabilities of severity {{ $labels.class }} in {{ $labels.server }} (seen by {{ $labels.instance }}) are late: 0 are expected. Which ones: pilothouse vuln list --only overdue."#,
+    },
+    StandardRule {
+        alert: StandardAlert::VulnerabilityScanIncomplete,
+        hold: "30m",
+        severity: Severity::Warning,
+        expr: r#"
+            mcp_vulnerability_scan_incomplete{reason=~"failed|stale|unchecked"} == 1"#,
+        summary: "Whether MCP server {{ $labels.server }} has vulnerabilities is not known",
+        description: "The scans of {{ $labels.server }} (by {{ $labels.instance }}) are no answer, for the reason \
+            {{ $labels.reason }}: the value is {{ $value }}, 0 is expected within 30m.",
+    },
+];
 
 const TRENDS: &[StandardRule] = &[StandardRule {
     alert: StandardAlert::MemoryGrowth,
