@@ -1,8 +1,13 @@
 //! `pilothouse vuln`: what servers are made of, and what is known to be wrong with it. One file per subcommand.
 
+mod cases;
 mod db;
+mod list;
+mod moves;
 mod place;
+mod report;
 mod scan;
+mod show;
 
 use crate::printer::Printer;
 use anyhow::Result;
@@ -16,6 +21,19 @@ pub(crate) struct VulnArgs {
 
 #[derive(Subcommand)]
 enum What {
+    /// List what was found in servers: the most urgent first, with the time that is left.
+    #[command(after_help = LIFE_EXAMPLES)]
+    List(list::ListArgs),
+    /// Show one case: where it is, what happened to it, what can be done.
+    Show(show::ShowArgs),
+    /// Say that a vulnerability is real, and how bad it is here.
+    Assess(moves::AssessArgs),
+    /// Say that a vulnerability is lived with, why, and until when.
+    Accept(moves::AcceptArgs),
+    /// Move a case on: patch, test, fail-test, roll-back, dismiss, reopen, deployed, ….
+    Move(moves::MoveArgs),
+    /// Write down what was found, what became of it, and how long that took.
+    Report(report::ReportArgs),
     /// Fetch, import and look at the advisories on this machine.
     #[command(after_help = db::EXAMPLES)]
     Db(db::DbArgs),
@@ -24,8 +42,26 @@ enum What {
     Scan(Box<scan::ScanArgs>),
 }
 
+const LIFE_EXAMPLES: &str = "\
+A case is one vulnerability of one package in one server. Nobody can say that it is deployed: a scan of
+what the server runs says so.
+
+Examples:
+  pilothouse vuln list --server files
+  pilothouse vuln assess 3 --reason 'tool input reaches merge()'
+  pilothouse vuln move CVE-2019-10744 patch --reason 'update to 4.17.21'
+  pilothouse vuln accept 4 --until 14d --reason 'only a test server'
+  pilothouse vuln move 3 deployed
+  pilothouse vuln report --since 30d > report.md";
+
 pub(crate) fn vuln(args: &VulnArgs, printer: &Printer) -> Result<u8> {
     match &args.what {
+        What::List(args) => list::list(args, printer),
+        What::Show(args) => show::show(args, printer),
+        What::Assess(args) => moves::assess(args, printer),
+        What::Accept(args) => moves::accept(args, printer),
+        What::Move(args) => moves::go(args, printer),
+        What::Report(args) => report::report(args, printer),
         What::Db(args) => db::db(args, printer),
         What::Scan(args) => scan::scan(args, printer),
     }
