@@ -31,6 +31,9 @@ const NOT_KEPT: &str = "it could not be kept";
 
 /// Looks at what servers hold. Its calls block.
 pub(crate) trait Scanner: Send + Sync {
+    /// Does as `plan` says from now on.
+    fn apply(&self, plan: &Plan);
+
     /// The servers that there are.
     fn servers(&self) -> Vec<String>;
 
@@ -89,7 +92,7 @@ impl CaseDesk {
     pub(crate) fn start(
         plan: &Plan,
         home: &Home,
-        scanner: Option<Box<dyn Scanner>>,
+        scanner: Box<dyn Scanner>,
         say: Box<dyn Fn(&str) + Send + Sync>,
         complain: &Arc<dyn Fn(&str) + Send + Sync>,
     ) -> Result<Arc<Self>, StartError> {
@@ -109,7 +112,7 @@ impl CaseDesk {
             book: ArcSwap::from_pointee(book),
             state: Mutex::new(state),
             settings: ArcSwap::from_pointee(Settings::of(plan)),
-            scanner,
+            scanner: Some(scanner),
             scanning: Mutex::new(()),
             say,
             alone: None,
@@ -142,6 +145,9 @@ impl CaseDesk {
     /// Does as `plan` says from now on.
     pub(crate) fn apply(&self, plan: &Plan) {
         self.settings.store(Arc::new(Settings::of(plan)));
+        if let Some(scanner) = &self.scanner {
+            scanner.apply(plan);
+        }
     }
 
     /// Writes what a scan saw into the cases. When it returns that is kept.
@@ -290,7 +296,8 @@ impl CaseDesk {
                 score: wanted.score,
                 justification,
             };
-            book.order(id, &order, unix_s()).map_err(|error| refusal(&error))?;
+            book.order(id, &order, unix_s())
+                .map_err(|error| refusal(&error))?;
             Ok(())
         })?;
         self.info(id)

@@ -226,7 +226,7 @@ impl Daemon {
         let hash = vec![("after", plan.hash().into())];
         let noted = gatekeeper.note("process.start", "done", hash);
         noted.map_err(StartError::Audit)?;
-        let cases = start_cases(&plan, &home, &recorder, &complain)?;
+        let cases = start_cases(&plan, &home, &environment, &relay, &recorder, &complain)?;
         let admin = Admin {
             cases,
             doors: Arc::clone(&doors),

@@ -22,6 +22,7 @@ mod objectives;
 mod parts;
 mod pins;
 mod rules;
+mod scanner;
 mod scrapes;
 mod servers;
 mod settings;

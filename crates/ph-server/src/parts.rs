@@ -4,13 +4,15 @@ use crate::cases::CaseDesk;
 use crate::home::Home;
 use crate::notify::Desk;
 use crate::rules::{Parts, Running};
-use crate::settings;
+use crate::scanner::ServerScanner;
+use crate::settings::{self, Environment};
 use crate::sinks::{self, Sinks};
 use crate::start_error::StartError;
 use crate::stores;
 use ph_plan::Plan;
 use ph_record::{EventKind, Observation, RecordSink as _, Replica, ServerEvent};
 use ph_recorder::{Recorder, RecorderError, Tails};
+use ph_relay::Relay;
 use ph_sinks::StoreFeed;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -86,9 +88,12 @@ pub(crate) async fn start_sinks(
 pub(crate) fn start_cases(
     plan: &Plan,
     home: &Home,
+    environment: &Environment,
+    relay: &Arc<Relay>,
     recorder: &Recorder,
     complain: &Arc<dyn Fn(&str) + Send + Sync>,
 ) -> Result<Arc<CaseDesk>, StartError> {
+    let scanner = ServerScanner::new(plan, home.path(), environment, relay);
     let log = recorder.clone();
     let say = move |text: &str| {
         let at_unix_ns = SystemTime::now()
@@ -104,7 +109,7 @@ pub(crate) fn start_cases(
             },
         }));
     };
-    let cases = CaseDesk::start(plan, home, None, Box::new(say), complain)?;
+    let cases = CaseDesk::start(plan, home, Box::new(scanner), Box::new(say), complain)?;
     recorder.add_source(Arc::<CaseDesk>::clone(&cases));
     Ok(cases)
 }

@@ -15,6 +15,10 @@ pub struct Environment {
     pub log_level: Option<Level>,
     /// The collector of `OTEL_EXPORTER_OTLP_…`, when the plan names none.
     pub otlp: Option<ph_otlp::Settings>,
+    /// Where programs and their packages lie; none: no server is scanned for vulnerabilities.
+    pub machine: Option<ph_jobs::vuln::Machine>,
+    /// Where the configuration lies, for files that it names.
+    pub config_dir: Option<std::path::PathBuf>,
 }
 
 /// The recorder's settings.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use ph_plan::{LogLevel, Plan};
 use ph_server::{Boot, Daemon, Environment, Home};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -51,6 +51,12 @@ fn boot(args: &RunArgs, read: Read) -> Result<Boot> {
         environment: Environment {
             log_level: log_level()?,
             otlp: ph_otlp::Settings::from_env(secrets::variable)?,
+            machine: crate::vuln::scan::machine().ok(),
+            config_dir: args
+                .config
+                .as_deref()
+                .and_then(Path::parent)
+                .map(Path::to_owned),
         },
         home,
         executable: std::env::current_exe().context("the path of this program is unknown")?,

@@ -6,7 +6,7 @@ mod list;
 mod moves;
 mod place;
 mod report;
-mod scan;
+pub(crate) mod scan;
 mod show;
 
 use crate::printer::Printer;

@@ -31,6 +31,8 @@ impl Fake {
 }
 
 impl Scanner for Fake {
+    fn apply(&self, _plan: &Plan) {}
+
     fn servers(&self) -> Vec<String> {
         let now = lock(&self.0);
         now.servers.iter().map(|&name| name.to_owned()).collect()

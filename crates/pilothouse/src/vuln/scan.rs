@@ -159,7 +159,7 @@ fn overrides(place: &Place, config: Option<&Path>) -> Result<Overrides> {
     })
 }
 
-fn machine() -> Result<Machine> {
+pub(crate) fn machine() -> Result<Machine> {
     let cwd = std::env::current_dir().context("the working directory cannot be told")?;
     Ok(Machine::of(cwd, &secrets::variable))
 }

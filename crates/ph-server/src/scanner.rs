@@ -1,0 +1,155 @@
+//! What the servers of the plan hold, compared with the advisories on this machine.
+
+use crate::cases::Scanner;
+use crate::settings::Environment;
+use arc_swap::ArcSwap;
+use ph_advisories::{FolderError, Mirror, MirrorError};
+use ph_jobs::vuln::{Advisories, Machine, Subject, scan};
+use ph_plan::{Plan, Server};
+use ph_relay::Relay;
+use ph_vuln::life::Look;
+use ph_vuln::overrides::Overrides;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// Below the data directory.
+const FOLDER: &str = "advisories";
+
+/// Of a daemon.
+pub(crate) struct ServerScanner {
+    relay: Arc<Relay>,
+    machine: Option<Machine>,
+    config_dir: Option<PathBuf>,
+    data_dir: PathBuf,
+    asks: ArcSwap<Asks>,
+}
+
+/// What the plan says.
+struct Asks {
+    servers: BTreeMap<String, Server>,
+    db: Option<PathBuf>,
+    overrides: Option<PathBuf>,
+    stale_after: Duration,
+}
+
+impl Asks {
+    fn of(plan: &Plan) -> Self {
+        let servers = plan.servers.iter();
+        let vuln = &plan.vuln;
+        let path = |file: &ph_plan::FilePath| file.as_path().to_owned();
+        Self {
+            servers: servers
+                .map(|(name, server)| (name.to_string(), server.clone()))
+                .collect(),
+            db: vuln.db.as_ref().map(path),
+            overrides: vuln.overrides.as_ref().map(path),
+            stale_after: vuln.stale_after,
+        }
+    }
+}
+
+impl ServerScanner {
+    pub(crate) fn new(
+        plan: &Plan,
+        data_dir: &Path,
+        environment: &Environment,
+        relay: &Arc<Relay>,
+    ) -> Self {
+        Self {
+            relay: Arc::clone(relay),
+            machine: environment.machine.clone(),
+            config_dir: environment.config_dir.clone(),
+            data_dir: data_dir.to_owned(),
+            asks: ArcSwap::from_pointee(Asks::of(plan)),
+        }
+    }
+
+    fn db(&self, asks: &Asks) -> PathBuf {
+        asks.db
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join(FOLDER))
+    }
+
+    fn look(&self, name: &str) -> Result<Look, String> {
+        let asks = self.asks.load_full();
+        let gone = || format!("there is no server `{name}`");
+        let server = asks.servers.get(name).ok_or_else(gone)?;
+        let machine = self.machine.as_ref();
+        let machine = machine.ok_or("where programs lie on this machine is not known")?;
+        let mirror = match Mirror::open(&self.db(&asks)) {
+            Ok(mirror) => Some(mirror),
+            Err(MirrorError::Folder(FolderError::Nothing(_))) => None,
+            Err(error) => return Err(error.to_string()),
+        };
+        let overrides = self.overrides(&asks)?;
+        let advisories = Advisories {
+            mirror: mirror.as_ref(),
+            stale_after: asks.stale_after,
+            overrides: &overrides,
+            no_dev: false,
+        };
+        let subject = Subject::Server {
+            name,
+            server,
+            pids: self.pids(name),
+        };
+        let scanned = scan(&subject, machine, &advisories, SystemTime::now());
+        let scanned = scanned.map_err(|error| error.to_string())?;
+        Ok(Look::of(
+            &scanned.report,
+            &scanned.inventory,
+            scanned.is_running,
+            scanned.artefact,
+        ))
+    }
+
+    /// The processes of its replicas.
+    fn pids(&self, name: &str) -> Vec<u32> {
+        let servers = self.relay.servers();
+        let own = servers.iter().filter(|server| server.name == name);
+        own.flat_map(|server| &server.replicas)
+            .filter_map(|replica| replica.pid)
+            .collect()
+    }
+
+    fn overrides(&self, asks: &Asks) -> Result<Overrides, String> {
+        let Some(file) = &asks.overrides else {
+            return Ok(Overrides::default());
+        };
+        let path = self
+            .config_dir
+            .as_deref()
+            .unwrap_or(Path::new(""))
+            .join(file);
+        let named = |why: &str| format!("`vuln.overrides` ({}): {why}", path.display());
+        let text = std::fs::read_to_string(&path).map_err(|error| named(&error.to_string()))?;
+        Overrides::read(&text).map_err(|problems| {
+            let first = problems.first();
+            named(&first.map_or_else(
+                || "it cannot be read".to_owned(),
+                |problem| format!("line {}: {}", problem.line, problem.text),
+            ))
+        })
+    }
+}
+
+impl Scanner for ServerScanner {
+    fn apply(&self, plan: &Plan) {
+        self.asks.store(Arc::new(Asks::of(plan)));
+    }
+
+    fn servers(&self) -> Vec<String> {
+        self.asks.load().servers.keys().cloned().collect()
+    }
+
+    fn can_scan(&self) -> bool {
+        self.machine.is_some() && self.db(&self.asks.load()).is_dir()
+    }
+
+    fn scan(&self, server: &str) -> Look {
+        self.look(server)
+            .unwrap_or_else(|why| Look::failed(server, why))
+    }
+}
