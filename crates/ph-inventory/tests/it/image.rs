@@ -472,12 +472,15 @@ fn a_bomb_is_refused_before_it_is_unpacked() {
 fn program(list: &str) -> Vec<u8> {
     let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(list.as_bytes()).expect("in memory");
-    let data = encoder.finish().expect("in memory");
+    program_of(&encoder.finish().expect("in memory"))
+}
+
+fn program_of(data: &[u8]) -> Vec<u8> {
     let names = b"\0.dep-v0\0.shstrtab\0";
     let mut elf = vec![0; 64];
     elf[..6].copy_from_slice(b"\x7fELF\x02\x01");
     let data_at = elf.len();
-    elf.extend(&data);
+    elf.extend(data);
     let names_at = elf.len();
     elf.extend(names);
     let table = elf.len();
@@ -553,4 +556,24 @@ fn programs_of_rust_say_their_crates() {
         ]
     );
     assert_eq!(image.inventory.unchecked[0].what, "usr/bin/broken");
+}
+
+/// The section of uv 0.13.9 as it is installed from PyPI.
+#[test]
+fn uv_says_its_crates() {
+    let program = program_of(include_bytes!("../fixtures/auditable/uv.dep-v0"));
+    let inventory = ph_inventory::auditable::read("bin/uv", &program)
+        .unwrap()
+        .unwrap();
+    let crates = &inventory.components;
+    assert_eq!(crates.len(), 481);
+    assert_eq!(crates.iter().filter(|c| c.is_dev).count(), 35);
+    let tokio = crates.iter().find(|c| c.name == "tokio").unwrap();
+    assert_eq!(tokio.version.as_deref(), Some("1.53.2"));
+    assert!(
+        tokio
+            .needed_by
+            .iter()
+            .any(|by| crates[*by].name == "hyper-util")
+    );
 }
