@@ -3,6 +3,7 @@
 //! Whoever is at the other end may be hostile: how many connections it has, how long it may take with a handshake, a
 //! head, or with reading, and how many headers it may send is bounded here. What a body may be is the service's affair.
 
+mod aside;
 mod connection;
 mod crowd;
 mod door;

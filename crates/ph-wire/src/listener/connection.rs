@@ -1,5 +1,6 @@
 //! One connection from its first byte to its last.
 
+use super::aside::Aside;
 use super::pace::{Going, Pace, Paced};
 use super::stall::Stall;
 use super::{Door, Limits, Service, Stop, TurnedAway};
@@ -9,10 +10,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
 use std::error::Error;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -26,6 +29,10 @@ const RESETS_MAX: usize = 20;
 const OWN_RESETS_MAX: usize = 64;
 /// Bytes of answers that wait on one stream of HTTP/2 for a client to take them.
 const SEND_BYTES_MAX: usize = 256 << 10;
+
+/// How many headers hyper takes where it is told nothing. Told so, it makes places for as many in each head anew, which
+/// was a thirtieth of all instructions of a call.
+const HYPER_HEADERS_MAX: usize = 100;
 
 pub(super) async fn connection<S: Service>(
     stream: TcpStream,
@@ -60,10 +67,12 @@ async fn http<S: Service>(
 ) {
     let pace = Arc::new(Pace::default());
     let builder = builder(limits);
+    // One handle instead of as many as a service has, for each request.
+    let service = Arc::new(service);
     let (streams, at, headers_max) = (Arc::clone(&pace), Arc::clone(door), limits.headers_max);
     let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
         let stream = streams.request(request.version() == Version::HTTP_2);
-        let service = service.clone();
+        let service = Arc::clone(&service);
         // In HTTP/1 the reader counts them.
         let has_too_many = request.headers().len() > headers_max;
         if has_too_many {
@@ -80,36 +89,31 @@ async fn http<S: Service>(
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
-    let mut look = tokio::time::interval_at(
-        tokio::time::Instant::now() + limits.head_timeout,
-        limits.head_timeout,
-    );
-    let (mut seen, mut is_watched) = (0, true);
-    loop {
-        tokio::select! {
-            ended = &mut connection => {
-                let has_asked = pace.has_asked();
-                if let Some(why) = ended.err().and_then(|error| reason(error.as_ref(), has_asked)) {
-                    door.turn_away(why);
-                }
-                return;
+    let mut watch = Aside::new(Box::pin(watch(&pace, limits, &stop)));
+    // It is woken with each call: what watches over it is not asked each time.
+    let ended = poll_fn(|cx| match connection.as_mut().poll(cx) {
+        Poll::Ready(ended) => Poll::Ready(Err(ended)),
+        Poll::Pending => watch.poll(cx).map(Ok),
+    });
+    match ended.await {
+        Err(ended) => {
+            let has_asked = pace.has_asked();
+            if let Some(why) = ended
+                .err()
+                .and_then(|error| reason(error.as_ref(), has_asked))
+            {
+                door.turn_away(why);
             }
-            () = stop.accept.cancelled() => {
+            return;
+        }
+        Ok(Word::Stop) => connection.as_mut().graceful_shutdown(),
+        Ok(Word::TurnAway(why)) => {
+            door.turn_away(why);
+            if why == TurnedAway::Idle {
                 connection.as_mut().graceful_shutdown();
-                break;
+                let _ended = tokio::time::timeout(LAST_WORDS_MAX, connection).await;
             }
-            _ = look.tick(), if is_watched => match pace.look(&mut seen, limits.write_timeout) {
-                Going::Busy => {}
-                Going::Http1 => is_watched = false,
-                Going::Silent => return door.turn_away(TurnedAway::SlowHead),
-                Going::Stalled => return door.turn_away(TurnedAway::SlowReader),
-                Going::Idle => {
-                    door.turn_away(TurnedAway::Idle);
-                    connection.as_mut().graceful_shutdown();
-                    let _ended = tokio::time::timeout(LAST_WORDS_MAX, connection).await;
-                    return;
-                }
-            }
+            return;
         }
     }
     tokio::select! {
@@ -121,14 +125,47 @@ async fn http<S: Service>(
     let _ = tokio::time::timeout(LAST_WORDS_MAX, connection).await;
 }
 
+/// What is to become of a connection.
+enum Word {
+    /// No new requests.
+    Stop,
+    TurnAway(TurnedAway),
+}
+
+/// Watches over how a connection goes on.
+async fn watch(pace: &Pace, limits: &Limits, stop: &Stop) -> Word {
+    let first = tokio::time::Instant::now() + limits.head_timeout;
+    let mut look = tokio::time::interval_at(first, limits.head_timeout);
+    let mut seen = 0;
+    loop {
+        tokio::select! {
+            () = stop.accept.cancelled() => return Word::Stop,
+            _ = look.tick() => {}
+        }
+        match pace.look(&mut seen, limits.write_timeout) {
+            Going::Busy => {}
+            Going::Http1 => {
+                stop.accept.cancelled().await;
+                return Word::Stop;
+            }
+            Going::Silent => return Word::TurnAway(TurnedAway::SlowHead),
+            Going::Stalled => return Word::TurnAway(TurnedAway::SlowReader),
+            Going::Idle => return Word::TurnAway(TurnedAway::Idle),
+        }
+    }
+}
+
 fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
-        .max_headers(limits.headers_max)
-        .max_buf_size(limits.head_bytes_max.max(8192))
+        .max_buf_size(limits.head_bytes_max.max(8192));
+    if limits.headers_max != HYPER_HEADERS_MAX {
+        builder.http1().max_headers(limits.headers_max);
+    }
+    builder
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
