@@ -10,10 +10,10 @@ use http::Response;
 use ph_mcp::error::code;
 use ph_wire::body::Body;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::Poll;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 /// An exchange on its way. Boxed where it is made: it is large, and every move would copy it.
 pub(crate) type Carried = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -32,20 +32,20 @@ impl Drop for Unfinished {
 /// Runs `exchange` until its response is there.
 pub(crate) async fn drive(
     exchange: Carried,
-    response: oneshot::Receiver<Response<Body>>,
+    mut response: oneshot::Receiver<Response<Body>>,
 ) -> Response<Body> {
     let mut unfinished = Unfinished(Some(exchange));
-    let mut response = pin!(response);
     let answered = poll_fn(|cx| {
         if let Some(exchange) = &mut unfinished.0
             && exchange.as_mut().poll(cx).is_ready()
         {
             unfinished.0 = None;
         }
-        match response.as_mut().poll(cx) {
-            Poll::Pending if unfinished.0.is_none() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(response) => Poll::Ready(response.ok()),
+        // Nobody but the exchange answers. It must not wake us for that: we would be polled once more for nothing.
+        match response.try_recv() {
+            Ok(response) => Poll::Ready(Some(response)),
+            Err(TryRecvError::Empty) if unfinished.0.is_some() => Poll::Pending,
+            Err(_) => Poll::Ready(None),
         }
     });
     answered.await.unwrap_or_else(|| {

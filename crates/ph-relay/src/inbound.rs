@@ -12,9 +12,13 @@ use ph_mcp::params::Field;
 use ph_mcp::{Envelope, MessageId, headers};
 use ph_policy::Principal;
 use ph_record::{CallRecord, Caller, SessionTag};
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
+use tokio::time::sleep_until;
 
 /// Who asks, and what its head said.
 pub(crate) struct Client {
@@ -198,10 +202,32 @@ pub(crate) async fn read_body(
     if announced.is_some_and(|n| n > limits.bytes_max) {
         return Err(BodyFault::TooLarge);
     }
-    let read = collect(body, limits.bytes_max);
-    tokio::time::timeout(limits.time_max, read)
-        .await
-        .unwrap_or(Err(BodyFault::Slow))
+    let mut read = pin!(collect(body, limits.bytes_max));
+    let mut late = pin!(None);
+    let deadline = Instant::now() + limits.time_max;
+    let mut has_looked = false;
+    poll_fn(|cx| {
+        if let Poll::Ready(read) = read.as_mut().poll(cx) {
+            return Poll::Ready(read);
+        }
+        // A body that came with its head is handed out only once it was asked for. So it is asked twice before a
+        // timer is made.
+        if !std::mem::replace(&mut has_looked, true) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if late.is_none() {
+            late.set(Some(sleep_until(deadline.into())));
+        }
+        let late = late.as_mut().as_pin_mut();
+        let is_late = late.is_some_and(|late| late.poll(cx).is_ready());
+        if is_late {
+            Poll::Ready(Err(BodyFault::Slow))
+        } else {
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 /// Bodies up to this size are copied: a handle on them would keep the connection's
