@@ -177,11 +177,11 @@ impl Relay {
     pub(crate) async fn paused(
         &self,
         upstream: &Upstream,
-        client: Client,
+        client: Box<Client>,
         body: Bytes,
-        read: RpcBody<'_>,
+        read: &RpcBody<'_>,
     ) -> Response<Body> {
-        let requests: Vec<_> = match &read {
+        let requests: Vec<_> = match read {
             RpcBody::One(envelope) => vec![&**envelope],
             RpcBody::Batch(messages) => messages.iter().map(|(_, e)| e).collect(),
         };

@@ -78,14 +78,14 @@ impl HttpServer {
     /// Carries one body that a client posted.
     pub(crate) async fn post(
         self: Arc<Self>,
-        mut client: Client,
+        mut client: Box<Client>,
         body: Bytes,
-        read: RpcBody<'_>,
+        read: &RpcBody<'_>,
     ) -> Response<Body> {
         client.session = client.session_id().and_then(|id| self.sessions.find(id));
         // The text was checked to be UTF-8 when it was read.
         let text = std::str::from_utf8(&body).unwrap_or("");
-        match &read {
+        match read {
             RpcBody::One(envelope) if envelope.kind == Kind::Request => {
                 let mut call = Call::of_client(&self.shared, &self.server, &client, text, envelope);
                 let body = self.traced(&mut call, text, envelope, &body);
@@ -127,7 +127,7 @@ impl HttpServer {
     /// Runs the exchange to its end, also when the client leaves.
     async fn exchange(
         self: Arc<Self>,
-        client: Client,
+        client: Box<Client>,
         body: Bytes,
         calls: Vec<Call>,
     ) -> Response<Body> {
@@ -139,7 +139,7 @@ impl HttpServer {
     /// Carries what is no call: notifications and answers of the client.
     async fn short(
         &self,
-        client: Client,
+        client: Box<Client>,
         body: &Bytes,
         messages: &[&Envelope<'_>],
     ) -> Response<Body> {
@@ -229,7 +229,7 @@ impl HttpServer {
     }
 
     /// Ends a session.
-    pub(crate) async fn delete(self: Arc<Self>, client: Client) -> Response<Body> {
+    pub(crate) async fn delete(self: Arc<Self>, client: Box<Client>) -> Response<Body> {
         let (answer, place) = match self.ask(&HttpMethod::DELETE, &client, Bytes::new()).await {
             Ok(asked) => asked,
             Err(error) => return error.response(None),

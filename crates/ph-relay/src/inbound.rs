@@ -73,9 +73,10 @@ fn text(value: Option<&HeaderValue>) -> Option<&str> {
 }
 
 impl Client {
-    /// A client whose head was read now.
-    pub(crate) fn new(peer: SocketAddr, headers: HeaderMap) -> Self {
-        Self {
+    /// A client whose head was read now. Boxed: it is handed on from one future to the next, which would each have
+    /// room for it.
+    pub(crate) fn new(peer: SocketAddr, headers: HeaderMap) -> Box<Self> {
+        Box::new(Self {
             said: Said::by(&headers),
             peer,
             principal: None,
@@ -87,7 +88,7 @@ impl Client {
             session: None,
             passed: Vec::new(),
             listing: None,
-        }
+        })
     }
 
     /// A header as text.

@@ -14,7 +14,7 @@ use http::header::{ALLOW, HeaderValue};
 use http::{Method as HttpMethod, Request, Response};
 use hyper::body::Incoming;
 use ph_base::ServerName;
-use ph_mcp::envelope;
+use ph_mcp::envelope::{self, Body as RpcBody};
 use ph_mcp::error::code;
 use ph_plan::Plan;
 use ph_policy::Principal;
@@ -350,7 +350,7 @@ impl Relay {
         &self,
         upstream: &Upstream,
         guard: Option<&Arc<Guard>>,
-        client: Client,
+        mut client: Box<Client>,
         body: Bytes,
     ) -> Response<Body> {
         // The message borrows the body, and the body moves on: both are cheap handles.
@@ -358,14 +358,24 @@ impl Relay {
         match envelope::read_body(&text) {
             // Boxed: what few calls need would make the future of every call as large as its own.
             Ok(read) if upstream.is_paused() => {
-                Box::pin(self.paused(upstream, client, body, read)).await
+                Box::pin(self.paused(upstream, client, body, &read)).await
             }
-            Ok(read) => match guard {
-                None => upstream.way.post(client, body, read).await,
-                Some(guard) => {
-                    Box::pin(self.post_guarded(upstream, guard, client, body, read)).await
+            Ok(read) => {
+                match (guard, &read) {
+                    (None, _) => {}
+                    (Some(guard), RpcBody::One(envelope)) => {
+                        let judged = self.judge_one(upstream, guard, &mut client, &text, envelope);
+                        if let Some(refused) = judged.await {
+                            return refused;
+                        }
+                    }
+                    (Some(guard), RpcBody::Batch(_)) => {
+                        return Box::pin(self.post_batch(upstream, guard, client, body, &read))
+                            .await;
+                    }
                 }
-            },
+                upstream.way.post(client, body, &read).await
+            }
             Err(fault) => {
                 let mut call = Call::of_nobody(&self.shared, &upstream.server, &client);
                 call.record().request_bytes = body.len() as u64;

@@ -128,9 +128,9 @@ impl StdioServer {
     /// Carries one body that a client posted.
     pub(crate) async fn post(
         self: Arc<Self>,
-        client: Client,
+        client: Box<Client>,
         body: Bytes,
-        read: RpcBody<'_>,
+        read: &RpcBody<'_>,
     ) -> Response<Body> {
         if !is_json(&client) {
             let error = OwnError::new(
@@ -138,9 +138,9 @@ impl StdioServer {
                 code::REFUSED,
                 "`Content-Type` must be application/json",
             );
-            return self.refuse_all(&client, &body, &read, RefusedReason::MediaType, &error);
+            return self.refuse_all(&client, &body, read, RefusedReason::MediaType, &error);
         }
-        match &read {
+        match read {
             RpcBody::One(envelope) if client.era(envelope) == Era::Modern => {
                 self.post_modern(client, body, envelope).await
             }
@@ -150,7 +150,7 @@ impl StdioServer {
             {
                 let error =
                     OwnError::new(400, code::INVALID_REQUEST, "stateless MCP has no batches");
-                self.refuse_all(&client, &body, &read, RefusedReason::Malformed, &error)
+                self.refuse_all(&client, &body, read, RefusedReason::Malformed, &error)
             }
             RpcBody::Batch(messages) => self.post_batch(client, body, messages).await,
         }
@@ -194,7 +194,7 @@ impl StdioServer {
     }
 
     /// Takes up or opens an event stream of a legacy session.
-    pub(crate) async fn get(self: Arc<Self>, client: Client) -> Response<Body> {
+    pub(crate) async fn get(self: Arc<Self>, client: Box<Client>) -> Response<Body> {
         if client.era_of_head() == Era::Modern {
             return self.only_post(&client);
         }
@@ -202,7 +202,7 @@ impl StdioServer {
     }
 
     /// Ends a legacy session.
-    pub(crate) async fn delete(self: Arc<Self>, client: Client) -> Response<Body> {
+    pub(crate) async fn delete(self: Arc<Self>, client: Box<Client>) -> Response<Body> {
         if client.era_of_head() == Era::Modern {
             return self.only_post(&client);
         }

@@ -266,9 +266,9 @@ impl Upstream {
 impl Way {
     pub(crate) async fn post(
         &self,
-        client: Client,
+        client: Box<Client>,
         body: Bytes,
-        read: envelope::Body<'_>,
+        read: &envelope::Body<'_>,
     ) -> Response<Body> {
         match self {
             Self::Http(http) => Arc::clone(http).post(client, body, read).await,

@@ -21,41 +21,53 @@ use std::sync::Arc;
 type Member<'a> = (Range<usize>, Envelope<'a>);
 
 impl Relay {
-    /// Carries a body as far as the guard lets its messages pass.
-    pub(crate) async fn post_guarded(
+    /// Judges a message that is a body of its own.
+    ///
+    /// - returns: the answer, when it may not go on.
+    pub(crate) async fn judge_one(
         &self,
         upstream: &Upstream,
         guard: &Arc<Guard>,
-        mut client: Client,
+        client: &mut Client,
+        body: &[u8],
+        envelope: &Envelope<'_>,
+    ) -> Option<Response<Body>> {
+        let text = read_text(body);
+        match guard.judge(&upstream.server, client, text, envelope).await {
+            Ok(None) => None,
+            Ok(Some(passed)) => {
+                let id = envelope.message_id(text);
+                client.passed.push((id, Arc::new(passed)));
+                None
+            }
+            Err(refusal) => {
+                let id = envelope.id.clone().map(|range| &text[range]);
+                let id = id.filter(|_| envelope.kind == Kind::Request);
+                let response = refusal.error.response(id);
+                let status = response.status().as_u16();
+                upstream.refuse(self, client, text, envelope, &refusal, status);
+                Some(response)
+            }
+        }
+    }
+
+    /// Carries a batch as far as the guard lets its messages pass.
+    pub(crate) async fn post_batch(
+        &self,
+        upstream: &Upstream,
+        guard: &Arc<Guard>,
+        mut client: Box<Client>,
         body: Bytes,
-        read: RpcBody<'_>,
+        read: &RpcBody<'_>,
     ) -> Response<Body> {
-        // The text was checked to be UTF-8 when it was read; the handle is a cheap one.
-        let text = body.clone();
-        let text = std::str::from_utf8(&text).unwrap_or("");
-        let server = &upstream.server;
-        match &read {
-            RpcBody::One(envelope) => match guard.judge(server, &client, text, envelope).await {
-                Ok(passed) => {
-                    let id = envelope.message_id(text);
-                    client.passed.extend(passed.map(|p| (id, Arc::new(p))));
-                }
-                Err(refusal) => {
-                    let id = envelope.id.clone().map(|range| &text[range]);
-                    let id = id.filter(|_| envelope.kind == Kind::Request);
-                    let response = refusal.error.response(id);
-                    let status = response.status().as_u16();
-                    upstream.refuse(self, &mut client, text, envelope, &refusal, status);
-                    return response;
-                }
-            },
-            RpcBody::Batch(members) => {
-                let refused = guard.judge_each(upstream, &mut client, text, members).await;
-                if !refused.is_empty() {
-                    return self
-                        .post_rest(upstream, client, text, members, refused)
-                        .await;
-                }
+        if let RpcBody::Batch(members) = read {
+            let text = body.clone();
+            let text = read_text(&text);
+            let refused = guard.judge_each(upstream, &mut client, text, members).await;
+            if !refused.is_empty() {
+                return self
+                    .post_rest(upstream, client, text, members, refused)
+                    .await;
             }
         }
         upstream.way.post(client, body, read).await
@@ -65,7 +77,7 @@ impl Relay {
     async fn post_rest(
         &self,
         upstream: &Upstream,
-        mut client: Client,
+        mut client: Box<Client>,
         text: &str,
         members: &[Member<'_>],
         refused: Vec<(usize, Box<Refusal>)>,
@@ -97,7 +109,7 @@ impl Relay {
         let Ok(read) = envelope::read_body(&again) else {
             return refused.alone();
         };
-        let response = upstream.way.post(client, body, read).await;
+        let response = upstream.way.post(client, body, &read).await;
         if has_calls {
             merged(response, &refused.calls).await
         } else if response.status().is_success() && !refused.calls.is_empty() {
@@ -106,6 +118,11 @@ impl Relay {
             response
         }
     }
+}
+
+/// A body that was read: it was checked then to be UTF-8.
+fn read_text(body: &[u8]) -> &str {
+    std::str::from_utf8(body).unwrap_or("")
 }
 
 /// What was refused of a batch.

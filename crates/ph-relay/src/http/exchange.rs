@@ -52,7 +52,7 @@ const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 pub(super) struct Exchange {
     server: Arc<HttpServer>,
     tuning: Arc<Tuning>,
-    client: Client,
+    client: Box<Client>,
     body: Bytes,
     calls: Vec<Call>,
     reply: Reply,
@@ -77,7 +77,7 @@ struct Over;
 impl Exchange {
     pub(super) fn new(
         server: Arc<HttpServer>,
-        client: Client,
+        client: Box<Client>,
         body: Bytes,
         calls: Vec<Call>,
         reply: Reply,

@@ -26,7 +26,7 @@ use tokio::time::timeout;
 
 impl HttpServer {
     /// Opens a stream to the upstream and carries it until one side ends it.
-    pub(crate) async fn get(self: Arc<Self>, mut client: Client) -> Response<Body> {
+    pub(crate) async fn get(self: Arc<Self>, mut client: Box<Client>) -> Response<Body> {
         client.session = client.session_id().and_then(|id| self.sessions.find(id));
         let (answer, place) = match self.ask(&HttpMethod::GET, &client, Bytes::new()).await {
             Ok(asked) => asked,
@@ -129,7 +129,7 @@ pub(super) fn is_failure(status: StatusCode) -> bool {
 
 struct Stream {
     server: Arc<HttpServer>,
-    client: Client,
+    client: Box<Client>,
     place: Place,
     reply: Reply,
     tee: Tee,

@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 impl StdioServer {
     pub(super) async fn post_legacy(
         self: Arc<Self>,
-        client: Client,
+        client: Box<Client>,
         body: Bytes,
         envelope: &Envelope<'_>,
     ) -> Response<Body> {
@@ -78,7 +78,7 @@ impl StdioServer {
     /// A batch of 2025-03-26: each message on its own, the answers together.
     pub(super) async fn post_batch(
         self: Arc<Self>,
-        client: Client,
+        client: Box<Client>,
         body: Bytes,
         messages: &[(Range<usize>, Envelope<'_>)],
     ) -> Response<Body> {
@@ -194,7 +194,7 @@ impl StdioServer {
     /// Opens a session: a child, an id, and the client's own `initialize` on it.
     async fn initialize(
         self: Arc<Self>,
-        client: Client,
+        client: Box<Client>,
         text: &str,
         envelope: &Envelope<'_>,
     ) -> Response<Body> {

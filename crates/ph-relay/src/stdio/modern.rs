@@ -27,7 +27,7 @@ use std::sync::atomic::Ordering::Relaxed;
 impl StdioServer {
     pub(super) async fn post_modern(
         self: Arc<Self>,
-        client: Client,
+        client: Box<Client>,
         body: Bytes,
         envelope: &Envelope<'_>,
     ) -> Response<Body> {
@@ -49,7 +49,7 @@ impl StdioServer {
 
     async fn call_modern(
         self: Arc<Self>,
-        client: Client,
+        client: Box<Client>,
         body: Bytes,
         envelope: &Envelope<'_>,
     ) -> Response<Body> {

@@ -40,7 +40,7 @@ impl StdioServer {
     /// Carries one message of a session that shares children.
     pub(in crate::stdio) async fn post_shared(
         self: Arc<Self>,
-        client: Client,
+        client: Box<Client>,
         session: Arc<StdioSession>,
         body: Bytes,
         envelope: &Envelope<'_>,
