@@ -13,7 +13,7 @@ mod time;
 pub(crate) use file::{FileLine, FileLines};
 pub use level::Level;
 
-use json::Object;
+use json::{Object, key};
 use ph_base::Method;
 use ph_base::trace::{SpanId, TraceId};
 use ph_record::{
@@ -83,59 +83,59 @@ impl Encoder {
             "call",
         );
         match named {
-            Some(name) => o.texts("message", &[method, " ", name, ": ", outcome]),
-            None => o.texts("message", &[method, ": ", outcome]),
+            Some(name) => o.texts(key!("message"), &[method, " ", name, ": ", outcome]),
+            None => o.texts(key!("message"), &[method, ": ", outcome]),
         }
         trace(&mut o, r.trace.trace_id, Some(r.trace.server_span));
         if let Some(parent) = r.trace.parent {
-            o.plain("parent_span_id", &parent.hex());
-            o.plain("trace_flags", flags(r.trace.flags));
+            o.plain(key!("parent_span_id"), &parent.hex());
+            o.plain(key!("trace_flags"), flags(r.trace.flags));
         }
         place(&mut o, servers, Some(r.server), r.replica);
-        o.text("method", method);
+        o.text(key!("method"), method);
         let key = if r.method == Method::ToolsCall {
-            "tool"
+            key!("tool")
         } else {
-            "target"
+            key!("target")
         };
         o.some_text(key, r.target.as_deref());
-        o.some_text("client", r.client.as_deref());
-        o.some_text("principal", r.principal.as_deref());
+        o.some_text(key!("client"), r.client.as_deref());
+        o.some_text(key!("principal"), r.principal.as_deref());
         if let Some(session) = r.session {
-            o.plain("session", &session_hex(session));
+            o.plain(key!("session"), &session_hex(session));
         }
-        o.text("direction", direction(r.direction));
-        o.text("era", r.era.as_label());
-        o.some_text("protocol_version", r.revision.map(|r| r.as_str()));
-        o.text("transport", transport(r.transport));
-        o.some_text("request_id", r.request_id.as_deref());
+        o.label(key!("direction"), direction(r.direction));
+        o.label(key!("era"), r.era.as_label());
+        o.some_text(key!("protocol_version"), r.revision.map(|r| r.as_str()));
+        o.label(key!("transport"), transport(r.transport));
+        o.some_text(key!("request_id"), r.request_id.as_deref());
         if self.params {
-            o.some_text("params", r.params.as_deref());
+            o.some_text(key!("params"), r.params.as_deref());
         }
-        o.number("status", r.verdict.status.into());
+        o.number(key!("status"), r.verdict.status.into());
         if r.http_status != 0 {
-            o.number("http_status", r.http_status.into());
+            o.number(key!("http_status"), r.http_status.into());
         }
-        o.text("outcome", outcome);
-        o.text("blame", r.verdict.blame.as_label());
-        o.ms("duration", r.duration_ns);
-        o.ms("overhead_ms", r.overhead_ns);
+        o.label(key!("outcome"), outcome);
+        o.label(key!("blame"), r.verdict.blame.as_label());
+        o.ms(key!("duration"), r.duration_ns);
+        o.ms(key!("overhead_ms"), r.overhead_ns);
         if r.waited_on_client_ns > 0 {
-            o.ms("waited_on_client_ms", r.waited_on_client_ns);
+            o.ms(key!("waited_on_client_ms"), r.waited_on_client_ns);
         }
         upstream(&mut o, r);
         if r.is_stream {
-            o.bool("stream", true);
+            o.bool(key!("stream"), true);
         }
-        o.bool("delivered", r.delivered);
-        o.number("request_bytes", r.request_bytes);
-        o.number("response_bytes", r.response_bytes);
+        o.bool(key!("delivered"), r.delivered);
+        o.number(key!("request_bytes"), r.request_bytes);
+        o.number(key!("response_bytes"), r.response_bytes);
         if let Some(code) = r.rpc_code {
-            o.signed("rpc_code", code);
+            o.signed(key!("rpc_code"), code);
         }
-        o.some_text("error", r.error.as_deref());
+        o.some_text(key!("error"), r.error.as_deref());
         o.some_text(
-            "anomaly",
+            key!("anomaly"),
             r.shape.as_ref().map(|shape| shape.kind.as_label()),
         );
         if let Some(limited) = &r.limited {
@@ -146,7 +146,7 @@ impl Encoder {
 
     fn stderr(&mut self, out: &mut Vec<u8>, servers: &[Arc<Server>], line: &ServerLine) {
         let mut o = self.open(out, line.at_unix_ns, Level::Info, "stderr");
-        o.text("message", &line.text);
+        o.text(key!("message"), &line.text);
         if let Some((trace_id, span)) = line.trace {
             trace(&mut o, trace_id, span);
         }
@@ -163,10 +163,10 @@ impl Encoder {
     ) {
         let mut o = self.open(out, event.at_unix_ns, level, "event");
         match &event.kind {
-            EventKind::Note { text, .. } => o.some_text("message", Some(text)),
-            kind => o.text("message", message(kind)),
+            EventKind::Note { text, .. } => o.some_text(key!("message"), Some(text)),
+            kind => o.text(key!("message"), message(kind)),
         }
-        o.text("event", name(&event.kind));
+        o.text(key!("event"), name(&event.kind));
         place(&mut o, servers, event.server, event.replica);
         details(&mut o, &event.kind);
         if let EventKind::Anomaly(anomaly) = &event.kind {
@@ -180,30 +180,30 @@ impl Encoder {
         out: &'a mut Vec<u8>,
         at_unix_ns: u64,
         level: Level,
-        kind: &str,
+        kind: &'static str,
     ) -> Object<'a> {
         let mut o = Object::begin(out);
-        o.plain("timestamp", self.stamp.at(at_unix_ns));
-        o.text("level", level.as_label());
-        o.text("kind", kind);
+        o.plain(key!("timestamp"), self.stamp.at(at_unix_ns));
+        o.label(key!("level"), level.as_label());
+        o.label(key!("kind"), kind);
         o
     }
 }
 
 fn trace(o: &mut Object<'_>, trace_id: TraceId, span: Option<SpanId>) {
-    o.plain("trace_id", &trace_id.hex());
+    o.plain(key!("trace_id"), &trace_id.hex());
     if let Some(span) = span {
-        o.plain("span_id", &span.hex());
+        o.plain(key!("span_id"), &span.hex());
     }
 }
 
 /// The limit that refused a call, and those that would have: several stand in one text, as the store's columns
 /// have no lists.
 fn limits(o: &mut Object<'_>, limited: &Limited) {
-    o.some_text("limit", limited.by.as_ref().map(|label| &*label.name));
+    o.some_text(key!("limit"), limited.by.as_ref().map(|label| &*label.name));
     let names: Vec<_> = limited.dry_run.iter().map(|label| &*label.name).collect();
     if !names.is_empty() {
-        o.text("limit_dry_run", &names.join(","));
+        o.text(key!("limit_dry_run"), &names.join(","));
     }
 }
 
@@ -213,18 +213,18 @@ fn upstream(o: &mut Object<'_>, r: &CallRecord) {
         return;
     };
     let end_ns = r.upstream_end_ns.unwrap_or(r.duration_ns);
-    o.plain("upstream_span_id", &r.trace.client_span.hex());
-    o.ms("upstream_start_ms", start_ns);
-    o.ms("upstream_ms", end_ns.saturating_sub(start_ns));
+    o.plain(key!("upstream_span_id"), &r.trace.client_span.hex());
+    o.ms(key!("upstream_start_ms"), start_ns);
+    o.ms(key!("upstream_ms"), end_ns.saturating_sub(start_ns));
 }
 
 fn place(o: &mut Object<'_>, servers: &[Arc<Server>], server: Option<ServerIdx>, replica: Replica) {
     let name = server.and_then(|idx| servers.get(usize::from(idx.0)));
-    o.some_text("server", name.map(|s| s.name.as_str()));
+    o.some_text(key!("server"), name.map(|s| s.name.as_str()));
     match replica {
         Replica::None => {}
-        Replica::Session => o.text("replica", "session"),
-        Replica::Slot(n) => o.text("replica", &n.to_string()),
+        Replica::Session => o.text(key!("replica"), "session"),
+        Replica::Slot(n) => o.text(key!("replica"), &n.to_string()),
     }
 }
 
@@ -321,68 +321,71 @@ fn evidence(
     server: Option<ServerIdx>,
     anomaly: &Anomaly,
 ) {
-    o.text("anomaly", anomaly.kind.as_label());
+    o.text(key!("anomaly"), anomaly.kind.as_label());
     if let Some(caller) = &anomaly.caller {
-        o.text("caller", &caller.to_string());
+        o.text(key!("caller"), &caller.to_string());
     }
     let server = server.and_then(|idx| servers.get(usize::from(idx.0)));
     let tool = server.map(|server| server.tools.label(anomaly.tool));
-    o.some_text("tool", tool.as_deref().filter(|tool| !tool.is_empty()));
-    o.text("usual", &anomaly.usual);
-    o.text("seen", &anomaly.seen);
-    o.text("over", &anomaly.over);
+    o.some_text(
+        key!("tool"),
+        tool.as_deref().filter(|tool| !tool.is_empty()),
+    );
+    o.text(key!("usual"), &anomaly.usual);
+    o.text(key!("seen"), &anomaly.seen);
+    o.text(key!("over"), &anomaly.over);
     if anomaly.untold > 0 {
-        o.number("untold", anomaly.untold);
+        o.number(key!("untold"), anomaly.untold);
     }
     if let Some(seconds) = anomaly.blocked_s {
-        o.number("blocked_s", seconds);
+        o.number(key!("blocked_s"), seconds);
     }
 }
 
 fn details(o: &mut Object<'_>, kind: &EventKind) {
     match kind {
-        EventKind::ChildStarted { pid } => o.number("pid", (*pid).into()),
+        EventKind::ChildStarted { pid } => o.number(key!("pid"), (*pid).into()),
         EventKind::ChildExited {
             pid,
             how,
             stderr_tail,
             expected,
         } => {
-            o.number("pid", (*pid).into());
-            o.text("exit", how);
-            o.bool("expected", *expected);
-            o.some_text("stderr_tail", Some(stderr_tail));
+            o.number(key!("pid"), (*pid).into());
+            o.text(key!("exit"), how);
+            o.bool(key!("expected"), *expected);
+            o.some_text(key!("stderr_tail"), Some(stderr_tail));
         }
         EventKind::Restart { reason, backoff_ms } => {
-            o.text("reason", reason.as_label());
-            o.number("backoff_ms", *backoff_ms);
+            o.text(key!("reason"), reason.as_label());
+            o.number(key!("backoff_ms"), *backoff_ms);
         }
         EventKind::CrashLoop {
             restarts,
             retry_in_ms,
         } => {
-            o.number("restarts", (*restarts).into());
-            o.number("retry_in_ms", *retry_in_ms);
+            o.number(key!("restarts"), (*restarts).into());
+            o.number(key!("retry_in_ms"), *retry_in_ms);
         }
         EventKind::Health {
             result,
             duration_ns,
             error,
         } => {
-            o.text("result", result.as_label());
-            o.ms("duration", *duration_ns);
-            o.some_text("error", error.as_deref());
+            o.text(key!("result"), result.as_label());
+            o.ms(key!("duration"), *duration_ns);
+            o.some_text(key!("error"), error.as_deref());
         }
         EventKind::Refused { reason, peer, .. } => {
-            o.text("reason", reason.as_label());
-            o.number("status", reason.http_status().into());
+            o.text(key!("reason"), reason.as_label());
+            o.number(key!("status"), reason.http_status().into());
             if let Some(peer) = peer {
-                o.text("peer", &peer.to_string());
+                o.text(key!("peer"), &peer.to_string());
             }
         }
         EventKind::Anomaly(_) => {}
-        EventKind::PlanLoaded { hash } => o.text("hash", hash),
-        EventKind::PlanRejected { reasons } => o.some_text("error", Some(reasons)),
+        EventKind::PlanLoaded { hash } => o.text(key!("hash"), hash),
+        EventKind::PlanRejected { reasons } => o.some_text(key!("error"), Some(reasons)),
         EventKind::Alert {
             name,
             severity,
@@ -390,10 +393,10 @@ fn details(o: &mut Object<'_>, kind: &EventKind) {
             summary,
             ..
         } => {
-            o.text("alert", name);
-            o.text("severity", severity);
-            o.text("labels", labels);
-            o.some_text("summary", Some(summary));
+            o.text(key!("alert"), name);
+            o.text(key!("severity"), severity);
+            o.text(key!("labels"), labels);
+            o.some_text(key!("summary"), Some(summary));
         }
         EventKind::ToolDefinition {
             change,
@@ -403,19 +406,19 @@ fn details(o: &mut Object<'_>, kind: &EventKind) {
             same_artefact,
             blocked,
         } => {
-            o.text("change", change.as_label());
-            o.text("tool", tool);
-            o.some_text("from", from.as_deref());
-            o.some_text("places", Some(places));
-            o.bool("same_artefact", *same_artefact);
-            o.bool("blocked", *blocked);
+            o.text(key!("change"), change.as_label());
+            o.text(key!("tool"), tool);
+            o.some_text(key!("from"), from.as_deref());
+            o.some_text(key!("places"), Some(places));
+            o.bool(key!("same_artefact"), *same_artefact);
+            o.bool(key!("blocked"), *blocked);
         }
         EventKind::ToolApproved { tool, by } => {
-            o.text("tool", tool);
-            o.some_text("by", Some(by));
+            o.text(key!("tool"), tool);
+            o.some_text(key!("by"), Some(by));
         }
-        EventKind::StoreFailing { error } => o.text("error", error),
-        EventKind::StoreRecovered { dropped } => o.number("dropped", *dropped),
+        EventKind::StoreFailing { error } => o.text(key!("error"), error),
+        EventKind::StoreRecovered { dropped } => o.number(key!("dropped"), *dropped),
         EventKind::Note { .. } => {}
     }
 }

@@ -1,6 +1,6 @@
 //! A line of a followed log file, as one of ours.
 
-use super::json::Object;
+use super::json::{Object, key};
 use super::{Level, Stamp, trace};
 use ph_base::trace::TraceId;
 use ph_store::logs::{Entry, Kind};
@@ -30,15 +30,15 @@ impl FileLines {
     pub(crate) fn entry<'a>(&mut self, out: &'a mut Vec<u8>, line: &FileLine<'a>) -> Entry<'a> {
         let level = Level::Info;
         let mut o = Object::begin(out);
-        o.plain("timestamp", self.stamp.at(line.at_unix_ns));
-        o.text("level", level.as_label());
-        o.text("kind", Kind::File.as_label());
-        o.text("message", line.text);
+        o.plain(key!("timestamp"), self.stamp.at(line.at_unix_ns));
+        o.text(key!("level"), level.as_label());
+        o.text(key!("kind"), Kind::File.as_label());
+        o.text(key!("message"), line.text);
         if let Some(trace_id) = line.trace_id {
             trace(&mut o, trace_id, None);
         }
-        o.text("server", line.server);
-        o.text("file", line.path);
+        o.text(key!("server"), line.server);
+        o.text(key!("file"), line.path);
         o.end();
         Entry {
             kind: Kind::File,

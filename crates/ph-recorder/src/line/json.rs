@@ -2,6 +2,18 @@
 
 use std::fmt::Write as _;
 
+/// The name of a member with all that stands around it, so that it is written in one piece; see [`key!`].
+#[derive(Clone, Copy)]
+pub(crate) struct Key(pub(crate) &'static str);
+
+/// A [`Key`]. The name must need no escape.
+macro_rules! key {
+    ($name:literal) => {
+        $crate::line::json::Key(concat!(",\"", $name, "\":"))
+    };
+}
+pub(crate) use key;
+
 /// Writes the members of one object into a buffer.
 pub(crate) struct Object<'a> {
     out: &'a mut Vec<u8>,
@@ -21,12 +33,17 @@ impl<'a> Object<'a> {
     }
 
     /// A text; every character that could end the string, the line or a terminal's patience is escaped.
-    pub(crate) fn text(&mut self, key: &'static str, value: &str) {
+    pub(crate) fn text(&mut self, key: Key, value: &str) {
         self.texts(key, &[value]);
     }
 
+    /// A word of ours, which needs no escape.
+    pub(crate) fn label(&mut self, key: Key, value: &'static str) {
+        self.plain(key, value.as_bytes());
+    }
+
     /// A text made of parts.
-    pub(crate) fn texts(&mut self, key: &'static str, parts: &[&str]) {
+    pub(crate) fn texts(&mut self, key: Key, parts: &[&str]) {
         self.key(key);
         self.out.push(b'"');
         for part in parts {
@@ -36,14 +53,14 @@ impl<'a> Object<'a> {
     }
 
     /// A text, left out when there is none or it is empty.
-    pub(crate) fn some_text(&mut self, key: &'static str, value: Option<&str>) {
+    pub(crate) fn some_text(&mut self, key: Key, value: Option<&str>) {
         if let Some(value) = value.filter(|v| !v.is_empty()) {
             self.text(key, value);
         }
     }
 
     /// Bytes that are known to need no escape (digits, hex).
-    pub(crate) fn plain(&mut self, key: &'static str, value: &[u8]) {
+    pub(crate) fn plain(&mut self, key: Key, value: &[u8]) {
         self.key(key);
         self.out.push(b'"');
         self.out.extend_from_slice(value);
@@ -51,13 +68,13 @@ impl<'a> Object<'a> {
     }
 
     /// A whole number.
-    pub(crate) fn number(&mut self, key: &'static str, value: u64) {
+    pub(crate) fn number(&mut self, key: Key, value: u64) {
         self.key(key);
         digits(self.out, value);
     }
 
     /// A whole number that may be negative.
-    pub(crate) fn signed(&mut self, key: &'static str, value: i64) {
+    pub(crate) fn signed(&mut self, key: Key, value: i64) {
         self.key(key);
         if value < 0 {
             self.out.push(b'-');
@@ -66,7 +83,7 @@ impl<'a> Object<'a> {
     }
 
     /// Nanoseconds as milliseconds with three decimals, cut, not rounded.
-    pub(crate) fn ms(&mut self, key: &'static str, ns: u64) {
+    pub(crate) fn ms(&mut self, key: Key, ns: u64) {
         self.key(key);
         digits(self.out, ns / 1_000_000);
         let us = ns / 1_000 % 1_000;
@@ -76,19 +93,15 @@ impl<'a> Object<'a> {
     }
 
     /// Yes or no.
-    pub(crate) fn bool(&mut self, key: &'static str, value: bool) {
+    pub(crate) fn bool(&mut self, key: Key, value: bool) {
         self.key(key);
         self.out
             .extend_from_slice(if value { b"true" } else { b"false" });
     }
 
-    fn key(&mut self, key: &'static str) {
-        if !std::mem::take(&mut self.first) {
-            self.out.push(b',');
-        }
-        self.out.push(b'"');
-        self.out.extend_from_slice(key.as_bytes());
-        self.out.extend_from_slice(b"\":");
+    fn key(&mut self, Key(key): Key) {
+        let comma = usize::from(std::mem::take(&mut self.first));
+        self.out.extend_from_slice(&key.as_bytes()[comma..]);
     }
 }
 
@@ -185,9 +198,9 @@ mod tests {
     fn milliseconds_have_three_decimals() {
         let mut out = Vec::new();
         let mut object = Object::begin(&mut out);
-        object.ms("a", 12_345_678);
-        object.ms("b", 999);
-        object.ms("c", u64::MAX);
+        object.ms(key!("a"), 12_345_678);
+        object.ms(key!("b"), 999);
+        object.ms(key!("c"), u64::MAX);
         object.end();
         assert_eq!(
             out,
@@ -201,12 +214,13 @@ mod tests {
         fn what_is_written_is_read_back(text in any::<String>(), parts in any::<[String; 2]>(), n: u64, i: i64, yes: bool) {
             let mut out = Vec::new();
             let mut object = Object::begin(&mut out);
-            object.text("text", &text);
-            object.some_text("some", Some(&text));
-            object.texts("parts", &[&parts[0], &parts[1]]);
-            object.number("n", n);
-            object.signed("i", i);
-            object.bool("yes", yes);
+            object.text(key!("text"), &text);
+            object.some_text(key!("some"), Some(&text));
+            object.texts(key!("parts"), &[&parts[0], &parts[1]]);
+            object.label(key!("label"), "a_word");
+            object.number(key!("n"), n);
+            object.signed(key!("i"), i);
+            object.bool(key!("yes"), yes);
             object.end();
             prop_assert_eq!(out.iter().filter(|b| **b == b'\n').count(), 1);
             prop_assert!(out.ends_with(b"\n"));
@@ -215,6 +229,7 @@ mod tests {
             prop_assert_eq!(read["text"].as_str(), Some(&*text));
             prop_assert_eq!(read["some"].as_str(), Some(&*text).filter(|t| !t.is_empty()));
             prop_assert_eq!(read["parts"].as_str(), Some(&*parts.concat()));
+            prop_assert_eq!(read["label"].as_str(), Some("a_word"));
             prop_assert_eq!(read["n"].as_u64(), Some(n));
             prop_assert_eq!(read["i"].as_i64(), Some(i));
             prop_assert_eq!(read["yes"].as_bool(), Some(yes));
