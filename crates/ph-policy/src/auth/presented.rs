@@ -59,10 +59,21 @@ fn bearer(value: &str) -> Option<&str> {
 /// The alphabet of RFC 6750, `b64token`, within bounds.
 fn is_token68(text: &str) -> bool {
     let body = text.trim_end_matches('=');
-    let is_of_it = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
+    // Every byte is looked at, whatever came before: without branches that is sixteen at a time.
+    let is_of_it = |b: u8| {
+        let is_letter = (b | 0x20).wrapping_sub(b'a') < 26;
+        let is_digit_or_slash = b.wrapping_sub(b'/') < 11;
+        is_letter
+            | is_digit_or_slash
+            | (b == b'-')
+            | (b == b'.')
+            | (b == b'_')
+            | (b == b'~')
+            | (b == b'+')
+    };
     (1..=CREDENTIAL_BYTES_MAX).contains(&text.len())
         && !body.is_empty()
-        && body.bytes().all(is_of_it)
+        && body.bytes().fold(true, |all, b| all & is_of_it(b))
 }
 
 #[cfg(test)]
@@ -92,6 +103,16 @@ mod tests {
             want,
             "{authorization:?} {api_key:?}"
         );
+    }
+
+    #[test]
+    fn the_alphabet_is_that_of_rfc_6750() {
+        for b in 0..=127_u8 {
+            let want = b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
+            let text = format!("aaaaaaaaaaaaaaaaaaaa{}a", char::from(b));
+            assert_eq!(is_token68(&text), want, "{b}");
+        }
+        assert!(!is_token68("aé") && is_token68("a=="));
     }
 
     #[test]
