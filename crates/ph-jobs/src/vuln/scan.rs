@@ -128,9 +128,22 @@ fn named(path: &Path) -> Result<Seen, ScanError> {
             ..Seen::default()
         });
     }
-    folder(path, None, false).map_err(|source| ScanError::Unreadable {
+    // Packages are known by the name of the folder that they lie in.
+    let is_tree = path.file_name().is_some_and(|name| name == "node_modules");
+    let root = path.parent().filter(|_| is_tree).unwrap_or(path);
+    let root = if root.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        root
+    };
+    let seen = folder(root, None, is_tree).map_err(|source| ScanError::Unreadable {
         path: path.to_owned(),
         source,
+    })?;
+    // Nobody has said that anything runs from here.
+    Ok(Seen {
+        is_running: false,
+        ..seen
     })
 }
 

@@ -351,3 +351,68 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>, String> {
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    const LOCK: &str =
+        r#"{"lockfileVersion": 3, "packages": {"": {}, "node_modules/a": {"version": "1.0.0"}}}"#;
+
+    fn put(root: &Path, path: &str, text: &str) {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn names(of: &Inventory) -> Vec<&str> {
+        of.components.iter().map(|one| one.name.as_str()).collect()
+    }
+
+    #[test]
+    fn trees_are_read_as_installed_and_nothing_outside_is() {
+        let base = std::env::temp_dir().join(format!("ph-walk-{}", std::process::id()));
+        let (root, outside) = (base.join("root"), base.join("outside"));
+        put(&root, "package-lock.json", LOCK);
+        put(
+            &root,
+            "node_modules/a/package.json",
+            r#"{"name": "a", "version": "1.0.0"}"#,
+        );
+        // What others have locked for themselves does not run.
+        put(&root, "node_modules/a/yarn.lock", "not read at all");
+        put(&root, ".git/package-lock.json", "not read at all");
+        // The lockfile above is npm's, and says nothing of it.
+        put(
+            &root,
+            "loose/pyproject.toml",
+            "[project]\ndependencies = [\"b\"]\n",
+        );
+        put(&root, "broken/uv.lock", "version = ");
+        put(
+            &outside,
+            "package.json",
+            r#"{"name": "c", "version": "1.0.0"}"#,
+        );
+        put(&outside, "package-lock.json", LOCK);
+        symlink(&outside, root.join("node_modules/c")).unwrap();
+        symlink(&outside, root.join("data")).unwrap();
+        symlink(&root, root.join("around")).unwrap();
+        let found = tree(&root).unwrap();
+        assert_eq!(names(&found.locked), ["a"]);
+        assert_eq!(names(&found.installed), ["a"]);
+        let mut unchecked: Vec<_> = found
+            .locked
+            .unchecked
+            .iter()
+            .map(|one| one.what.as_str())
+            .collect();
+        unchecked.sort_unstable();
+        assert_eq!(
+            unchecked,
+            ["broken/uv.lock", "loose/pyproject.toml", "node_modules/c"]
+        );
+        fs::remove_dir_all(base).unwrap();
+    }
+}

@@ -159,6 +159,10 @@ fn overrides(place: &Place, config: Option<&Path>) -> Result<Overrides> {
     })
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "commands are looked up from where the command was started"
+)]
 pub(crate) fn machine() -> Result<Machine> {
     let cwd = std::env::current_dir().context("the working directory cannot be told")?;
     Ok(Machine::of(cwd, &secrets::variable))
