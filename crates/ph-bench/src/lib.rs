@@ -25,3 +25,4 @@ pub mod store_logs;
 pub mod store_series;
 pub mod upstream_http;
 pub mod upstream_stdio;
+pub mod vuln;

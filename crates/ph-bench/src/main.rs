@@ -7,6 +7,7 @@ use ph_bench::load;
 use ph_bench::mcp_server::Eras;
 use ph_bench::{
     otlp_sink, output, redact, rules, slos, store_logs, store_series, upstream_http, upstream_stdio,
+    vuln,
 };
 use std::fs::File;
 use std::net::SocketAddr;
@@ -45,6 +46,8 @@ enum Command {
     Store(Store),
     /// Measures rounds of alerting rules; prints a report as JSON.
     Rules(rules::Options),
+    /// Measures indexing many advisories and matching packages with them; prints a report as JSON.
+    Vuln(vuln::Options),
     /// Measures the table of service level objectives; prints a report as JSON.
     Slos(slos::Options),
 }
@@ -91,6 +94,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Store(Store::Series(options)) => {
             output::line(&format!("{:#}", store_series::run(&options)?))?;
         }
+        Command::Vuln(options) => output::line(&format!("{:#}", vuln::run(&options)?))?,
         Command::Slos(options) => output::line(&format!("{:#}", slos::run(&options)?))?,
         Command::Rules(options) => {
             let report = rules::run(&options)?;

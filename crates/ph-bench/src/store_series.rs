@@ -293,7 +293,7 @@ fn disk_bytes(dir: &Path) -> Result<u64> {
     Ok(bytes)
 }
 
-fn peak_rss_kib() -> Result<u64> {
+pub(crate) fn peak_rss_kib() -> Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let text = line.context("no VmHWM")?.trim().trim_end_matches(" kB");
