@@ -6,8 +6,8 @@ use ph_bench::limits;
 use ph_bench::load;
 use ph_bench::mcp_server::Eras;
 use ph_bench::{
-    otlp_sink, output, redact, rules, slos, store_logs, store_series, upstream_http, upstream_stdio,
-    vuln,
+    otlp_sink, output, redact, rules, slos, store_logs, store_series, upstream_http,
+    upstream_stdio, vuln,
 };
 use std::fs::File;
 use std::net::SocketAddr;

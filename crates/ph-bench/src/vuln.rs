@@ -166,11 +166,15 @@ fn name_of(nth: u64) -> String {
 fn record(nth: u64, random: &mut Random) -> (String, String) {
     let is_malicious = nth % 5 != 0;
     let name = name_of(nth);
-    let prose: String = (0..40).map(|_| format!("word{} ", random.below(5_000))).collect();
+    let prose: String = (0..40)
+        .map(|_| format!("word{} ", random.below(5_000)))
+        .collect();
     let (day, second) = (1 + random.below(28), random.below(60));
     let modified = format!("2026-10-{day:02}T12:00:{second:02}Z");
     let (id, affected) = if is_malicious {
-        let versions: Vec<String> = (0..1 + random.below(8)).map(|n| format!("1.{n}.0")).collect();
+        let versions: Vec<String> = (0..1 + random.below(8))
+            .map(|n| format!("1.{n}.0"))
+            .collect();
         let hashes: Vec<String> = versions.iter().map(|_| random.hex(64)).collect();
         let affected = json!({
             "package": {"ecosystem": "npm", "name": name}, "versions": versions,

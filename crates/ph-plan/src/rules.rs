@@ -140,5 +140,7 @@ choice! {
         LimitStoreDown = "LimitStoreDown",
         /// A listener's certificate ends soon.
         CertificateExpiresSoon = "CertificateExpiresSoon",
+        /// Advisories are too old to find what is new.
+        AdvisoriesStale = "AdvisoriesStale",
     }
 }

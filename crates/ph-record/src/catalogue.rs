@@ -328,6 +328,14 @@ metrics! {
         "Bytes of the disk under the data directory that Pilothouse may still use.";
     DISK_SIZE = "pilothouse_disk_size_bytes", Gauge, [], &[],
         "Size of the disk under the data directory, without what only root may use.";
+    VULN_DB_AGE = "pilothouse_vuln_db_age_seconds", Gauge, ["ecosystem"], &[],
+        "Age of the advisories of an ecosystem: time since the last update that went well, or since the import.";
+    VULN_DB_STALE = "pilothouse_vuln_db_stale", Gauge, ["ecosystem"], &[],
+        "1 when the advisories of an ecosystem are older than `vuln.stale_after`, else 0.";
+    VULN_DB_RECORDS = "pilothouse_vuln_db_records", Gauge, ["ecosystem"], &[],
+        "Advisories that name a package of an ecosystem.";
+    VULN_DB_UPDATES = "pilothouse_vuln_db_updates_total", Counter, ["result"], &[],
+        "Updates of the advisories by the daemon, by result (ok, failed).";
 }
 
 #[cfg(test)]

@@ -36,4 +36,4 @@ pub use limits::{Held, Lacking, LimitStore, LocalStore, Taking, Verdict};
 pub use pins::{Approval, ApproveError, PinError, PinKeep, Pinned, Pins};
 pub use relay::{ApplyError, Relay};
 pub use replace::ReplacementStatus;
-pub use shared::{Shared, SharedParts};
+pub use shared::{Shared, SharedParts, StartGate};

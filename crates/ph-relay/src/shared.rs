@@ -9,7 +9,7 @@ use ph_record::{
 };
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -40,9 +40,18 @@ pub struct SharedParts {
     pub otel_env: Vec<(String, String)>,
 }
 
+/// Who is asked before a child is started.
+pub trait StartGate: Send + Sync {
+    /// Why it may not be started, in words for the operator and for clients. It is asked on a thread that carries
+    /// calls: it may look at files, and must not wait for anything else.
+    fn refusal(&self, server: &str, stdio: &ph_plan::Stdio) -> Option<String>;
+}
+
 /// What every part of the relay holds on to.
 pub struct Shared {
     pub(crate) parts: SharedParts,
+    /// Asked before each start of a child.
+    pub(crate) gate: OnceLock<Arc<dyn StartGate>>,
     /// Spans are recorded: the trace context is passed on as ours.
     traced: AtomicBool,
     /// `params` are kept on records, at most this many bytes; 0 is off.
@@ -134,6 +143,7 @@ impl Shared {
     pub fn new(parts: SharedParts) -> Arc<Self> {
         Arc::new(Self {
             parts,
+            gate: OnceLock::new(),
             traced: AtomicBool::new(false),
             params_bytes_max: 0.into(),
             children: 0.into(),
@@ -144,6 +154,11 @@ impl Shared {
             tool_watchers: ArcSwap::default(),
             groups: Mutex::default(),
         })
+    }
+
+    /// Who is asked before a child is started, from now on; the first that is given stays.
+    pub fn guard_starts(&self, gate: Arc<dyn StartGate>) {
+        let _ = self.gate.set(gate);
     }
 
     /// Says whether spans are recorded, and how many bytes of params are kept.

@@ -1,6 +1,7 @@
 //! One running Pilothouse: how it starts, changes its plan, and stops.
 
 use crate::admin::{self, Admin};
+use crate::advisories::{Advisories, Note};
 use crate::announcer::Announcer;
 use crate::audit::AuditLog;
 use crate::disk::Disk;
@@ -93,6 +94,7 @@ pub struct Daemon {
     /// What passes records on; `None` while nothing is kept.
     sinks: Option<Arc<Sinks>>,
     scrapes: Option<Scrapes>,
+    advisories: Arc<Advisories>,
     rules: Arc<Running>,
     desk: Desk,
     rule_set: RuleSet,
@@ -188,6 +190,9 @@ impl Daemon {
         relay
             .pins()
             .keep_in(PinFile::new(home.pins(), Arc::clone(&complain)));
+        let advisories = Advisories::start(&plan, home.path(), notes(&recorder));
+        recorder.add_source(Arc::<Advisories>::clone(&advisories));
+        shared.guard_starts(Arc::<Advisories>::clone(&advisories));
         relay.apply(&plan)?;
         let keyring = Arc::new(Keyring::open(&home.keys())?);
         let auth = Arc::new(Auth::new(keyring, Arc::clone(&complain)));
@@ -270,6 +275,7 @@ impl Daemon {
             tails,
             sinks,
             scrapes,
+            advisories,
             rules,
             desk,
             rule_set,
@@ -366,6 +372,8 @@ impl Daemon {
         }
         self.recorder.apply(settings)?;
         self.front.limits.apply(&plan, &self.relay, &self.workers)?;
+        // Before servers that it is about are started.
+        self.advisories.apply(&plan);
         self.relay.apply(&plan)?;
         self.shared
             .configure(traced, settings::params_bytes_max(&plan));
@@ -505,6 +513,7 @@ impl Daemon {
             self.desk.notifier().stop(NOTIFY_SEND_MAX),
         )
         .await;
+        self.advisories.end();
         if let Some(scrapes) = self.scrapes {
             within(SCRAPES_STOP_MAX, &hurry, scrapes.stop()).await;
         }
@@ -543,15 +552,7 @@ impl Daemon {
     }
 
     fn note(&self, kind: EventKind) {
-        let at_unix_ns = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX));
-        self.recorder.observe(Observation::Event(ServerEvent {
-            server: None,
-            replica: Replica::None,
-            at_unix_ns,
-            kind,
-        }));
+        note(&self.recorder, kind);
     }
 }
 
@@ -559,6 +560,26 @@ impl Daemon {
 const RELOAD: &str = "configuration.reload";
 /// Longest text of why a configuration was rejected in the audit log.
 const REASONS_CHARS_MAX: usize = 2048;
+
+/// An event that is of no server.
+fn note(recorder: &Recorder, kind: EventKind) {
+    let at_unix_ns = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX));
+    recorder.observe(Observation::Event(ServerEvent {
+        server: None,
+        replica: Replica::None,
+        at_unix_ns,
+        kind,
+    }));
+}
+
+/// The same, for those that have events of their own.
+fn notes(recorder: &Recorder) -> Arc<Note> {
+    let recorder = recorder.clone();
+    Arc::new(move |kind| note(&recorder, kind))
+}
+
 /// How long calls may take to notice that they are cut, and connections to say so.
 const ABORT_MAX: Duration = Duration::from_secs(2);
 /// How long rules may take to notice that they are over.

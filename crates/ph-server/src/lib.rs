@@ -4,6 +4,7 @@
 //! signal or a flag means (`pilothouse`).
 
 mod admin;
+mod advisories;
 mod announcer;
 mod archive;
 mod audit;

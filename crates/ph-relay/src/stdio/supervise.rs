@@ -91,6 +91,12 @@ impl StdioServer {
         let Some(slot) = self.shared.child_slot() else {
             return Err("there are `children.max` child processes already".into());
         };
+        let gate = self.shared.gate.get();
+        if let Some(why) = gate.and_then(|gate| gate.refusal(self.server.name.as_str(), &self.plan))
+        {
+            self.say_not_started(replica, &why);
+            return Err(why.into());
+        }
         let role = Role {
             replica,
             ladder: self.ladder,
@@ -129,16 +135,15 @@ impl StdioServer {
                 .map(|h| format!(" (hint: {h})"))
                 .unwrap_or_default();
             let text = format!("{}{hint}", Chain(&e));
-            self.shared.event(
-                Some(&self.server),
-                replica,
-                EventKind::Note {
-                    warning: true,
-                    text: text.as_str().into(),
-                },
-            );
+            self.say_not_started(replica, &text);
             text.into()
         })
+    }
+
+    fn say_not_started(&self, replica: Replica, why: &str) {
+        let (warning, text) = (true, why.into());
+        let kind = EventKind::Note { warning, text };
+        self.shared.event(Some(&self.server), replica, kind);
     }
 
     /// A child is gone: its session with it, and a spare is replaced.

@@ -378,6 +378,17 @@ const ITSELF: &[StandardRule] = &[
             threshold is <certificate_left>.",
     },
     StandardRule {
+        alert: StandardAlert::AdvisoriesStale,
+        hold: "30m",
+        severity: Severity::Warning,
+        expr: "
+            pilothouse_vuln_db_age_seconds and on (ecosystem, instance, job) pilothouse_vuln_db_stale == 1",
+        summary: "Advisories of {{ $labels.ecosystem }} are stale",
+        description: "The advisories of {{ $labels.ecosystem }} at {{ $labels.instance }} are \
+            {{ $value | humanizeDuration }} old, more than `vuln.stale_after`: what was published since is not found, \
+            and no scan is clean.",
+    },
+    StandardRule {
         alert: StandardAlert::RuleEvaluationFailing,
         hold: "5m",
         severity: Severity::Critical,
