@@ -1,11 +1,12 @@
 //! One running Pilothouse: how it starts, changes its plan, and stops.
 
 use crate::admin::{self, Admin};
-use crate::advisories::{Advisories, Note};
+use crate::advisories::Advisories;
 use crate::announcer::Announcer;
 use crate::audit::AuditLog;
 use crate::disk::Disk;
 use crate::doors::{Doors, Prepared};
+use crate::events;
 use crate::front::Front;
 use crate::gatekeeper::Gatekeeper;
 use crate::home::Home;
@@ -26,7 +27,7 @@ use ph_api::SpanMetrics;
 use ph_auth::{Auth, Keyring};
 use ph_plan::Plan;
 use ph_policy::Routes;
-use ph_record::{EventKind, Observation, RecordSink, Replica, ServerEvent, ServerTable};
+use ph_record::{EventKind, ServerTable};
 use ph_recorder::{FlushReport, Recorder, Start, Tails};
 use ph_relay::{Relay, Shared, SharedParts};
 use ph_wire::listener::{self, Place, Stop};
@@ -37,7 +38,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -190,7 +191,7 @@ impl Daemon {
         relay
             .pins()
             .keep_in(PinFile::new(home.pins(), Arc::clone(&complain)));
-        let advisories = Advisories::start(&plan, home.path(), notes(&recorder));
+        let advisories = Advisories::start(&plan, home.path(), events::notes(&recorder));
         recorder.add_source(Arc::<Advisories>::clone(&advisories));
         shared.guard_starts(Arc::<Advisories>::clone(&advisories));
         relay.apply(&plan)?;
@@ -552,7 +553,7 @@ impl Daemon {
     }
 
     fn note(&self, kind: EventKind) {
-        note(&self.recorder, kind);
+        events::note(&self.recorder, kind);
     }
 }
 
@@ -560,25 +561,6 @@ impl Daemon {
 const RELOAD: &str = "configuration.reload";
 /// Longest text of why a configuration was rejected in the audit log.
 const REASONS_CHARS_MAX: usize = 2048;
-
-/// An event that is of no server.
-fn note(recorder: &Recorder, kind: EventKind) {
-    let at_unix_ns = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX));
-    recorder.observe(Observation::Event(ServerEvent {
-        server: None,
-        replica: Replica::None,
-        at_unix_ns,
-        kind,
-    }));
-}
-
-/// The same, for those that have events of their own.
-fn notes(recorder: &Recorder) -> Arc<Note> {
-    let recorder = recorder.clone();
-    Arc::new(move |kind| note(&recorder, kind))
-}
 
 /// How long calls may take to notice that they are cut, and connections to say so.
 const ABORT_MAX: Duration = Duration::from_secs(2);

@@ -13,6 +13,7 @@ mod cases;
 mod daemon;
 mod disk;
 mod doors;
+mod events;
 mod front;
 mod gatekeeper;
 mod home;
