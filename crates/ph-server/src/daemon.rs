@@ -373,7 +373,6 @@ impl Daemon {
         }
         self.recorder.apply(settings)?;
         self.front.limits.apply(&plan, &self.relay, &self.workers)?;
-        // Before servers that it is about are started.
         self.advisories.apply(&plan);
         self.relay.apply(&plan)?;
         self.shared
