@@ -143,7 +143,8 @@ fn one(
 fn option(text: &str, draft: &mut Draft<'_>) {
     let (name, value) = match text.find([' ', '=']) {
         Some(at) => (&text[..at], text[at + 1..].trim()),
-        None => text.split_at(2.min(text.len())),
+        // `-rbase.txt`
+        None => text.split_at_checked(2).unwrap_or((text, "")),
     };
     let why = match name {
         "-r" | "--requirement" => "a file that is included; scan it as well",
@@ -233,6 +234,13 @@ mod tests {
                 "i"
             ]
         );
+    }
+
+    #[test]
+    fn options_of_any_letters() {
+        let inventory = read("-rbase.txt\n-\u{35a}c\n-\n").unwrap();
+        assert_eq!(inventory.unchecked.len(), 1);
+        assert_eq!(inventory.unchecked[0].what, "base.txt");
     }
 
     #[test]
