@@ -30,12 +30,12 @@ pub(crate) struct AcceptArgs {
 
 #[derive(Args)]
 pub(crate) struct MoveArgs {
+    #[command(flatten)]
+    about: About,
     /// What to do (patch, test, fail-test, roll-back, monitor, dismiss, reopen, …), or the state where it is to lead.
     /// `deployed` scans what the server runs, which decides.
     #[arg(value_name = "MOVE")]
     what: String,
-    #[command(flatten)]
-    about: About,
     /// Until when it is accepted; with `accept`.
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
