@@ -4,6 +4,7 @@ use crate::cases::Scanner;
 use crate::settings::Environment;
 use arc_swap::ArcSwap;
 use ph_advisories::{FolderError, Mirror, MirrorError};
+use ph_auth::unix_s;
 use ph_jobs::vuln::{Advisories, Machine, Subject, scan};
 use ph_plan::{Plan, Server};
 use ph_relay::Relay;
@@ -97,12 +98,14 @@ impl ServerScanner {
         };
         let scanned = scan(&subject, machine, &advisories, SystemTime::now());
         let scanned = scanned.map_err(|error| error.to_string())?;
-        Ok(Look::of(
+        let mut look = Look::of(
             &scanned.report,
             &scanned.inventory,
             scanned.is_running,
             scanned.artefact,
-        ))
+        );
+        look.running_since = self.running_since(name);
+        Ok(look)
     }
 
     /// The processes of its replicas.
@@ -112,6 +115,18 @@ impl ServerScanner {
         own.flat_map(|server| &server.replicas)
             .filter_map(|replica| replica.pid)
             .collect()
+    }
+
+    /// Since when the oldest of them runs, in Unix seconds.
+    fn running_since(&self, name: &str) -> Option<u64> {
+        let servers = self.relay.servers();
+        let own = servers.iter().filter(|server| server.name == name);
+        let ages = own
+            .flat_map(|server| &server.replicas)
+            .filter(|replica| replica.pid.is_some())
+            .filter_map(|replica| replica.age);
+        let oldest = ages.max()?;
+        Some(unix_s().saturating_sub(oldest.as_secs()))
     }
 
     fn overrides(&self, asks: &Asks) -> Result<Overrides, String> {

@@ -13,6 +13,8 @@ pub struct Look {
     pub artefact: String,
     /// It is what the server runs now, not only a file that says what it should run.
     pub is_running: bool,
+    /// Since when the oldest of its processes runs, in Unix seconds; none: it has none now.
+    pub running_since: Option<u64>,
     /// What was found.
     pub findings: Vec<Finding>,
     /// Ids of advisories that an override has taken out, with the package ([`Look::package`]).

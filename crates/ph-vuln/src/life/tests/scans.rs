@@ -88,6 +88,8 @@ fn what_a_scan_could_not_see_is_not_gone() {
     no_ecosystem.unchecked.insert("npm".to_owned());
     let mut unread = look(vec![], &[]);
     unread.gaps.insert(Gap::Unchecked);
+    let mut not_restarted = base();
+    not_restarted.running_since = Some(5);
     let mut overridden = base();
     let out = ("npm/lodash".to_owned(), "CVE-1".to_owned());
     overridden.overridden.insert(out);
@@ -98,11 +100,12 @@ fn what_a_scan_could_not_see_is_not_gone() {
         no_version,
         no_ecosystem,
         unread,
+        not_restarted,
         overridden,
     ] {
         let mut book = Book::default();
         let found = with_alias(finding("GHSA-1", "4.17.4", 7.5), &["CVE-1"]);
-        book.observe(&look(vec![found], &["4.17.4"]), 0);
+        book.observe(&look(vec![found], &["4.17.4"]), 7);
         book.observe(&silent, 10);
         assert_eq!(states(&book), [(1, State::Detected)], "{silent:?}");
     }
