@@ -14,6 +14,7 @@
 
 pub mod exposition;
 mod fetch;
+pub mod probe;
 mod remote;
 mod rules;
 

@@ -10,12 +10,14 @@ mod machine;
 mod place;
 mod running;
 mod scan;
+mod sources;
 mod subject;
 mod trivy;
 mod walk;
 
 pub use machine::Machine;
 pub use scan::{Advisories, ScanError, Scanned, scan};
+pub use sources::{SOURCES_BYTES_MAX, SOURCES_MAX, Sources, sources};
 pub use subject::Subject;
 pub use trivy::{TrivyError, trivy};
 pub use walk::{DEPTH_MAX, ENTRIES_MAX};

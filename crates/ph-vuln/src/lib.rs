@@ -10,6 +10,7 @@ pub mod matching;
 pub mod osv;
 pub mod overrides;
 pub mod patch;
+pub mod probe;
 pub mod purl;
 pub mod report;
 pub mod scanners;

@@ -2,12 +2,16 @@
 
 mod cases;
 mod db;
+mod exposure;
 mod list;
 mod moves;
+mod patch;
 mod place;
 mod report;
 pub(crate) mod scan;
 mod show;
+mod test;
+mod verify;
 
 use crate::printer::Printer;
 use anyhow::Result;
@@ -40,6 +44,18 @@ enum What {
     /// Say what a folder, a server or an image holds that an advisory names.
     #[command(after_help = scan::EXAMPLES)]
     Scan(Box<scan::ScanArgs>),
+    /// Say where the source uses what an advisory names, and which tools lead there.
+    #[command(after_help = exposure::EXAMPLES)]
+    Exposure(Box<exposure::ExposureArgs>),
+    /// Say the smallest upgrade that ends each finding, and the commands that make it.
+    #[command(after_help = patch::EXAMPLES)]
+    Patch(Box<patch::PatchArgs>),
+    /// Look whether a package has moved, in lockfiles and installed trees.
+    #[command(after_help = verify::EXAMPLES)]
+    Verify(Box<verify::VerifyArgs>),
+    /// Send hostile input to a test instance of a server, and see what it does.
+    #[command(after_help = test::EXAMPLES)]
+    Test(Box<test::TestArgs>),
 }
 
 const LIFE_EXAMPLES: &str = "\
@@ -64,5 +80,9 @@ pub(crate) fn vuln(args: &VulnArgs, printer: &Printer) -> Result<u8> {
         What::Report(args) => report::report(args, printer),
         What::Db(args) => db::db(args, printer),
         What::Scan(args) => scan::scan(args, printer),
+        What::Exposure(args) => exposure::exposure(args, printer),
+        What::Patch(args) => patch::patch(args, printer),
+        What::Verify(args) => verify::verify(args, printer),
+        What::Test(args) => test::test(args, printer),
     }
 }

@@ -8,7 +8,7 @@ use ph_plan::Plan;
 use std::path::{Path, PathBuf};
 
 /// Flags of all commands that need advisories.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct PlaceArgs {
     /// Folder of the advisories [default: `vuln.db` of the configuration, else `advisories` in the data directory].
     #[arg(long, value_name = "DIR")]

@@ -100,11 +100,40 @@ Examples:
   pilothouse vuln scan . --merge npm-audit.json --format sarif --output pilothouse.sarif
   pilothouse vuln scan mcp/git:1.2 --trivy";
 
+/// A scan of a folder or a server without any of the other flags, for commands that go on from there.
+pub(super) fn plain(subject: Option<String>, place: PlaceArgs) -> Result<(Scanned, Place)> {
+    let args = ScanArgs {
+        subject,
+        image: None,
+        format: Format::Table,
+        output: None,
+        fail_on: None,
+        merge: Vec::new(),
+        trivy: false,
+        no_dev: false,
+        place,
+    };
+    let place = args.place.read()?;
+    let scanned = look(&args, &place)?;
+    Ok((scanned, place))
+}
+
 pub(crate) fn scan(args: &ScanArgs, printer: &Printer) -> Result<u8> {
     let place = args.place.read()?;
-    let of = of::of(args, &place)?;
-    let overrides = overrides(&place, args.place.config.as_deref())?;
-    let mirror = mirror(&place)?;
+    let scanned = look(args, &place)?;
+    output::write(args.format, args.output.as_deref(), &scanned, printer)?;
+    let outcome = scanned.report.outcome(args.fail_on.map(FailOn::class));
+    Ok(match outcome {
+        Outcome::Clean => exit::DONE,
+        Outcome::Found => exit::FOUND,
+        Outcome::Unknown => exit::COULD_NOT_CHECK,
+    })
+}
+
+fn look(args: &ScanArgs, place: &Place) -> Result<Scanned> {
+    let of = of::of(args, place)?;
+    let overrides = overrides(place, args.place.config.as_deref())?;
+    let mirror = mirror(place)?;
     let machine = machine()?;
     let advisories = Advisories {
         mirror: mirror.as_ref(),
@@ -119,13 +148,7 @@ pub(crate) fn scan(args: &ScanArgs, printer: &Printer) -> Result<u8> {
     for file in &args.merge {
         merge(file, &mut scanned)?;
     }
-    output::write(args.format, args.output.as_deref(), &scanned, printer)?;
-    let outcome = scanned.report.outcome(args.fail_on.map(FailOn::class));
-    Ok(match outcome {
-        Outcome::Clean => exit::DONE,
-        Outcome::Found => exit::FOUND,
-        Outcome::Unknown => exit::COULD_NOT_CHECK,
-    })
+    Ok(scanned)
 }
 
 /// The advisories; none where nothing was fetched or imported: the report says so.

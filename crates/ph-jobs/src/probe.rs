@@ -1,0 +1,134 @@
+//! Sends hostile inputs to a test instance of a server, through MCP, and sees what they do.
+//!
+//! The instance is started for this and ended with it. What the inputs leave behind (a key on a prototype, a file, a
+//! request) is the tester's own, under a name that is drawn at random.
+
+mod address;
+mod scene;
+mod session;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ph_vuln::probe::{self, Class, Outcome, Probe, Seen, Tool};
+use ph_wire::child::ChildSpec;
+use tokio::time::Instant;
+
+use scene::Scene;
+pub use session::Trouble;
+use session::{Answer, Session};
+
+/// How inputs are sent.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The classes, in this order.
+    pub classes: Vec<Class>,
+    /// Only these tools; empty: all.
+    pub tools: Vec<String>,
+    /// A folder that the server may read: a file is laid beside it, under a name that begins with its.
+    pub allowed: Option<PathBuf>,
+    /// One call may take so long.
+    pub call: Duration,
+    /// All calls together may take so long.
+    pub total: Duration,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Tested {
+    /// The tools that were tried.
+    pub tools: Vec<String>,
+    /// One for each class.
+    pub outcomes: Vec<Outcome>,
+    /// The time was over before all was tried.
+    pub is_cut: bool,
+}
+
+/// What a hostile input does may show itself a moment after the answer.
+const AFTERWARDS: Duration = Duration::from_millis(40);
+
+/// Starts an instance and tries all classes.
+///
+/// # Errors
+/// When the instance cannot be started or does not speak MCP, or the tester's own files cannot be made.
+pub async fn test(spec: &ChildSpec, options: &Options) -> Result<Tested, Trouble> {
+    let scene = Scene::build(options.allowed.as_deref()).await?;
+    let spec = scene.dress(spec);
+    let mut session = Session::start(&spec).await?;
+    let mut tools = session.tools().await?;
+    if !options.tools.is_empty() {
+        tools.retain(|tool| options.tools.contains(&tool.name));
+    }
+    let deadline = Instant::now() + options.total;
+    let mut tested = Tested {
+        tools: tools.iter().map(|tool| tool.name.clone()).collect(),
+        outcomes: Vec::new(),
+        is_cut: false,
+    };
+    for &class in &options.classes {
+        let (probes, left_out) = probe::probes(class, &tools, scene.canary());
+        let mut outcome = Outcome::new(class, left_out);
+        for (index, probe) in probes.iter().enumerate() {
+            if Instant::now() >= deadline {
+                outcome.left_out += probes.len() - index;
+                tested.is_cut = true;
+                break;
+            }
+            let harmless = harmless(&mut session, class, &tools, probe, options.call).await;
+            let seen = send(&mut session, &scene, probe, options.call).await;
+            let evidence = probe::evidence(class, probe, &seen, harmless, scene.canary());
+            outcome.add(probe, &seen, evidence);
+            if seen.has_ended || seen.is_late {
+                session.stop().await;
+                session = Session::start(&spec).await?;
+            }
+        }
+        tested.outcomes.push(outcome);
+    }
+    session.stop().await;
+    Ok(tested)
+}
+
+/// How long a harmless call takes; asked only where time is what shows.
+async fn harmless(
+    session: &mut Session,
+    class: Class,
+    tools: &[Tool],
+    probe: &Probe,
+    bound: Duration,
+) -> Duration {
+    let tool = tools.iter().find(|tool| tool.name == probe.tool);
+    match tool.filter(|_| class == Class::ReDos) {
+        Some(tool) => {
+            let begin = Instant::now();
+            let _ = session.call(&tool.name, probe::harmless(tool), bound).await;
+            begin.elapsed()
+        }
+        None => Duration::ZERO,
+    }
+}
+
+async fn send(session: &mut Session, scene: &Scene, probe: &Probe, bound: Duration) -> Seen {
+    let begin = Instant::now();
+    let answer = session
+        .call(&probe.tool, probe.arguments.clone(), bound)
+        .await;
+    let took = begin.elapsed();
+    let mut seen = Seen {
+        took,
+        ..Seen::default()
+    };
+    match answer {
+        Answer::Result { text, is_error } => {
+            seen.answer = text;
+            seen.is_error = is_error;
+        }
+        Answer::Late => seen.is_late = true,
+        Answer::Ended => seen.has_ended = true,
+    }
+    session.listen(AFTERWARDS).await;
+    seen.polluted = session.polluted();
+    seen.made = scene.made();
+    seen.fetched = scene.fetched();
+    seen
+}

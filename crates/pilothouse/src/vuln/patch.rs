@@ -1,0 +1,118 @@
+//! `pilothouse vuln patch`: the smallest upgrade that ends each finding.
+
+use super::place::PlaceArgs;
+use super::scan;
+use crate::exit;
+use crate::printer::Printer;
+use anyhow::Result;
+use clap::Args;
+use ph_vuln::patch::{Advice, advise};
+use ph_vuln::report::{Outcome, Report};
+use serde_json::{Value, json};
+use std::path::Path;
+
+pub(crate) const EXAMPLES: &str = "\
+Nothing is changed: the commands are for you to run, and `pilothouse vuln verify` looks whether they did it.
+
+Exits as `vuln scan` does.
+
+Examples:
+  pilothouse vuln patch
+  pilothouse vuln patch files --json";
+
+#[derive(Args)]
+pub(crate) struct PatchArgs {
+    /// A folder, a lockfile or a server of the configuration [default: this folder].
+    #[arg(value_name = "PATH|SERVER")]
+    subject: Option<String>,
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn patch(args: &PatchArgs, printer: &Printer) -> Result<u8> {
+    let (scanned, _) = scan::plain(args.subject.clone(), args.place.clone())?;
+    let report = &scanned.report;
+    let advice = advise(report);
+    if args.json {
+        let all: Vec<Value> = advice.iter().map(as_json).collect();
+        printer.data(&format!(
+            "{:#}\n",
+            json!({ "subject": report.subject, "upgrades": all })
+        ))?;
+    } else {
+        printer.data(&as_text(report, &advice))?;
+    }
+    for doubt in report.doubts() {
+        printer.say(&format!("note: {doubt}"));
+    }
+    Ok(match report.outcome(None) {
+        Outcome::Clean => exit::DONE,
+        Outcome::Found => exit::FOUND,
+        Outcome::Unknown => exit::COULD_NOT_CHECK,
+    })
+}
+
+fn as_text(report: &Report, advice: &[Advice]) -> String {
+    if advice.is_empty() {
+        return format!(
+            "{}: no upgrade is needed for what was found ({} findings)\n",
+            report.subject,
+            report.rows.len()
+        );
+    }
+    let mut text = String::new();
+    for one in advice {
+        let to = one.to.as_deref().unwrap_or("no version");
+        text.push_str(&format!("{} {} -> {to}\n", one.package, one.from));
+        if one.chain.len() > 1 {
+            text.push_str(&format!("  through  {}\n", one.chain.join(" > ")));
+        }
+        for (word, ids) in [("ends", &one.fixes), ("stays", &one.stays)] {
+            if !ids.is_empty() {
+                text.push_str(&format!("  {word:<7}  {}\n", ids.join(", ")));
+            }
+        }
+        if !one.commands.is_empty() {
+            text.push_str(&format!("  run in   {}\n", folder(&one.file)));
+            for command in &one.commands {
+                text.push_str(&format!("    {command}\n"));
+            }
+        }
+        if !one.otherwise.is_empty() && one.otherwise != one.commands {
+            text.push_str("  if the version does not move\n");
+            for command in &one.otherwise {
+                text.push_str(&format!("    {command}\n"));
+            }
+        }
+        for note in &one.notes {
+            text.push_str(&format!("  note     {note}\n"));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn folder(file: &str) -> String {
+    let folder = Path::new(file)
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.map_or_else(|| ".".to_owned(), |folder| folder.display().to_string())
+}
+
+fn as_json(one: &Advice) -> Value {
+    json!({
+        "package": one.package,
+        "from": one.from,
+        "to": one.to,
+        "fixes": one.fixes,
+        "stays": one.stays,
+        "through": one.chain,
+        "file": one.file,
+        "commands": one.commands,
+        "otherwise": one.otherwise,
+        "notes": one.notes,
+    })
+}
