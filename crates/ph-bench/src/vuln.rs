@@ -164,7 +164,7 @@ fn name_of(nth: u64) -> String {
 }
 
 fn record(nth: u64, random: &mut Random) -> (String, String) {
-    let is_malicious = nth % 5 != 0;
+    let is_malicious = !nth.is_multiple_of(5);
     let name = name_of(nth);
     let prose: String = (0..40)
         .map(|_| format!("word{} ", random.below(5_000)))

@@ -162,8 +162,12 @@ impl Session {
                     text.push('\n');
                     text.push_str(content["text"].as_str().unwrap_or_default());
                 }
-                let cut = text.floor_char_boundary(ANSWER_BYTES_MAX);
-                text.truncate(cut);
+                if text.len() > ANSWER_BYTES_MAX {
+                    let cut = (0..=ANSWER_BYTES_MAX)
+                        .rev()
+                        .find(|&at| text.is_char_boundary(at));
+                    text.truncate(cut.unwrap_or(0));
+                }
                 Answer::Result { text, is_error }
             }
             Reply::Late => Answer::Late,

@@ -69,12 +69,13 @@ pub fn sources(root: &Path) -> io::Result<Sources> {
             let name = name.to_string_lossy();
             if kind.is_dir() {
                 let is_foreign = FOREIGN.contains(&name.as_ref()) || name.starts_with('.');
-                match is_foreign {
-                    true => {}
-                    false if depth >= DEPTH_MAX => {
-                        sources.unread.push(format!("{}: too deep", shown(&path)))
-                    }
-                    false => open.push((path, depth + 1)),
+                if is_foreign {
+                    continue;
+                }
+                if depth >= DEPTH_MAX {
+                    sources.unread.push(format!("{}: too deep", shown(&path)));
+                } else {
+                    open.push((path, depth + 1));
                 }
             } else if kind.is_file() && Language::of_path(&name).is_some() {
                 if sources.files.len() >= SOURCES_MAX || bytes > SOURCES_BYTES_MAX {

@@ -5,7 +5,6 @@ use crate::sources::{DEFAULT_FILE, read_file};
 use anyhow::{Result, anyhow, bail};
 use http::Method;
 use jiff::Timestamp;
-use ph_plan::Plan;
 use ph_server::{CaseDesk, CaseInfo, CaseList, Cases, NewMove};
 use std::path::Path;
 
@@ -25,7 +24,7 @@ impl Holder {
             Err(dir) => {
                 let read = read_file(Path::new(DEFAULT_FILE)).ok();
                 let plan = read.and_then(Result::ok).map(|(plan, _)| plan);
-                let plan = plan.unwrap_or_else(Plan::default);
+                let plan = plan.unwrap_or_default();
                 Self::Directory(Box::new(CaseDesk::open(&dir, &plan)?))
             }
         })

@@ -66,7 +66,8 @@ pub(crate) fn list(args: &ListArgs, printer: &Printer) -> Result<u8> {
     }
     match (all.vulnerabilities.is_empty(), kept, all.servers.len()) {
         (true, 0, 0) => {
-            printer.say("no server was scanned yet; `pilothouse vuln db update` fetches advisories")
+            printer
+                .say("no server was scanned yet; `pilothouse vuln db update` fetches advisories");
         }
         (true, 0, _) => printer.say("no vulnerabilities are known"),
         (true, kept, _) => printer.say(&format!("none of {kept} cases; `--only all` shows them")),
