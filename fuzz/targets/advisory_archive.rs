@@ -14,7 +14,9 @@ fuzz_target!(|bytes: &[u8]| {
     let mut take = |name: &str, content: &[u8]| -> Result<(), ArchiveError> {
         assert!(content.len() as u64 <= ENTRY_BYTES_MAX);
         assert!(!name.starts_with('/') && !name.split('/').any(|part| part == ".."));
-        let made = str::from_utf8(content).ok().and_then(|text| rustsec::record(text).ok());
+        let made = str::from_utf8(content)
+            .ok()
+            .and_then(|text| rustsec::record(text).ok());
         let _ = Head::checked(made.as_deref().unwrap_or(content));
         Ok(())
     };
