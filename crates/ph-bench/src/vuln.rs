@@ -109,7 +109,7 @@ fn matching(dir: &Path, options: &Options) -> Result<Matched> {
     let mut wanted = 0;
     for n in 0..options.packages {
         let nth = n * 7 % options.advisories;
-        let is_affected = n % 6 == 0;
+        let is_affected = n.is_multiple_of(6);
         let (name, version) = match n % 3 {
             0 => (name_of(nth), if is_affected { "1.0.0" } else { "9.9.9" }),
             _ => (format!("nobody-names-{n}"), "1.0.0"),

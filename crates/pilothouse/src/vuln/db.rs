@@ -129,6 +129,9 @@ fn oldness(paths: &[PathBuf], stale_after: Duration) -> Option<String> {
 /// A span of time in its largest unit: `3d`, `5h`, `12m`.
 fn rounded(span: Duration) -> String {
     let s = span.as_secs();
+    if s == 0 {
+        return "0s".to_owned();
+    }
     let unit = [86_400, 3_600, 60]
         .into_iter()
         .find(|unit| s >= 2 * unit)
@@ -194,6 +197,7 @@ mod tests {
     #[test]
     fn spans_are_rounded_down() {
         for (s, want) in [
+            (0, "0s"),
             (30, "30s"),
             (150, "2m"),
             (7_300, "2h"),
