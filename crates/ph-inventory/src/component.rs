@@ -22,6 +22,8 @@ pub struct Component {
     pub file: String,
     /// Only needed to build or test, by what the lockfile says.
     pub is_dev: bool,
+    /// Not installed everywhere, by what the lockfile says: for another platform, or left out where it does not build.
+    pub is_optional: bool,
     /// Named by the server itself, not only by another package; false where the file does not say.
     pub is_direct: bool,
     /// The components of the same file that need it, by their index in [`crate::Inventory::components`]; empty where
@@ -45,6 +47,7 @@ impl Component {
             path: String::new(),
             file: String::new(),
             is_dev: false,
+            is_optional: false,
             is_direct: false,
             needed_by: Vec::new(),
         }

@@ -51,10 +51,14 @@ pub fn advise(report: &Report) -> Vec<Advice> {
             None => groups.push(vec![row]),
         }
     }
-    groups.iter().filter_map(|group| advice(group)).collect()
+    groups
+        .iter()
+        .filter_map(|group| advice(group, &report.files))
+        .collect()
 }
 
-fn advice(rows: &[&Row]) -> Option<Advice> {
+/// `files`: those that were read; a lockfile among them says who installed a tree.
+fn advice(rows: &[&Row], files: &[String]) -> Option<Advice> {
     let row = rows.first()?;
     let component = &row.finding.component;
     let from = component.advisory_version()?.to_owned();
@@ -88,12 +92,12 @@ fn advice(rows: &[&Row]) -> Option<Advice> {
         otherwise: Vec::new(),
         notes: Vec::new(),
     };
-    say(&mut advice, component);
+    say(&mut advice, component, files);
     Some(advice)
 }
 
 /// The commands and what to know.
-fn say(advice: &mut Advice, component: &Component) {
+fn say(advice: &mut Advice, component: &Component, files: &[String]) {
     let Some(to) = advice.to.clone() else {
         advice.notes.push("no version without it is known: remove the package, or accept the risk with a reason and an end".to_owned());
         return;
@@ -104,7 +108,7 @@ fn say(advice: &mut Advice, component: &Component) {
             advice.from
         ));
     }
-    let Some(manager) = Manager::of(component) else {
+    let Some((manager, file)) = Manager::of(component, files) else {
         advice
             .notes
             .push("which package manager installs it is not known from this file".to_owned());
@@ -117,6 +121,7 @@ fn say(advice: &mut Advice, component: &Component) {
         advice.notes.push("its name or version has characters that mean something to a shell: no command is written".to_owned());
         return;
     }
+    advice.file = file;
     let is_direct = component.is_direct || advice.chain.len() < 2;
     advice.commands = manager.upgrade(component, &to, is_direct);
     if !is_direct {

@@ -45,7 +45,7 @@ checks = []
 
 
 def check(name, is_right, why=""):
-    checks.append(is_right)
+    checks.append(bool(is_right))
     print(f"{'ok  ' if is_right else 'FAIL'} {name}{'' if is_right else f': {why}'}", flush=True)
 
 

@@ -88,6 +88,7 @@ fn newer_component(path: &str, entry: &Node<'_>) -> Option<Component> {
         version: version.map(str::to_owned),
         path: path.to_owned(),
         is_dev: entry.is_true("dev"),
+        is_optional: entry.is_true("optional"),
         ..Component::new(Ecosystem::Npm, name)
     })
 }
@@ -160,6 +161,7 @@ fn older(
                 version: version.map(str::to_owned),
                 path: path.clone(),
                 is_dev: entry.is_true("dev"),
+                is_optional: entry.is_true("optional"),
                 ..Component::new(Ecosystem::Npm, name)
             };
             places.insert(path.clone(), draft.add(entry.at, component)?);

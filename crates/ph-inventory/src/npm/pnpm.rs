@@ -32,6 +32,7 @@ pub(crate) fn pnpm(source: Source<'_>) -> Result<Inventory, ReadError> {
             version: Some(version.to_owned()),
             path: key.to_string(),
             is_dev: entry.is_true("dev"),
+            is_optional: entry.is_true("optional"),
             ..Component::new(Ecosystem::Npm, name)
         };
         places.insert(key, draft.add(entry.at, component)?);

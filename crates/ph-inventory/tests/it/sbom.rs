@@ -54,6 +54,7 @@ fn what_is_written_is_read_back() {
         let bytes = cyclonedx::write(&inventory, bom(Spec::V1_7));
         let back = sbom::read("x.json", &bytes).unwrap().unwrap();
         let plain = |c: &Component| Component {
+            is_optional: false,
             file: String::new(),
             is_direct: false,
             ..c.clone()

@@ -49,7 +49,10 @@ pub(super) fn settle(tree: Tree, only_running: bool) -> Settled {
             }
         } else if found == Found::NotInstalled {
             kept[at] = !only_running;
-            differences.push(difference(one, one.version.clone(), None));
+            // That a package for another platform is not installed here is as it should be.
+            if !one.is_optional {
+                differences.push(difference(one, one.version.clone(), None));
+            }
         }
     }
     for at in dev {
@@ -407,6 +410,29 @@ mod tests {
         };
         let settled = settle(tree(vec![dev], vec![npm("a", "1", "x")]), false);
         assert!(settled.inventory.components[0].is_dev);
+    }
+
+    #[test]
+    fn what_is_locked_for_another_platform_is_no_difference() {
+        let other = Component {
+            is_optional: true,
+            ..npm("fsevents", "2", "package-lock.json")
+        };
+        let installed = vec![npm("a", "1", "x")];
+        let a = npm("a", "1", "package-lock.json");
+        let settled = settle(
+            tree(vec![a.clone(), other.clone()], installed.clone()),
+            false,
+        );
+        assert_eq!(told(&settled), Vec::<String>::new());
+        let needed = Component {
+            is_optional: false,
+            ..other
+        };
+        assert_eq!(
+            told(&settle(tree(vec![a, needed], installed), false)).len(),
+            1
+        );
     }
 
     #[test]

@@ -234,6 +234,7 @@ fn families_come_in_the_order_of_the_catalogue_and_only_from_it() {
         "mcp_anomalies_",
         "mcp_vulnerabilit",
         "pilothouse_vulnerability_",
+        "pilothouse_vuln_db_",
         "pilothouse_anomaly_",
         "pilothouse_limit_store_",
         "pilothouse_spans_",

@@ -34,18 +34,35 @@ pub enum Manager {
 }
 
 impl Manager {
-    /// By the file and, for yarn, by how it names its entries.
+    /// By the file, or for an installed tree by the lockfile beside it; with that file.
+    ///
+    /// - `files`: those that were read.
     #[must_use]
-    pub fn of(component: &Component) -> Option<Self> {
+    pub fn of(component: &Component, files: &[String]) -> Option<(Self, String)> {
         match &component.ecosystem {
-            Ecosystem::Debian(_) | Ecosystem::Ubuntu(_) => return Some(Self::Apt),
-            Ecosystem::Alpine(_) => return Some(Self::Apk),
+            Ecosystem::Debian(_) | Ecosystem::Ubuntu(_) => {
+                return Some((Self::Apt, component.file.clone()));
+            }
+            Ecosystem::Alpine(_) => return Some((Self::Apk, component.file.clone())),
             _ => {}
         }
-        let name = component.file.rsplit('/').next().unwrap_or_default();
+        if let Some(manager) = Self::of_lockfile(&component.file, &component.path) {
+            return Some((manager, component.file.clone()));
+        }
+        let root = root_of_tree(&component.file)?;
+        files.iter().find_map(|file| {
+            let name = file.strip_prefix(root).filter(|name| !name.contains('/'))?;
+            let manager = Self::of_lockfile(name, "")?;
+            (manager.installs(&component.ecosystem)).then(|| (manager, file.clone()))
+        })
+    }
+
+    /// `path`: how the entry is named, which tells the two kinds of `yarn.lock` apart.
+    fn of_lockfile(file: &str, path: &str) -> Option<Self> {
+        let name = file.rsplit('/').next().unwrap_or_default();
         Some(match name {
             "package-lock.json" | "npm-shrinkwrap.json" => Self::Npm,
-            "yarn.lock" if component.path.contains("@npm:") => Self::YarnBerry,
+            "yarn.lock" if path.contains("@npm:") => Self::YarnBerry,
             "yarn.lock" => Self::Yarn,
             "pnpm-lock.yaml" => Self::Pnpm,
             "bun.lock" => Self::Bun,
@@ -57,6 +74,17 @@ impl Manager {
             _ if name.starts_with("requirements") && name.ends_with(".txt") => Self::Pip,
             _ => return None,
         })
+    }
+
+    fn installs(self, ecosystem: &Ecosystem) -> bool {
+        match ecosystem {
+            Ecosystem::Npm => matches!(
+                self,
+                Self::Npm | Self::Yarn | Self::YarnBerry | Self::Pnpm | Self::Bun
+            ),
+            Ecosystem::PyPi => matches!(self, Self::Uv | Self::Poetry | Self::Pipenv | Self::Pip),
+            _ => false,
+        }
     }
 
     /// Raises one package, as far as what needs it admits.
@@ -145,4 +173,11 @@ impl Manager {
             | Self::Apk => Vec::new(),
         }
     }
+}
+
+/// What is before the folder of an installed tree: where its lockfile would be.
+fn root_of_tree(file: &str) -> Option<&str> {
+    ["node_modules/", ".venv/", "venv/"]
+        .iter()
+        .find_map(|tree| file.find(tree).map(|at| &file[..at]))
 }

@@ -131,7 +131,10 @@ fn every_manager_has_its_own_words() {
         assert_eq!(advice[0].commands[0], want, "{file}");
     }
     let at = lodash("node_modules/lodash/package.json");
-    let advice = advice_of(vec![row("GHSA-1", &at, &["4.17.21"], &["lodash"])]);
+    let mut report = clean();
+    report.rows = vec![row("GHSA-1", &at, &["4.17.21"], &["lodash"])];
+    report.files.clear();
+    let advice = advise(&report);
     assert!(advice[0].commands.is_empty());
     assert!(advice[0].notes[0].contains("not known from this file"));
 }
@@ -232,5 +235,27 @@ fn what_moved_is_told_by_package() {
             "npm/gone 1.0.0 > ",
             "npm/new  > 3.0.0"
         ]
+    );
+}
+
+#[test]
+fn an_installed_tree_is_upgraded_by_the_lockfile_beside_it() {
+    let at = lodash("srv/node_modules/lodash/package.json");
+    let mut report = clean();
+    report.rows = vec![row("GHSA-1", &at, &["4.17.21"], &["lodash"])];
+    report.files = [
+        "uv.lock",
+        "package-lock.json",
+        "srv/a/package-lock.json",
+        "srv/uv.lock",
+        "srv/pnpm-lock.yaml",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let advice = advise(&report);
+    assert_eq!(advice[0].file, "srv/pnpm-lock.yaml");
+    assert_eq!(
+        advice[0].commands,
+        ["pnpm update --ignore-scripts lodash@4.17.21"]
     );
 }

@@ -53,6 +53,22 @@ pub(crate) fn verify(args: &VerifyArgs, printer: &Printer) -> Result<u8> {
             row.package()
         ));
     }
+    let differs = scanned
+        .report
+        .differences
+        .iter()
+        .filter(|one| one.package == name);
+    let differs: Vec<_> = differs.collect();
+    for one in &differs {
+        let said =
+            |version: &Option<String>| version.clone().unwrap_or_else(|| "nothing".to_owned());
+        text.push_str(&format!(
+            "differs: the lockfile says {}, installed is {} at {}\n",
+            said(&one.locked),
+            said(&one.installed),
+            one.path
+        ));
+    }
     if places.is_empty() {
         text.push_str(&format!(
             "{name} is nowhere in {}\n",

@@ -1,0 +1,139 @@
+"""A server on the official SDK lays what a tool is given over its settings, with lodash 4.17.4 and with 4.17.21.
+
+The old one is found, and said to be reachable from the tool, at file and line; both ways to the prototype of all objects
+are demonstrated through MCP; the test that is generated fails in the server's own suite. The commands that `vuln patch`
+names move lodash, which `vuln verify` sees, in the lockfile and in what is installed. The new one shows none of it, and
+is still not called safe.
+
+PILOTHOUSE_BIN names the binary (default target/debug/pilothouse)."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+BINARY = os.environ.get("PILOTHOUSE_BIN", str(TARGET / "debug/pilothouse"))
+DEPS = ROOT / ".deps/pollution"
+CLASS = ["--class", "prototype-pollution"]
+
+checks = []
+
+
+def check(name, is_right, why=""):
+    checks.append(bool(is_right))
+    print(f"{'ok  ' if is_right else 'FAIL'} {name}{'' if is_right else f': {why}'}", flush=True)
+
+
+def run(*command, cwd):
+    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout, done.stderr
+
+
+def vuln(*args, cwd):
+    return run(BINARY, "vuln", *args, cwd=cwd)
+
+
+def exposure(server, place):
+    code, out, err = vuln("exposure", ".", "--json", *place, cwd=server)
+    findings = [one for one in json.loads(out)["findings"] if one["id"] == "CVE-2018-16487"] if out else []
+    check("the old one is found", code == 1 and len(findings) == 1, f"{code} {out} {err}")
+    if not findings:
+        return
+    check("reachable", findings[0]["level"] == "reachable", out)
+    uses = {(use["file"], use["line"]): use for use in findings[0]["uses"]}
+    use = uses.get(("settings.js", 6), {"text": "", "reach": []})
+    check("at file and line, with the call", "lodash.merge(settings, patch)" in use["text"], out)
+    reach = [(one["tool"], one["through"], one["takesInput"]) for one in use["reach"]]
+    check("from the tool, with its input", reach == [("change_settings", ["apply"], True)], str(reach))
+
+
+def demonstrated(server):
+    code, out, err = vuln("test", "--yes", "--json", *CLASS, "--", "node", "server.js", cwd=server)
+    if not out:
+        return code, [], err
+    outcome = json.loads(out)["classes"][0]
+    return code, [one["what"] for one in outcome["demonstrated"]], outcome["outcome"]
+
+
+def old(server, place):
+    exposure(server, place)
+    code, whats, said = demonstrated(server)
+    check("both ways are demonstrated", code == 1 and len(whats) == 2, f"{code} {whats} {said}")
+    code, out, err = vuln(
+        "test", "--yes", *CLASS, "--regression", "vitest", "--out", "regression", "--", "node", "server.js", cwd=server
+    )
+    check("a test is written", (server / "regression/prototype-pollution.regression.test.mjs").exists(), out + err)
+    code, out, err = run("npx", "--no-install", "vitest", "run", cwd=server)
+    check("the test fails with the old one", code == 1 and "1 failed" in out + err, out + err)
+    code, out, err = vuln("test", *CLASS, "--", "node", "server.js", cwd=server)
+    check("nothing is sent without --yes", code == 2 and "--yes" in err, f"{code} {err}")
+    code, out, err = vuln("verify", "npm/lodash@4.17.11", ".", *place, cwd=server)
+    check("it has not moved", code == 1 and "NOT moved" in out, f"{code} {out} {err}")
+
+
+def patch(server, place):
+    code, out, err = vuln("patch", ".", "--json", *place, cwd=server)
+    upgrades = json.loads(out)["upgrades"] if out else []
+    locked = [one for one in upgrades if one["file"].endswith("package-lock.json")]
+    check("the upgrade is named", locked and {one["to"] for one in locked} == {"4.17.11"}, f"{code} {out} {err}")
+    if not locked:
+        return
+    check("as a command", locked[0]["commands"] == ["npm install --ignore-scripts lodash@4.17.11"], out)
+    lockfile = server / "package-lock.json"
+    before = lockfile.read_text()
+    locked_only = json.loads(before)
+    locked_only["packages"]["node_modules/lodash"]["version"] = "4.17.11"
+    lockfile.write_text(json.dumps(locked_only))
+    code, out, err = vuln("verify", "npm/lodash@4.17.11", ".", *place, cwd=server)
+    said = "the lockfile says 4.17.11, installed is 4.17.4"
+    check("a new lockfile moves nothing that is installed", code == 1 and said in out, f"{code} {out} {err}")
+    lockfile.write_text(before)
+    for command in locked[0]["commands"]:
+        done = subprocess.run(command, shell=True, cwd=server, capture_output=True, text=True, timeout=300)
+        check(f"`{command}`", done.returncode == 0, done.stderr)
+    code, out, err = vuln("verify", "npm/lodash@4.17.11", ".", *place, cwd=server)
+    check("it has moved, locked and installed", code == 0 and out.startswith("moved: 4.17.11"), f"{code} {out} {err}")
+    code, out, err = vuln("scan", ".", *place, cwd=server)
+    check("nothing is found any more", code == 0, f"{code} {out} {err}")
+
+
+def new(server, place):
+    code, whats, said = demonstrated(server)
+    check("the new one shows none", code == 0 and whats == [] and said == "not demonstrated", f"{code} {whats} {said}")
+    shutil.copytree(DEPS / "old-copy/regression", server / "regression")
+    code, out, err = run("npx", "--no-install", "vitest", "run", cwd=server)
+    check("the test passes with the new one", code == 0 and "1 passed" in out + err, out + err)
+    code, out, err = vuln("scan", ".", *place, cwd=server)
+    check("and nothing is found in it", code == 0, f"{code} {out} {err}")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as home:
+        place = ["--db", str(Path(home) / "advisories")]
+        code, out, err = vuln("db", "import", HERE / "osv", *place, cwd=home)
+        check("the advisory is taken", code == 0, out + err)
+        # The copies stay beside the packages, for the test runner looks for them above.
+        copies = {name: DEPS / f"{name}-copy" for name in ("old", "new")}
+        for name, copy in copies.items():
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(DEPS / name, copy, symlinks=True)
+        try:
+            old(copies["old"], place)
+            new(copies["new"], place)
+            patch(copies["old"], place)
+        finally:
+            for copy in copies.values():
+                shutil.rmtree(copy, ignore_errors=True)
+    failed = checks.count(False)
+    print(f"{len(checks) - failed} passed, {failed} failed")
+    return 1 if failed or not checks else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
