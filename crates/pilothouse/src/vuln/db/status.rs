@@ -162,7 +162,7 @@ mod tests {
         let want = "\
            advisories  packages  age          newest change        source
 npm   12 (+1 unreadable)         7  25h (stale)  2026-11-22T10:00:00  https://osv.example.com
-KEV                 1404         -  24h          -                    kev.json
+KEV                 1404         -  1d           -                    kev.json
 ";
         let got = as_text(&state, now, day);
         let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
