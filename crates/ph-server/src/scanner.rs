@@ -12,7 +12,7 @@ use ph_vuln::life::Look;
 use ph_vuln::overrides::Overrides;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 /// Below the data directory.
@@ -20,7 +20,8 @@ const FOLDER: &str = "advisories";
 
 /// Of a daemon.
 pub(crate) struct ServerScanner {
-    relay: Arc<Relay>,
+    /// The relay holds what records, and that holds us: it must not be kept by us, or it outlives the daemon.
+    relay: Weak<Relay>,
     machine: Option<Machine>,
     config_dir: Option<PathBuf>,
     data_dir: PathBuf,
@@ -59,7 +60,7 @@ impl ServerScanner {
         relay: &Arc<Relay>,
     ) -> Self {
         Self {
-            relay: Arc::clone(relay),
+            relay: Arc::downgrade(relay),
             machine: environment.machine.clone(),
             config_dir: environment.config_dir.clone(),
             data_dir: data_dir.to_owned(),
@@ -110,7 +111,11 @@ impl ServerScanner {
 
     /// The processes of its replicas.
     fn pids(&self, name: &str) -> Vec<u32> {
-        let servers = self.relay.servers();
+        let servers = self
+            .relay
+            .upgrade()
+            .map(|relay| relay.servers())
+            .unwrap_or_default();
         let own = servers.iter().filter(|server| server.name == name);
         own.flat_map(|server| &server.replicas)
             .filter_map(|replica| replica.pid)
@@ -119,7 +124,11 @@ impl ServerScanner {
 
     /// Since when the oldest of them runs, in Unix seconds.
     fn running_since(&self, name: &str) -> Option<u64> {
-        let servers = self.relay.servers();
+        let servers = self
+            .relay
+            .upgrade()
+            .map(|relay| relay.servers())
+            .unwrap_or_default();
         let own = servers.iter().filter(|server| server.name == name);
         let ages = own
             .flat_map(|server| &server.replicas)
