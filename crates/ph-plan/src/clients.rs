@@ -30,6 +30,12 @@ section! {
         /// Leading bits of an IPv6 address that count as one client: whoever has a network has all
         /// its addresses.
         ipv6_prefix: u32 = 64, in 16..=128;
+        /// Sessions that one client may have at the same time: its principal, else its address. Beyond
+        /// it 429.
+        sessions_max: u32 = 512, in 1..=1_000_000;
+        /// Event streams that one client may have open at the same time (GET, `subscriptions/listen`).
+        /// Beyond it 429.
+        streams_max: u32 = 512, in 1..=1_000_000;
     }
 }
 

@@ -114,6 +114,8 @@ impl What {
             (
                 Ending::Refused(
                     RefusedReason::RateLimited
+                    | RefusedReason::TooManySessions
+                    | RefusedReason::TooManyStreams
                     | RefusedReason::Blocked
                     | RefusedReason::SessionUnknown
                     | RefusedReason::SessionMissing

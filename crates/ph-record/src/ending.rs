@@ -119,11 +119,15 @@ pub enum RefusedReason {
     LimitsUnavailable,
     /// On a child that sessions share, nobody can tell whose it is.
     Unattributed,
+    /// Who asks has as many sessions as one client may have.
+    TooManySessions,
+    /// Who asks has as many open streams as one client may have.
+    TooManyStreams,
 }
 
 impl RefusedReason {
     /// Every value, in index order.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Host,
         Self::Origin,
         Self::Head,
@@ -146,6 +150,8 @@ impl RefusedReason {
         Self::ToolChanged,
         Self::LimitsUnavailable,
         Self::Unattributed,
+        Self::TooManySessions,
+        Self::TooManyStreams,
     ];
 
     /// The value of the `reason` label.
@@ -173,6 +179,8 @@ impl RefusedReason {
             Self::ToolChanged => "tool_changed",
             Self::LimitsUnavailable => "limits_unavailable",
             Self::Unattributed => "unattributed",
+            Self::TooManySessions => "too_many_sessions",
+            Self::TooManyStreams => "too_many_streams",
         }
     }
 
@@ -192,7 +200,7 @@ impl RefusedReason {
             Self::MediaType => 415,
             Self::SlowBody => 408,
             Self::TooLarge => 413,
-            Self::RateLimited => 429,
+            Self::RateLimited | Self::TooManySessions | Self::TooManyStreams => 429,
             Self::LimitsUnavailable => 503,
             Self::Head
             | Self::Malformed

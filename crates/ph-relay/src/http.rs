@@ -8,6 +8,7 @@ mod stream;
 mod tools;
 
 use crate::call::Call;
+use crate::crowd;
 use crate::drive::drive;
 use crate::inbound::Client;
 use crate::reply::{OwnError, Reply};
@@ -248,11 +249,12 @@ impl HttpServer {
         client_name: Option<Arc<str>>,
         owner: Option<&Principal>,
         slot: u16,
+        place: Option<crowd::Place>,
     ) {
         let id = headers
             .get(headers::SESSION_ID)
             .and_then(|v| v.to_str().ok());
-        if let Some(session) = id.and_then(|id| self.sessions.watch(id, owner, slot)) {
+        if let Some(session) = id.and_then(|id| self.sessions.watch(id, owner, slot, place)) {
             session.set_client(client_name);
         }
     }

@@ -1,5 +1,6 @@
 //! A client's request as it is read: head, then body, bounded in bytes and time.
 
+use crate::crowd::Place;
 use crate::guard::{Listing, Passed};
 use crate::session::Session;
 use crate::shared::unix_ns;
@@ -37,6 +38,8 @@ pub(crate) struct Client {
     pub session: Option<Arc<Session>>,
     /// Calls of it that the guard has something to remember of, by id.
     pub passed: Vec<(Option<MessageId>, Arc<Passed>)>,
+    /// Its place among its sessions, while it opens one.
+    pub place: Option<Place>,
     /// What is to be done with lists on the stream that it opens.
     pub listing: Option<Listing>,
     /// What its head said that every call asks for.
@@ -87,6 +90,7 @@ impl Client {
             waited_ns: 0,
             session: None,
             passed: Vec::new(),
+            place: None,
             listing: None,
         })
     }

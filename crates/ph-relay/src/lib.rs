@@ -13,6 +13,7 @@ mod upstream;
 
 mod call;
 mod cancel;
+mod crowd;
 mod drive;
 mod guard;
 mod heard;

@@ -1,6 +1,7 @@
 //! The servers of a plan, and the way of a request to one of them.
 
 use crate::call::Call;
+use crate::crowd::{self, Thing};
 use crate::guard::Guard;
 use crate::inbound::{BodyFault, BodyLimits, Client, read_body};
 use crate::limits::{LimitStore, LocalStore};
@@ -17,7 +18,7 @@ use ph_base::ServerName;
 use ph_mcp::envelope::{self, Body as RpcBody};
 use ph_mcp::error::code;
 use ph_plan::Plan;
-use ph_policy::Principal;
+use ph_policy::{ClientRules, Principal};
 use ph_record::{Ending, EventKind, RefusedReason, Replica, Server};
 use ph_wire::body::Body;
 use ph_wire::tls::TlsError;
@@ -50,6 +51,8 @@ pub(crate) struct Running {
     limits: Option<BodyLimits>,
     /// `None` when nothing of a message is to be looked at.
     pub(crate) guard: Option<Arc<Guard>>,
+    /// Who is counted as which client.
+    pub(crate) clients: Option<Arc<ClientRules>>,
     /// Whether a session is only good for whom it was opened.
     binds_sessions: bool,
     /// Who asks servers for their tools, until dropped.
@@ -128,6 +131,7 @@ impl Relay {
         let old = self.running.load_full();
         self.shared
             .set_bounds(plan.children.max as usize, plan.sessions.max as usize);
+        self.shared.crowd.set(&plan.clients);
         let mut servers = BTreeMap::new();
         let mut fresh = Vec::new();
         for (name, server_plan) in &plan.servers {
@@ -177,6 +181,7 @@ impl Relay {
                 self.started,
             ),
             watches,
+            clients: Some(Arc::new(ClientRules::new(plan))),
             binds_sessions: plan.auth.checks().is_some(),
             whole: Some(Arc::new(plan.clone())),
         }));
@@ -315,16 +320,28 @@ impl Relay {
                 Ok(body) => {
                     client.waited_ns =
                         u64::try_from(client.received.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                    self.post(upstream, running.guard.as_ref(), client, body)
-                        .await
+                    self.post(upstream, &running, client, body).await
                 }
                 Err(fault) => self.unread(upstream, &client, fault),
             },
             // Boxed: these are rare, and would make the future of every call as large as their own.
-            HttpMethod::GET => match &upstream.way {
-                Way::Http(http) => Box::pin(Arc::clone(http).get(client)).await,
-                Way::Stdio(stdio) => Box::pin(Arc::clone(stdio).get(client)).await,
-            },
+            HttpMethod::GET => {
+                let place = match running.place(&self.shared.crowd, Thing::Stream, &client) {
+                    Ok(place) => place,
+                    Err(refusal) => {
+                        self.shared.refused(&upstream.server, refusal.reason, peer);
+                        return refusal.error.response(None);
+                    }
+                };
+                let mut response = match &upstream.way {
+                    Way::Http(http) => Box::pin(Arc::clone(http).get(client)).await,
+                    Way::Stdio(stdio) => Box::pin(Arc::clone(stdio).get(client)).await,
+                };
+                if let Some(place) = place {
+                    response.body_mut().keep(Box::new(place));
+                }
+                response
+            }
             HttpMethod::DELETE => match &upstream.way {
                 Way::Http(http) => Box::pin(Arc::clone(http).delete(client)).await,
                 Way::Stdio(stdio) => Box::pin(Arc::clone(stdio).delete(client)).await,
@@ -349,7 +366,7 @@ impl Relay {
     async fn post(
         &self,
         upstream: &Upstream,
-        guard: Option<&Arc<Guard>>,
+        running: &Running,
         mut client: Box<Client>,
         body: Bytes,
     ) -> Response<Body> {
@@ -361,7 +378,24 @@ impl Relay {
                 Box::pin(self.paused(upstream, client, body, &read)).await
             }
             Ok(read) => {
-                match (guard, &read) {
+                let mut held = None;
+                if let Some(thing) = crowd::wanted(&read, &client) {
+                    match (running.place(&self.shared.crowd, thing, &client), &read) {
+                        (Ok(place), _) if thing == Thing::Session => client.place = place,
+                        (Ok(place), _) => held = place,
+                        (Err(refusal), RpcBody::One(envelope)) => {
+                            return self.refuse_one(
+                                upstream,
+                                &mut client,
+                                &text,
+                                envelope,
+                                &refusal,
+                            );
+                        }
+                        (Err(refusal), RpcBody::Batch(_)) => return refusal.error.response(None),
+                    }
+                }
+                match (running.guard.as_ref(), &read) {
                     (None, _) => {}
                     (Some(guard), RpcBody::One(envelope)) => {
                         let judged = self.judge_one(upstream, guard, &mut client, &text, envelope);
@@ -374,7 +408,11 @@ impl Relay {
                             .await;
                     }
                 }
-                upstream.way.post(client, body, &read).await
+                let mut response = upstream.way.post(client, body, &read).await;
+                if let Some(place) = held {
+                    response.body_mut().keep(Box::new(place));
+                }
+                response
             }
             Err(fault) => {
                 let mut call = Call::of_nobody(&self.shared, &upstream.server, &client);

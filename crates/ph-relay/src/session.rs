@@ -5,6 +5,7 @@
 //! another stream finds them), which questions of the server are, and who asks.
 
 use crate::call::Call;
+use crate::crowd::Place;
 use crate::signal::{Mailbox, Signal};
 use ph_mcp::{MessageId, ServerMessage};
 use ph_policy::Principal;
@@ -29,6 +30,8 @@ pub(crate) struct Session {
     used_ns: AtomicU64,
     born: Instant,
     inner: Mutex<Inner>,
+    /// Of its client; none for one that began before us.
+    _place: Option<Place>,
 }
 
 #[derive(Default)]
@@ -70,7 +73,12 @@ impl Question {
 }
 
 impl Session {
-    fn new(server: Arc<Server>, owner: Option<Arc<str>>, slot: u16) -> Arc<Self> {
+    fn new(
+        server: Arc<Server>,
+        owner: Option<Arc<str>>,
+        slot: u16,
+        place: Option<Place>,
+    ) -> Arc<Self> {
         server.live.active_connections.fetch_add(1, Relaxed);
         Arc::new(Self {
             server,
@@ -79,6 +87,7 @@ impl Session {
             used_ns: AtomicU64::new(0),
             born: Instant::now(),
             inner: Mutex::default(),
+            _place: place,
         })
     }
 
@@ -296,6 +305,7 @@ impl Sessions {
         id: &str,
         owner: Option<&Principal>,
         slot: u16,
+        place: Option<Place>,
     ) -> Option<Arc<Session>> {
         let mut shard = self.shard(id);
         if let Some(session) = shard.get(id) {
@@ -305,7 +315,7 @@ impl Sessions {
             return None;
         }
         let owner = owner.map(|p| Arc::clone(&p.name));
-        let session = Session::new(Arc::clone(&self.server), owner, slot);
+        let session = Session::new(Arc::clone(&self.server), owner, slot, place);
         shard.insert(id.into(), Arc::clone(&session));
         Some(session)
     }
@@ -347,7 +357,7 @@ mod tests {
     fn an_id_is_in_flight_once_where_an_answer_is_looked_at() {
         let table = ServerTable::default();
         let server = table.intern(&ServerName::parse("s").unwrap()).unwrap();
-        let session = Session::new(server, None, 0);
+        let session = Session::new(server, None, 0, None);
         let (one, two) = (MessageId::canonical("1"), MessageId::canonical("2"));
         let (first, second) = (Mailbox::new(), Mailbox::new());
         // Without anything to look at the later one has the id, as before.

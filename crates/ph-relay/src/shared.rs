@@ -1,5 +1,6 @@
 //! What every part of the relay holds on to.
 
+use crate::crowd::Crowd;
 use crate::pins::Board;
 use arc_swap::ArcSwap;
 use ph_mcp::ServerMessage;
@@ -60,6 +61,8 @@ pub struct Shared {
     children: AtomicUsize,
     children_max: AtomicUsize,
     started: AtomicUsize,
+    /// What each client has of sessions and streams.
+    pub(crate) crowd: Arc<Crowd>,
     /// Sessions on children of ours, of all servers.
     sessions: AtomicUsize,
     sessions_max: AtomicUsize,
@@ -149,6 +152,7 @@ impl Shared {
             children: 0.into(),
             children_max: usize::MAX.into(),
             started: 0.into(),
+            crowd: Arc::default(),
             sessions: 0.into(),
             sessions_max: usize::MAX.into(),
             tool_watchers: ArcSwap::default(),

@@ -1,6 +1,7 @@
 //! The body of an answer: nothing, one piece, or pieces as they come.
 
 use bytes::Bytes;
+use core::any::Any;
 use http_body::{Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -38,6 +39,8 @@ pub enum Body {
         pieces: mpsc::Receiver<Piece>,
         /// Bytes still to come, when that is known.
         left: Option<u64>,
+        /// Dropped with this: see [`Body::keep`].
+        kept: Option<Box<dyn Any + Send>>,
     },
     /// It was cut, and that is told as soon as what came before has been written.
     Cutting,
@@ -54,8 +57,18 @@ impl Body {
             Self::Pieces {
                 pieces: rx,
                 left: length,
+                kept: None,
             },
         )
+    }
+}
+
+impl Body {
+    /// Holds on to `what` until a streamed body is over or its client has left. What is whole already holds nothing.
+    pub fn keep(&mut self, what: Box<dyn Any + Send>) {
+        if let Self::Pieces { kept, .. } = self {
+            *kept = Some(what);
+        }
     }
 }
 
@@ -80,7 +93,7 @@ impl http_body::Body for Body {
                 *self = Self::Empty;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Self::Pieces { pieces, left } => match pieces.poll_recv(cx) {
+            Self::Pieces { pieces, left, .. } => match pieces.poll_recv(cx) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(Some(Piece::Data(bytes))) => {
                     if let Some(left) = left {

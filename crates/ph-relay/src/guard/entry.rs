@@ -206,7 +206,7 @@ impl Guard {
 
 impl Upstream {
     /// Records a message that the guard has refused: a request as a call, anything else as a number.
-    fn refuse(
+    pub(crate) fn refuse(
         &self,
         relay: &Relay,
         client: &mut Client,

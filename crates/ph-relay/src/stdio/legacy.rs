@@ -194,14 +194,14 @@ impl StdioServer {
     /// Opens a session: a child, an id, and the client's own `initialize` on it.
     async fn initialize(
         self: Arc<Self>,
-        client: Box<Client>,
+        mut client: Box<Client>,
         text: &str,
         envelope: &Envelope<'_>,
     ) -> Response<Body> {
         let mut call = Call::of_client(&self.shared, &self.server, &client, text, envelope);
         call.set_transport(Transport::Stdio);
         if self.plan.isolation.shares_sessions() {
-            let opened = Box::pin(self.open_shared(&client, call, text, envelope)).await;
+            let opened = Box::pin(self.open_shared(&mut client, call, text, envelope)).await;
             match opened {
                 Opened::Answered(response) => return response,
                 Opened::NotShared(theirs) => call = theirs,
@@ -257,7 +257,8 @@ impl StdioServer {
         };
         let owner = client.principal.as_ref().map(|p| Arc::clone(&p.name));
         let child = Child::Own(Arc::clone(&link));
-        let session = StdioSession::new(&self.shared, &self.server, id, owner, child, slot);
+        let place = client.place.take();
+        let session = StdioSession::new(&self.shared, &self.server, id, owner, child, slot, place);
         if let Some(name) = call.record().client.clone() {
             let _ = session.client.set(name);
         }

@@ -6,6 +6,7 @@ use super::events::{Events, Reading, STANDING};
 use super::inbox::Item;
 use super::link::Link;
 use crate::call::Call;
+use crate::crowd::Place;
 use crate::inbound::tag;
 use crate::shared::{SessionSlot, Shared};
 use bytes::Bytes;
@@ -47,6 +48,8 @@ pub(crate) struct StdioSession {
     standing: AtomicBool,
     open: Mutex<Open>,
     _slot: SessionSlot,
+    /// Of its client.
+    _place: Option<Place>,
 }
 
 #[derive(Default)]
@@ -101,6 +104,7 @@ impl StdioSession {
         owner: Option<Arc<str>>,
         child: Child,
         slot: SessionSlot,
+        place: Option<Place>,
     ) -> Arc<Self> {
         server.live.active_connections.fetch_add(1, Relaxed);
         let session = Arc::new(Self {
@@ -117,6 +121,7 @@ impl StdioSession {
             standing: AtomicBool::new(false),
             open: Mutex::default(),
             _slot: slot,
+            _place: place,
         });
         if let Child::Own(link) = &session.child {
             link.belong_to(&session);

@@ -13,6 +13,7 @@ mod auth;
 mod bad_input;
 mod client;
 mod collector;
+mod crowd;
 mod flood;
 mod gateway;
 mod hook;

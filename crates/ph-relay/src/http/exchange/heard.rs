@@ -143,13 +143,14 @@ impl Exchange {
                 .and_then(|c| c.record().client.clone());
             let owner = self.client.principal.as_deref();
             let slot = self.place.as_ref().map_or(0, |place| place.replica.slot);
-            self.server.watch(headers, name, owner, slot);
+            let of_client = self.client.place.take();
+            self.server.watch(headers, name, owner, slot, of_client);
         } else if let (None, Era::Legacy, Some(id)) =
             (&self.client.session, self.era, self.client.session_id())
         {
             let owner = self.client.principal.as_deref();
             let slot = self.place.as_ref().map_or(0, |place| place.replica.slot);
-            self.server.sessions.watch(id, owner, slot);
+            self.server.sessions.watch(id, owner, slot, None);
         }
     }
 }

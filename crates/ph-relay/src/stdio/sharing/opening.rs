@@ -86,7 +86,7 @@ impl StdioServer {
     /// - `call`: its `initialize`.
     pub(in crate::stdio) async fn open_shared(
         self: &Arc<Self>,
-        client: &Client,
+        client: &mut Client,
         call: Call,
         text: &str,
         envelope: &Envelope<'_>,
@@ -131,7 +131,16 @@ impl StdioServer {
         };
         let owner = client.principal.as_ref().map(|p| Arc::clone(&p.name));
         let child = Child::Shared(SharedSide::new(Arc::clone(&member)));
-        let session = StdioSession::new(&self.shared, &self.server, id, owner, child, slot);
+        let of_client = client.place.take();
+        let session = StdioSession::new(
+            &self.shared,
+            &self.server,
+            id,
+            owner,
+            child,
+            slot,
+            of_client,
+        );
         if let Some(name) = call.record().client.clone() {
             let _ = session.client.set(name);
         }
