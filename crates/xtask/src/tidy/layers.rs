@@ -13,6 +13,7 @@ const LAYER: &[(&str, u8)] = &[
     ("ph-promql", 1),
     ("ph-record", 1),
     ("ph-inventory", 1),
+    ("ph-cost", 1),
     ("ph-plan", 2),
     ("ph-wire", 2),
     ("ph-otlp", 2),

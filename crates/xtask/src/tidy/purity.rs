@@ -19,6 +19,7 @@ const PURE: &[&str] = &[
     "ph-policy",
     "ph-rules",
     "ph-inventory",
+    "ph-cost",
     "ph-vuln",
     "ph-exposure",
     "ph-artifacts",

@@ -1,0 +1,4 @@
+//! What servers need and what it costs, with the arithmetic shown: sizing from recorded use, a replay of the
+//! autoscaler of Kubernetes, retention of logs, and the bill. No clock, no I/O: time and series are arguments.
+//!
+//! Units are in the names: `_milli` is thousandths of a core, `_bytes` bytes, `_s` seconds.
