@@ -284,6 +284,7 @@ def play(exporter, catcher, sides, made, groups):
     at["reload"] = time.time()
     both(sides, lambda side: side.reload())
     wait_until(exporter, scenes.RESTART[0])
+    away_from_ticks(sides[0], groups)
     at["stop"] = time.time()
     both(sides, lambda side: side.restart_begins())
     wait_until(exporter, scenes.RESTART[1])
@@ -307,9 +308,20 @@ def ticked(side):
 
 def halfway_between_ticks(side, group):
     """Waits until then. The reload is whole seconds after it, so there is no doubt which ticks come after it."""
-    series = raw(side.url(), f"tick:{group.replace('-', '_')}[5s]")
-    last = max(t for samples in series.values() for t, _ in samples)
+    last = max(t for _, samples in last_ticks(side, group) for t, _ in samples)
     time.sleep((last + 0.5 - time.time()) % 1)
+
+
+def away_from_ticks(side, groups):
+    """Waits for the longest pause between any two groups' ticks, and most of it: a stop within a tick takes half of it away."""
+    phases = sorted(t % 1 for group in groups.values() for _, samples in last_ticks(side, group) for t, _ in samples[-1:])
+    pauses = [((after - before) % 1 or 1, before) for before, after in zip(phases, phases[1:] + phases[:1])]
+    longest, begin = max(pauses)
+    time.sleep((begin + 0.7 * longest - time.time()) % 1)
+
+
+def last_ticks(side, group):
+    return raw(side.url(), f"tick:{group.replace('-', '_')}[5s]").items()
 
 
 def both(sides, act):
