@@ -2,3 +2,6 @@
 //! autoscaler of Kubernetes, retention of logs, and the bill. No clock, no I/O: time and series are arguments.
 //!
 //! Units are in the names: `_milli` is thousandths of a core, `_bytes` bytes, `_s` seconds.
+
+pub mod sizing;
+pub mod workload;

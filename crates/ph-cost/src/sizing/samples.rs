@@ -1,0 +1,51 @@
+//! What was recorded of a container, and what it asks for.
+
+use serde::{Deserialize, Serialize};
+
+/// A value at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Seconds since an epoch that all points share. Days begin at multiples of 86,400.
+    pub at_s: i64,
+    /// The value, in the unit that the series is named after.
+    pub value: f64,
+}
+
+/// The recorded use of one container, in all its pods.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Samples {
+    /// Seconds between two samples, as they should be.
+    pub step_s: u32,
+    /// One entry for each pod.
+    pub pods: Vec<PodSamples>,
+}
+
+/// The recorded use of a container in one pod. Series are ordered by time; gaps are allowed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PodSamples {
+    /// What the pod is called.
+    pub name: String,
+    /// CPU, as a mean since the sample before.
+    pub cpu_milli: Vec<Point>,
+    /// Memory at the time of the sample.
+    pub memory_bytes: Vec<Point>,
+    /// The highest CPU since the sample before, at a finer grain. Empty where nobody recorded it.
+    pub cpu_peak_milli: Vec<Point>,
+    /// The most memory since the sample before. Empty where nobody recorded it.
+    pub memory_peak_bytes: Vec<Point>,
+    /// When the container was started, as far as that is known.
+    pub starts_s: Vec<i64>,
+}
+
+/// What a container asks for; `None` is not set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resources {
+    /// CPU that the scheduler sets aside, in thousandths of a core.
+    pub cpu_request_milli: Option<u64>,
+    /// CPU above which the container is throttled.
+    pub cpu_limit_milli: Option<u64>,
+    /// Memory that the scheduler sets aside.
+    pub memory_request_bytes: Option<u64>,
+    /// Memory above which the container is killed.
+    pub memory_limit_bytes: Option<u64>,
+}
