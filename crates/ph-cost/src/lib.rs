@@ -3,5 +3,6 @@
 //!
 //! Units are in the names: `_milli` is thousandths of a core, `_bytes` bytes, `_s` seconds.
 
+pub mod hpa;
 pub mod sizing;
 pub mod workload;

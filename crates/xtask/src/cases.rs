@@ -1,5 +1,5 @@
 //! Cases that are no part of this repository: Prometheus's own test scripts, run on our engine, and lines and lockfiles
-//! for matching advisories.
+//! for matching advisories, and numbers of Kubernetes's tests of its autoscaler.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,6 +12,7 @@ use crate::{Verdict, say};
 
 mod ask;
 mod check;
+mod hpa;
 mod memory;
 mod script;
 mod series;
@@ -37,11 +38,15 @@ pub(crate) fn run(repo: &Repo, args: &[String]) -> Result<Verdict> {
         [what, folder] if what == "versions" => versions::run(given(folder)?),
         [what] if what == "vulnerability" => by_default(repo, what, vulnerability::run),
         [what, folder] if what == "vulnerability" => vulnerability::run(given(folder)?),
+        [what] if what == "hpa" => by_default(repo, what, hpa::run),
+        [what, files @ ..] if what == "hpa" => hpa::run_files(files),
         [what, series, queries] if what == "ask" => {
             ask::answer(Path::new(series), Path::new(queries))?;
             Ok(Verdict::Clean)
         }
-        _ => bail!("which cases? `cargo xtask cases promql|versions|vulnerability [DIR]`"),
+        _ => bail!(
+            "which cases? `cargo xtask cases promql|versions|vulnerability [DIR]`, `cargo xtask cases hpa [FILE…]`"
+        ),
     }
 }
 

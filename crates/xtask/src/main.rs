@@ -31,6 +31,7 @@ usage: cargo xtask <command>
                              or ../shared/cases/promql
   cases versions [DIR]       hold the orders of versions against lines `A < B`
   cases vulnerability [DIR]  hold the findings in lockfiles against what is expected of each
+  cases hpa [FILE…]          hold the arithmetic of the autoscaler against numbers of Kubernetes's own tests
   cases ask SERIES QUERIES   answer the PromQL queries of a file over the series of another, as JSON
   rules replay EVENTS        run rules over the samples and ticks of a file; what they write, as JSON
 ";

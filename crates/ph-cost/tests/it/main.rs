@@ -1,0 +1,3 @@
+//! Properties of the arithmetic, over any numbers.
+
+mod hpa;

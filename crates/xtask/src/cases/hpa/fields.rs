@@ -1,0 +1,119 @@
+//! Fields of a case, by any of the names that they go by, and which of them nobody has read.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use anyhow::{Result, anyhow};
+use ph_cost::hpa::Tolerance;
+use serde_json::Value;
+
+/// A case, or an object within one.
+pub(super) struct Case<'a> {
+    value: &'a Value,
+    read: RefCell<BTreeSet<&'a str>>,
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn of(value: &'a Value) -> Self {
+        Self {
+            value,
+            read: RefCell::default(),
+        }
+    }
+
+    pub(super) fn name(&self) -> Option<String> {
+        let name = self.get(&["name", "annotation", "description", "comment"]);
+        name.and_then(|name| name.as_str().map(ToOwned::to_owned))
+    }
+
+    /// The first of these that is there and not null.
+    pub(super) fn get(&self, names: &[&str]) -> Option<&'a Value> {
+        let fields = self.value.as_object()?;
+        let mut found = None;
+        for (key, value) in fields {
+            if names.contains(&key.as_str()) {
+                self.read.borrow_mut().insert(key);
+                found = found.or((!value.is_null()).then_some(value));
+            }
+        }
+        found
+    }
+
+    /// An object within.
+    pub(super) fn inner(&self, names: &[&str]) -> Option<Case<'a>> {
+        self.get(names).map(Case::of)
+    }
+
+    pub(super) fn list(&self, names: &[&str]) -> Option<&'a Vec<Value>> {
+        self.get(names).and_then(Value::as_array)
+    }
+
+    pub(super) fn int(&self, names: &[&str]) -> Result<Option<i64>> {
+        self.get(names).map(int).transpose()
+    }
+
+    pub(super) fn need(&self, names: &[&str]) -> Result<i64> {
+        let missing = || anyhow!("it has no `{}`", names.first().unwrap_or(&""));
+        self.int(names)?.ok_or_else(missing)
+    }
+
+    pub(super) fn float(&self, names: &[&str]) -> Result<Option<f64>> {
+        let read = |value: &Value| {
+            let text = value.as_str().and_then(|text| text.parse().ok());
+            let number = value.as_f64().or(text);
+            number.ok_or_else(|| anyhow!("{value} is no number"))
+        };
+        self.get(names).map(read).transpose()
+    }
+
+    /// The tolerance of each direction, 0.1 where nothing is said.
+    pub(super) fn tolerance(&self) -> Result<Tolerance> {
+        let mut tolerance = Tolerance::default();
+        if let Some(both) = self.get(&["tolerance"])
+            && !both.is_object()
+        {
+            let both = self.float(&["tolerance"])?.unwrap_or(tolerance.up);
+            tolerance = Tolerance {
+                up: both,
+                down: both,
+            };
+        }
+        for place in [
+            Some(Case::of(self.value)),
+            self.inner(&["tolerances", "tolerance"]),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            const UP: &[&str] = &["scaleUpTolerance", "scaleUp", "up", "toleranceUp"];
+            const DOWN: &[&str] = &["scaleDownTolerance", "scaleDown", "down", "toleranceDown"];
+            self.get(UP);
+            self.get(DOWN);
+            tolerance.up = place.float(UP)?.unwrap_or(tolerance.up);
+            tolerance.down = place.float(DOWN)?.unwrap_or(tolerance.down);
+        }
+        Ok(tolerance)
+    }
+
+    /// Its fields.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'a str> {
+        let fields = self.value.as_object().into_iter();
+        fields.flat_map(|fields| fields.keys().map(String::as_str))
+    }
+
+    /// Those that somebody has asked for.
+    pub(super) fn read(&self) -> BTreeSet<&'a str> {
+        self.read.borrow().clone()
+    }
+}
+
+pub(super) fn int(value: &Value) -> Result<i64> {
+    let text = value.as_str().and_then(|text| text.parse().ok());
+    let number = value.as_i64().or(text);
+    number.ok_or_else(|| anyhow!("{value} is no whole number"))
+}
+
+/// Which of a list are true.
+pub(super) fn flag(list: Option<&Vec<Value>>, nth: usize) -> Option<bool> {
+    list?.get(nth)?.as_bool()
+}
