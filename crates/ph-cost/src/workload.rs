@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sizing::{PodSamples, Point, Resources, Samples};
+use crate::sizing::{PodSamples, Point, Resources, Samples, Slot};
 
 mod demand;
 mod heap;
@@ -152,6 +152,25 @@ impl Workload {
 }
 
 impl Truth {
+    /// What was really wanted in the days `from..to`, to judge by.
+    pub fn slots(&self, from: u32, to: u32) -> impl Iterator<Item = Slot> {
+        let mut starts = self.starts.iter().copied().peekable();
+        (from as usize * SLOTS_PER_DAY..to.min(DAYS) as usize * SLOTS_PER_DAY).map(move |slot| {
+            let mut is_start = false;
+            while starts.next_if(|start| *start <= slot).is_some() {
+                is_start = true;
+            }
+            Slot {
+                at_s: (slot * SLOT_S as usize) as i64,
+                seconds: f64::from(SLOT_S),
+                cpu_milli: self.cpu_milli[slot],
+                cpu_busy_milli: self.cpu_busy_milli[slot],
+                memory_bytes: self.memory_peak_bytes[slot],
+                is_start,
+            }
+        })
+    }
+
     fn recorded(
         &self,
         number: usize,

@@ -1,4 +1,4 @@
-//! The workspace's own rules and chores: `cargo xtask tidy | docs | fuzz | cases | rules`.
+//! The workspace's own rules and chores: `cargo xtask tidy | docs | fuzz | cases | rules | sizing`.
 //!
 //! A rule that a test checks stays true; a rule that a document states drifts. So each rule of this
 //! repository that a compiler or clippy cannot check is a module below [`tidy`].
@@ -16,6 +16,7 @@ mod finding;
 mod fuzz;
 mod repo;
 mod rules;
+mod sizing;
 mod source;
 mod tidy;
 
@@ -33,6 +34,9 @@ usage: cargo xtask <command>
   cases vulnerability [DIR]  hold the findings in lockfiles against what is expected of each
   cases hpa [FILE…]          hold the arithmetic of the autoscaler against numbers of Kubernetes's own tests
   cases ask SERIES QUERIES   answer the PromQL queries of a file over the series of another, as JSON
+  sizing [--bless]           judge recommenders of sizes on the seeds that nothing is tuned on; compare with, or write,
+                             bench/sizing/table.md
+  sizing --tuning            the same on the tuning seeds, and what other constants would come to there
   rules replay EVENTS        run rules over the samples and ticks of a file; what they write, as JSON
 ";
 
@@ -66,6 +70,7 @@ fn run(args: &[String]) -> Result<Verdict> {
         "fuzz" => fuzz::run(&Repo::open()?, &fuzz::Options::parse(rest)?),
         "cases" => cases::run(&Repo::open()?, rest),
         "rules" => rules::run(rest),
+        "sizing" => sizing::run(&Repo::open()?, rest),
         "help" | "--help" | "-h" => {
             say(USAGE);
             Ok(Verdict::Clean)

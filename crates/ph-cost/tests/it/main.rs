@@ -1,3 +1,4 @@
 //! Properties of the arithmetic, over any numbers.
 
 mod hpa;
+mod sizing;
