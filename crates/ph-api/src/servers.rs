@@ -127,6 +127,11 @@ pub struct ServerInfo {
     pub children: i64,
     /// Open sessions and streams.
     pub sessions: i64,
+    /// The command that is started for it, word by word and as it is written, without secrets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// The processes that run for it, those of sessions, spare ones and those on their way out included.
+    pub processes: Vec<u32>,
     /// Its replicas, by slot; those of both versions while it is being replaced.
     pub replicas: Vec<ReplicaInfo>,
     /// What is to take its place.

@@ -16,6 +16,7 @@ mod trivy;
 mod walk;
 
 pub use machine::Machine;
+pub use running::started;
 pub use scan::{Advisories, ScanError, Scanned, scan};
 pub use sources::{SOURCES_BYTES_MAX, SOURCES_MAX, Sources, sources};
 pub use subject::Subject;

@@ -47,6 +47,11 @@ pub struct ServerStatus {
     pub children: i64,
     /// Open sessions and streams.
     pub sessions: i64,
+    /// The command that is started for it, word by word and as it is written, without secrets; none: it has an address.
+    pub command: Vec<String>,
+    /// The processes that run for it: those of sessions, spare ones, and those of a version that is on its way out
+    /// included.
+    pub processes: Vec<u32>,
     /// Its replicas, those of both versions while it is being replaced.
     pub replicas: Vec<ReplicaStatus>,
     /// What is to take its place.
@@ -128,8 +133,37 @@ impl Relay {
 
     /// All servers, by name.
     pub fn servers(&self) -> Vec<ServerStatus> {
+        let groups = self.shared.children_by_group();
         let upstreams = self.upstreams();
-        upstreams.iter().map(|upstream| upstream.status()).collect()
+        let status = |upstream: &Arc<Upstream>| {
+            let own = groups
+                .iter()
+                .filter(|(_, running)| running.server == upstream.server.idx);
+            let mut processes: Vec<u32> = own.map(|(pid, _)| *pid).collect();
+            processes.sort_unstable();
+            ServerStatus {
+                processes,
+                command: self.command_of(upstream),
+                ..upstream.status()
+            }
+        };
+        upstreams.iter().map(status).collect()
+    }
+
+    fn command_of(&self, upstream: &Upstream) -> Vec<String> {
+        let ph_plan::Upstream::Stdio(stdio) = &upstream.plan.upstream else {
+            return Vec::new();
+        };
+        let words = std::iter::once(&stdio.command).chain(&stdio.args);
+        let sink = &self.shared.parts.sink;
+        let shown = words.map(|word| sink.redact(word.written()).into_owned());
+        shown.collect()
+    }
+
+    /// What is started for a server when something has to be: as configured, or what has replaced that.
+    pub fn version_of(&self, name: &str) -> Option<ph_plan::Upstream> {
+        let upstream = self.upstream_of(name).ok()?;
+        Some(upstream.plan.upstream.clone())
     }
 
     /// Sets the number of shared children of a server; `None` leaves it to the rules again. Holds until
@@ -267,6 +301,8 @@ impl Upstream {
             waiting: live.queue_depth.load(Relaxed),
             children: live.children.load(Relaxed),
             sessions: live.active_connections.load(Relaxed),
+            command: Vec::new(),
+            processes: Vec::new(),
             replicas,
             replacement: next.map(|next| next.status()),
             replaced: *self.configured != self.plan.upstream,

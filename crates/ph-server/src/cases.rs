@@ -242,36 +242,27 @@ impl CaseDesk {
 
     /// Scans what the server of a case runs: only that leads to `deployed`.
     fn prove(&self, id: u64) -> Result<CaseInfo, CaseRefusal> {
-        let before = self.info(id)?;
-        self.scan(Some(&before.server))?;
+        let server = self.info(id)?.server;
+        let scanner = self.scanner()?;
+        let look = {
+            let _one = lock(&self.scanning);
+            let look = scanner.scan(&server);
+            self.observe(&look)?;
+            look
+        };
         let after = self.info(id)?;
         if after.state == "deployed" {
             return Ok(after);
         }
-        let server = &after.server;
-        let book = self.book.load();
-        let scanned = book.head().scans().get(server);
-        let gaps: Vec<_> = scanned
-            .map(|scanned| scanned.gaps.iter().cloned().collect())
-            .unwrap_or_default();
-        Err(CaseRefusal::NotFromHere(
-            if after.last_seen >= before.last_seen.max(1) && gaps.is_empty() {
-                format!(
-                    "{} is {}: a scan of what {server} runs finds {} {}",
-                    after.advisory,
-                    after.state,
-                    after.package,
-                    after.versions.join(", ")
-                )
-            } else {
-                format!(
-                    "{} is {}: a scan of what {server} runs does not prove that it is gone ({})",
-                    after.advisory,
-                    after.state,
-                    gaps.join(", ")
-                )
-            },
-        ))
+        Err(CaseRefusal::NotFromHere(not_proved(&after, &look)))
+    }
+
+    fn scanner(&self) -> Result<&dyn Scanner, CaseRefusal> {
+        self.scanner.as_deref().ok_or_else(|| {
+            CaseRefusal::Unavailable(
+                "nobody here can scan: only a daemon knows what its servers run".to_owned(),
+            )
+        })
     }
 
     fn order(&self, id: u64, wanted: NewMove, by: &str) -> Result<CaseInfo, CaseRefusal> {
@@ -329,11 +320,7 @@ impl Cases for CaseDesk {
     }
 
     fn scan(&self, server: Option<&str>) -> Result<(), CaseRefusal> {
-        let Some(scanner) = self.scanner.as_deref() else {
-            return Err(CaseRefusal::Unavailable(
-                "nobody here can scan: only a daemon knows what its servers run".to_owned(),
-            ));
-        };
+        let scanner = self.scanner()?;
         let servers = scanner.servers();
         let wanted: Vec<_> = match server {
             None => servers,
@@ -473,6 +460,34 @@ fn told(before: &Book, after: &Book) -> Vec<String> {
         ))
     });
     told.collect()
+}
+
+/// Why a scan does not lead to `deployed`.
+fn not_proved(case: &CaseInfo, look: &Look) -> String {
+    let ids = case.ids.iter().cloned().collect();
+    let is_it = |finding: &ph_vuln::Finding| {
+        finding.package() == case.package && case.ids.iter().any(|id| finding.has_id(id))
+    };
+    let (server, package, artefact) = (&case.server, &case.package, &look.artefact);
+    let why = if look.findings.iter().any(is_it) {
+        let versions = case.versions.join(", ");
+        format!("a scan of what {server} runs finds {package} {versions} in {artefact}")
+    } else if look.is_loaded(package, &ids) {
+        format!(
+            "{package} lies in another version in {artefact}, and a process of {server} goes on with the one that it has loaded: `pilothouse restart {server}`"
+        )
+    } else if !look.is_running {
+        format!(
+            "{server} runs nothing that could be looked at, and {artefact} need not be what it runs"
+        )
+    } else {
+        let gaps: Vec<_> = look.gaps.iter().map(|gap| gap.word()).collect();
+        format!(
+            "a scan of what {server} runs does not prove that it is gone ({}): {artefact}",
+            gaps.join(", ")
+        )
+    };
+    format!("{} is {}: {why}", case.advisory, case.state)
 }
 
 fn refusal(error: &NotMoved) -> CaseRefusal {

@@ -4,15 +4,14 @@ use crate::cases::Scanner;
 use crate::settings::Environment;
 use arc_swap::ArcSwap;
 use ph_advisories::{FolderError, Mirror, MirrorError};
-use ph_auth::unix_s;
-use ph_jobs::vuln::{Advisories, Machine, Subject, scan};
-use ph_plan::{Plan, Server};
+use ph_jobs::vuln::{Advisories, Machine, Subject, scan, started};
+use ph_plan::{Plan, Server, Upstream};
 use ph_relay::Relay;
 use ph_vuln::life::Look;
 use ph_vuln::overrides::Overrides;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 /// Below the data directory.
@@ -26,7 +25,15 @@ pub(crate) struct ServerScanner {
     config_dir: Option<PathBuf>,
     data_dir: PathBuf,
     asks: ArcSwap<Asks>,
+    /// By server.
+    loaded: Mutex<BTreeMap<String, Loaded>>,
 }
+
+/// Packages with ids of advisories.
+type Found = BTreeSet<(String, String)>;
+/// What each process was found with, by its number and its start: a file on the disk can change, and the process goes
+/// on with what it has loaded.
+type Loaded = BTreeMap<(u32, Option<u64>), Found>;
 
 /// What the plan says.
 struct Asks {
@@ -65,6 +72,7 @@ impl ServerScanner {
             config_dir: environment.config_dir.clone(),
             data_dir: data_dir.to_owned(),
             asks: ArcSwap::from_pointee(Asks::of(plan)),
+            loaded: Mutex::default(),
         }
     }
 
@@ -92,11 +100,11 @@ impl ServerScanner {
             overrides: &overrides,
             no_dev: false,
         };
-        let subject = Subject::Server {
-            name,
-            server,
-            pids: self.pids(name),
-        };
+        let (pids, upstream) = self.running(name);
+        let mut server = server.clone();
+        server.upstream = upstream.unwrap_or(server.upstream);
+        let server = &server;
+        let subject = Subject::Server { name, server, pids };
         let scanned = scan(&subject, machine, &advisories, SystemTime::now());
         let scanned = scanned.map_err(|error| error.to_string())?;
         let mut look = Look::of(
@@ -105,37 +113,35 @@ impl ServerScanner {
             scanned.is_running,
             scanned.artefact,
         );
-        look.running_since = self.running_since(name);
+        look.loaded = self.loaded(name, &scanned.by_process);
         Ok(look)
     }
 
-    /// The processes of its replicas.
-    fn pids(&self, name: &str) -> Vec<u32> {
-        let servers = self
-            .relay
-            .upgrade()
-            .map(|relay| relay.servers())
-            .unwrap_or_default();
-        let own = servers.iter().filter(|server| server.name == name);
-        own.flat_map(|server| &server.replicas)
-            .filter_map(|replica| replica.pid)
-            .collect()
+    /// What the relay knows of it: its processes, and what it starts when it has none.
+    fn running(&self, name: &str) -> (Vec<u32>, Option<Upstream>) {
+        let Some(relay) = self.relay.upgrade() else {
+            return (Vec::new(), None);
+        };
+        let servers = relay.servers();
+        let own = servers.into_iter().find(|server| server.name == name);
+        let pids = own.map(|server| server.processes).unwrap_or_default();
+        (pids, relay.version_of(name))
     }
 
-    /// Since when the oldest of them runs, in Unix seconds.
-    fn running_since(&self, name: &str) -> Option<u64> {
-        let servers = self
-            .relay
-            .upgrade()
-            .map(|relay| relay.servers())
-            .unwrap_or_default();
-        let own = servers.iter().filter(|server| server.name == name);
-        let ages = own
-            .flat_map(|server| &server.replicas)
-            .filter(|replica| replica.pid.is_some())
-            .filter_map(|replica| replica.age);
-        let oldest = ages.max()?;
-        Some(unix_s().saturating_sub(oldest.as_secs()))
+    /// What the processes of a server that run now were ever found with. Those that are gone are forgotten.
+    fn loaded(&self, name: &str, now: &BTreeMap<u32, Found>) -> Found {
+        let mut all = lock(&self.loaded);
+        let mut before = all.remove(name).unwrap_or_default();
+        let of = now.iter().map(|(pid, found)| {
+            let process = (*pid, started(*pid));
+            let mut ever = before.remove(&process).unwrap_or_default();
+            ever.extend(found.iter().cloned());
+            (process, ever)
+        });
+        let of: BTreeMap<_, _> = of.collect();
+        let loaded = of.values().flatten().cloned().collect();
+        all.insert(name.to_owned(), of);
+        loaded
     }
 
     fn overrides(&self, asks: &Asks) -> Result<Overrides, String> {
@@ -176,4 +182,8 @@ impl Scanner for ServerScanner {
         self.look(server)
             .unwrap_or_else(|why| Look::failed(server, why))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

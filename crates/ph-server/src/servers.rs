@@ -92,6 +92,8 @@ fn server(status: ServerStatus) -> ServerInfo {
         waiting: status.waiting,
         children: status.children,
         sessions: status.sessions,
+        command: status.command,
+        processes: status.processes,
         replicas: status.replicas.into_iter().map(replica).collect(),
         replacement: status.replacement.map(replacement),
         replaced: status.replaced,

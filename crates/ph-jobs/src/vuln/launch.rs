@@ -51,6 +51,7 @@ pub(super) fn read(argv: &[String]) -> Launch {
         ("npx", words) => npx(words),
         ("npm", ["exec" | "x", words @ ..]) => npx(words),
         ("npm", ["run" | "start" | "run-script", ..]) => unseen("a script of package.json"),
+        ("npm", _) => unseen("npm itself"),
         ("uvx", words) => python_tool(words),
         ("uv", ["tool", "run", words @ ..]) => python_tool(words),
         ("uv", words) => uv(words),
@@ -169,6 +170,9 @@ fn folder_in(words: &[&str]) -> Option<String> {
     words.get(at + 1).map(|word| (*word).to_owned())
 }
 
+/// Scripts for Node that start what others have written.
+const RUNNERS: &[&str] = &["npx", "npm", "yarn", "pnpm", "pnpx"];
+
 fn node(name: &str, words: &[&str]) -> Launch {
     let mut rest = words.iter();
     while let Some(word) = rest.next() {
@@ -196,7 +200,16 @@ fn node(name: &str, words: &[&str]) -> Launch {
                 return unseen("what the runtime fetches for itself");
             }
             word if word.starts_with('-') => {}
-            word => return Launch::NodeScript(word.to_owned()),
+            word => {
+                let script = word.rsplit('/').next().unwrap_or(word);
+                let script = script.strip_suffix("-cli.js").unwrap_or(script);
+                if !RUNNERS.contains(&script) {
+                    return Launch::NodeScript(word.to_owned());
+                }
+                // As the kernel shows `npx pkg`: it starts others, and its own packages are none of the server's.
+                let own = std::iter::once(&script).chain(rest);
+                return read(&own.map(|word| (*word).to_owned()).collect::<Vec<_>>());
+            }
         }
     }
     Launch::Unseen("the command names no script".to_owned())
@@ -340,6 +353,14 @@ mod tests {
         );
         assert_eq!(of("uv tool run --python 3.12 a@1.0"), tool("a@1.0"));
         assert_eq!(of("pipx run --spec a==1 b"), tool("a==1"));
+        assert_eq!(
+            of("node /usr/bin/npx -y mcp-remote@0.1.0 http://x"),
+            npx(&["mcp-remote@0.1.0"])
+        );
+        assert_eq!(
+            of("/usr/bin/node /usr/lib/node_modules/npm/bin/npm-cli.js exec --package=a -- b"),
+            npx(&["a"])
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Where the packages lie that a command line runs.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -38,13 +39,15 @@ pub(super) struct Resolved {
     pub places: Vec<Place>,
     /// What the operator should know of it.
     pub notes: Vec<String>,
+    /// Which of the places each process runs from, where they were found by processes.
+    pub of_process: BTreeMap<u32, Vec<usize>>,
 }
 
 impl Resolved {
     fn one(place: Place) -> Self {
         Self {
             places: vec![place],
-            notes: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -61,6 +64,25 @@ impl Resolved {
             only,
             is_running: true,
         })
+    }
+
+    /// Takes the places of `other` that can be looked into, with the processes that run from them.
+    pub(super) fn and_seen_of(&mut self, other: Self) {
+        let mut new = BTreeMap::new();
+        for (at, place) in other.places.into_iter().enumerate() {
+            if matches!(place, Place::Unseen(_)) {
+                continue;
+            }
+            let known = self.places.iter().position(|known| *known == place);
+            new.insert(at, known.unwrap_or(self.places.len()));
+            if known.is_none() {
+                self.places.push(place);
+            }
+        }
+        for (pid, places) in other.of_process {
+            let places = places.iter().filter_map(|at| new.get(at).copied());
+            self.of_process.insert(pid, places.collect());
+        }
     }
 
     /// Whether all of it can be looked into.
@@ -334,6 +356,7 @@ fn system_python(program: &Path) -> Resolved {
             "`{}` is in no virtual environment: every package that it could import is looked at",
             program.display()
         )],
+        of_process: BTreeMap::new(),
     }
 }
 

@@ -1,16 +1,16 @@
 //! From a subject to a report.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use ph_advisories::{Mirror, State};
 use ph_inventory::{Component, Inventory, Unchecked};
-use ph_vuln::Advisory;
 use ph_vuln::matching::{Attacks, Context, Findings, findings};
 use ph_vuln::overrides::Overrides;
 use ph_vuln::report::{Database, Overridden, Report, Row, Source, chain, rows};
+use ph_vuln::{Advisory, Finding};
 
 use super::compare::{keep, reachable, settle};
 use super::machine::Machine;
@@ -44,6 +44,9 @@ pub struct Scanned {
     pub is_running: bool,
     /// What was looked at, in one line.
     pub artefact: String,
+    /// What was found in the places that each process of a server runs from: packages
+    /// ([`Finding::package`]) with ids of advisories.
+    pub by_process: BTreeMap<u32, BTreeSet<(String, String)>>,
 }
 
 /// Why nothing was scanned.
@@ -79,13 +82,45 @@ pub fn scan(
     }
     let at = Timestamp::try_from(now).unwrap_or(Timestamp::UNIX_EPOCH);
     let found = judged(&seen.inventory, advisories, at);
+    let is_clean = found.findings.is_empty();
+    let by_process = by_process(&seen, |inventory| {
+        if is_clean {
+            return BTreeSet::new();
+        }
+        named_in(&judged(inventory, advisories, at).findings)
+    });
     let report = report(subject.name(), &seen, found, advisories, now, at);
     Ok(Scanned {
         report,
         inventory: seen.inventory,
         is_running: seen.is_running,
         artefact: seen.artefact,
+        by_process,
     })
+}
+
+/// What each process was found with.
+fn by_process(
+    seen: &Seen,
+    found_in: impl Fn(&Inventory) -> BTreeSet<(String, String)>,
+) -> BTreeMap<u32, BTreeSet<(String, String)>> {
+    let of_places: Vec<_> = seen.by_place.iter().map(found_in).collect();
+    let of = |places: &[usize]| {
+        let found = places.iter().filter_map(|at| of_places.get(*at));
+        found.flatten().cloned().collect()
+    };
+    let processes = seen.of_process.iter();
+    processes.map(|(pid, places)| (*pid, of(places))).collect()
+}
+
+fn named_in(findings: &[Finding]) -> BTreeSet<(String, String)> {
+    let named = findings.iter().flat_map(|finding| {
+        let package = finding.package();
+        finding
+            .ids()
+            .map(move |id| (package.clone(), id.to_owned()))
+    });
+    named.collect()
 }
 
 /// What was seen of a subject.
@@ -96,6 +131,9 @@ struct Seen {
     notes: Vec<String>,
     is_running: bool,
     artefact: String,
+    /// The parts of the inventory and which of them each process runs from; only where processes were looked at.
+    by_place: Vec<Inventory>,
+    of_process: BTreeMap<u32, Vec<usize>>,
 }
 
 fn look(subject: &Subject<'_>, machine: &Machine) -> Result<Seen, ScanError> {
@@ -103,8 +141,14 @@ fn look(subject: &Subject<'_>, machine: &Machine) -> Result<Seen, ScanError> {
         Subject::Path(path) => named(path),
         Subject::Server { name, server, pids } => {
             let found = places_of(name, server, pids, machine);
-            let mut seen = join(found.places.iter().map(look_into));
+            let parts: Vec<Seen> = found.places.iter().map(look_into).collect();
+            let mut by_place = Vec::new();
+            if !found.of_process.is_empty() {
+                by_place.extend(parts.iter().map(|part| part.inventory.clone()));
+            }
+            let mut seen = join(parts.into_iter());
             seen.notes.extend(found.notes);
+            (seen.by_place, seen.of_process) = (by_place, found.of_process);
             Ok(seen)
         }
         Subject::ImageFile(path) => image_file(path).map_err(ScanError::File),
@@ -166,7 +210,12 @@ fn look_into(place: &Place) -> Seen {
 }
 
 fn folder(root: &Path, only: Option<&str>, is_running: bool) -> std::io::Result<Seen> {
-    let mut settled = settle(walk::tree(root)?, is_running);
+    // Beside a package that is installed for all lies what is none of its business.
+    let tree = match only {
+        Some(_) => walk::modules(root)?,
+        None => walk::tree(root)?,
+    };
+    let mut settled = settle(tree, is_running);
     if let Some(only) = only {
         reachable(&mut settled.inventory, only);
     }
@@ -187,6 +236,7 @@ fn folder(root: &Path, only: Option<&str>, is_running: bool) -> std::io::Result<
         notes,
         is_running,
         artefact,
+        ..Seen::default()
     })
 }
 

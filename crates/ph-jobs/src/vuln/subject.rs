@@ -21,7 +21,7 @@ pub enum Subject<'a> {
         name: &'a str,
         /// What the configuration says of it.
         server: &'a Server,
-        /// The processes of its replicas, where it runs: what they are counts more than what the command would start.
+        /// All processes that run for it: what they are counts more than what the command would start.
         pids: Vec<u32>,
     },
     /// A container image in a file: an OCI layout or what `docker save` writes.
@@ -68,6 +68,8 @@ pub(super) fn places_of(name: &str, server: &Server, pids: &[u32], machine: &Mac
         found = source;
         found.notes.extend(notes);
     }
+    // One that is about to start what it runs cannot be seen yet; the others run what they run.
+    found.and_seen_of(running);
     found
 }
 
@@ -83,10 +85,11 @@ fn from_source(server: &Server) -> Option<Resolved> {
         notes: vec![
             "what is looked at is its source: whether that is what runs is not known".to_owned(),
         ],
+        ..Resolved::default()
     })
 }
 
-/// What the processes of all replicas run, each place once. Runners and shells among them start others and hold no
+/// What all processes run, each place once. Runners and shells among them start others and hold no
 /// packages of the server.
 fn running(pids: &[u32], machine: &Machine) -> Resolved {
     let mut found = Resolved::default();
@@ -118,9 +121,12 @@ fn running(pids: &[u32], machine: &Machine) -> Resolved {
             }));
         }
         for place in of_replica.places {
-            if !found.places.contains(&place) {
+            let known = found.places.iter().position(|known| *known == place);
+            let at = known.unwrap_or(found.places.len());
+            if at == found.places.len() {
                 found.places.push(place);
             }
+            found.of_process.entry(*pid).or_default().push(at);
         }
         for note in of_replica.notes {
             if !found.notes.contains(&note) {

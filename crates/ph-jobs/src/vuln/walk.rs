@@ -54,17 +54,27 @@ struct Walk {
 /// # Errors
 /// `root` cannot be read. What is wrong below it is named in the inventory.
 pub(super) fn tree(root: &Path) -> io::Result<Tree> {
-    let mut walk = Walk {
-        root: root.canonicalize()?,
-        entries: 0,
-        parts: Vec::new(),
-        installed: Installed::default(),
-        unchecked: Vec::new(),
-        manifests: Vec::new(),
-        settled: BTreeSet::new(),
-    };
-    fs::read_dir(&walk.root)?;
+    let mut walk = Walk::of(root)?;
     walk.folder("", 0);
+    Ok(walk.finish())
+}
+
+/// Reads `root/node_modules` and the files beside it.
+///
+/// # Errors
+/// As [`tree`].
+pub(super) fn modules(root: &Path) -> io::Result<Tree> {
+    let mut walk = Walk::of(root)?;
+    let entries = fs::read_dir(&walk.root)?.flatten();
+    let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    let mut names: Vec<_> = files
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    for name in names {
+        walk.file(&name, &name);
+    }
+    walk.below("node_modules", "node_modules", 0);
     Ok(walk.finish())
 }
 
@@ -96,6 +106,20 @@ pub(super) fn file(path: &Path) -> Result<Inventory, String> {
 }
 
 impl Walk {
+    fn of(root: &Path) -> io::Result<Self> {
+        let root = root.canonicalize()?;
+        fs::read_dir(&root)?;
+        Ok(Self {
+            root,
+            entries: 0,
+            parts: Vec::new(),
+            installed: Installed::default(),
+            unchecked: Vec::new(),
+            manifests: Vec::new(),
+            settled: BTreeSet::new(),
+        })
+    }
+
     fn folder(&mut self, relative: &str, depth: usize) {
         let path = self.root.join(relative);
         let entries = match fs::read_dir(&path) {
@@ -399,6 +423,11 @@ mod tests {
         symlink(&outside, root.join("node_modules/c")).unwrap();
         symlink(&outside, root.join("data")).unwrap();
         symlink(&root, root.join("around")).unwrap();
+        let only = modules(&root).unwrap();
+        assert_eq!(
+            (names(&only.locked), names(&only.installed)),
+            (vec!["a"], vec!["a"])
+        );
         let found = tree(&root).unwrap();
         assert_eq!(names(&found.locked), ["a"]);
         assert_eq!(names(&found.installed), ["a"]);

@@ -13,8 +13,9 @@ pub struct Look {
     pub artefact: String,
     /// It is what the server runs now, not only a file that says what it should run.
     pub is_running: bool,
-    /// Since when the oldest of its processes runs, in Unix seconds; none: it has none now.
-    pub running_since: Option<u64>,
+    /// What its processes have loaded, whatever lies on the disk by now: packages ([`Look::package`]) with ids of
+    /// advisories.
+    pub loaded: BTreeSet<(String, String)>,
     /// What was found.
     pub findings: Vec<Finding>,
     /// Ids of advisories that an override has taken out, with the package ([`Look::package`]).
@@ -126,6 +127,13 @@ impl Look {
             component.ecosystem.base(),
             component.advisory_name()
         )
+    }
+
+    /// A process goes on with one of `ids` in `package`, also where it is not found on the disk any more.
+    #[must_use]
+    pub fn is_loaded(&self, package: &str, ids: &BTreeSet<String>) -> bool {
+        let mut loaded = self.loaded.iter();
+        loaded.any(|(of, id)| of == package && ids.contains(id))
     }
 
     /// Not finding something in `package` means that it is not there.

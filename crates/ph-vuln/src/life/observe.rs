@@ -162,11 +162,7 @@ impl Book {
         }
         // It may be in what could not be read.
         let is_hidden = present.is_empty() && look.gaps.contains(&Gap::Unchecked);
-        // A process that was there when it was last seen goes on with what it has loaded.
-        let is_old = look
-            .running_since
-            .is_some_and(|since| since < case.last_seen);
-        if !look.is_running || is_hidden || is_old {
+        if !look.is_running || is_hidden || look.is_loaded(&case.package, &case.ids) {
             return;
         }
         let instead: Vec<_> = present.iter().map(String::as_str).collect();

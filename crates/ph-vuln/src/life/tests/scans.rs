@@ -89,7 +89,8 @@ fn what_a_scan_could_not_see_is_not_gone() {
     let mut unread = look(vec![], &[]);
     unread.gaps.insert(Gap::Unchecked);
     let mut not_restarted = base();
-    not_restarted.running_since = Some(5);
+    let loaded = ("npm/lodash".to_owned(), "CVE-1".to_owned());
+    not_restarted.loaded.insert(loaded);
     let mut overridden = base();
     let out = ("npm/lodash".to_owned(), "CVE-1".to_owned());
     overridden.overridden.insert(out);

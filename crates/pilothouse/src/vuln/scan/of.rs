@@ -5,7 +5,7 @@ use super::{ScanArgs, names_nothing, path};
 use crate::ask::{Api, Params, WhereArgs};
 use anyhow::Result;
 use ph_jobs::vuln::Subject;
-use ph_plan::{Server, Upstream};
+use ph_plan::{Server, Upstream, Version};
 use std::path::{Path, PathBuf};
 
 /// What is scanned.
@@ -15,7 +15,7 @@ pub(super) enum Of<'a> {
     Image(String),
     Server {
         name: &'a str,
-        server: &'a Server,
+        server: Box<Server>,
         pids: Vec<u32>,
     },
 }
@@ -34,10 +34,13 @@ pub(super) fn of<'a>(args: &ScanArgs, place: &'a Place) -> Result<Of<'a>> {
         .iter()
         .find(|(name, _)| name.as_str() == word);
     if let Some((name, server)) = server {
+        let (upstream, pids) = running(args, name.as_str(), &server.upstream);
+        let mut server = Box::new(server.clone());
+        server.upstream = upstream.unwrap_or(server.upstream);
         return Ok(Of::Server {
             name: name.as_str(),
             server,
-            pids: pids(args, name.as_str()),
+            pids,
         });
     }
     if Path::new(word).exists() {
@@ -79,8 +82,9 @@ impl Of<'_> {
     }
 }
 
-/// The processes of the server's replicas, where a daemon runs. Where none does, the command is what counts.
-fn pids(args: &ScanArgs, name: &str) -> Vec<u32> {
+/// What a daemon has started in the place of what is configured, and all processes of the server. Where none runs, the
+/// command of the configuration is what counts.
+fn running(args: &ScanArgs, name: &str, configured: &Upstream) -> (Option<Upstream>, Vec<u32>) {
     let place = WhereArgs {
         data_dir: args.place.data_dir.clone(),
         address: None,
@@ -90,15 +94,28 @@ fn pids(args: &ScanArgs, name: &str) -> Vec<u32> {
         api.json("/api/pilothouse/servers", &Params::new())
     });
     let Ok(answer) = asked else {
-        return Vec::new();
+        return (None, Vec::new());
     };
     let servers = answer["servers"].as_array().cloned().unwrap_or_default();
-    let replicas = servers
-        .iter()
-        .filter(|server| server["name"] == name)
-        .filter_map(|server| server["replicas"].as_array());
-    let pids = replicas
-        .flatten()
-        .filter_map(|replica| replica["pid"].as_u64());
-    pids.filter_map(|pid| u32::try_from(pid).ok()).collect()
+    let Some(own) = servers.iter().find(|server| server["name"] == name) else {
+        return (None, Vec::new());
+    };
+    let is_replaced = own["replaced"] == true;
+    let upstream = is_replaced.then(|| replaced(own, configured)).flatten();
+    let pids = own["processes"].as_array().into_iter().flatten();
+    let pids = pids.filter_map(serde_json::Value::as_u64);
+    (
+        upstream,
+        pids.filter_map(|pid| u32::try_from(pid).ok()).collect(),
+    )
+}
+
+fn replaced(server: &serde_json::Value, configured: &Upstream) -> Option<Upstream> {
+    let words = server["command"].as_array()?.iter();
+    let mut words = words.filter_map(|word| Some(word.as_str()?.to_owned()));
+    let command = Version::Command {
+        program: words.next()?,
+        args: words.collect(),
+    };
+    command.of(configured).ok()
 }
