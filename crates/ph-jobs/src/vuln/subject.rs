@@ -95,24 +95,32 @@ fn running(pids: &[u32], machine: &Machine) -> Resolved {
     let mut found = Resolved::default();
     for pid in pids {
         let mut of_replica = Resolved::default();
+        let mut runner = None;
         for process in family(*pid) {
             let machine = process
                 .cwd
                 .as_deref()
                 .map_or_else(|| machine.clone(), |cwd| machine.from(cwd));
             let launch = launch::read(&process.argv);
-            if matches!(
-                launch,
-                launch::Launch::Npx { .. } | launch::Launch::Unseen(_)
-            ) {
+            if matches!(launch, launch::Launch::Npx { .. }) {
+                runner.get_or_insert((launch, machine));
+                continue;
+            }
+            if matches!(launch, launch::Launch::Unseen(_)) {
                 continue;
             }
             let resolved = resolve(&launch, &machine);
-            // npx shows itself as `npm exec pkg`; what it started is the one that counts.
             if resolved.is_seen() {
                 of_replica.places.extend(resolved.places);
                 of_replica.notes.extend(resolved.notes);
             }
+        }
+        // npx shows itself as `npm exec pkg`; what it has started counts, and before that what it is about to start.
+        if of_replica.places.is_empty()
+            && let Some((launch, machine)) = runner
+        {
+            let resolved = resolve(&launch, &machine);
+            of_replica.places.extend(resolved.places);
         }
         if of_replica.places.is_empty() {
             of_replica.places.push(Place::Unseen(Unchecked {
