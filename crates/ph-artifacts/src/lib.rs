@@ -1,5 +1,6 @@
 //! What other programs are configured with: Prometheus, Alertmanager and Grafana from a plan, and the CI of a server's
 //! own repository.
+//! And what a cluster of Kubernetes runs.
 //!
 //! Pure: a plan and texts go in, files come out. The same plan gives the same bytes.
 //! Not here: what the rules say (`ph-rules`), reading and writing files (`pilothouse`).
@@ -9,6 +10,7 @@ pub mod ci;
 mod file;
 mod grafana;
 mod headers;
+pub mod kubernetes;
 mod prometheus;
 mod rules;
 mod yaml;

@@ -13,8 +13,21 @@ pub(crate) enum Yaml {
     Word(String),
     /// Several lines that stay lines: a script.
     Script(Vec<String>),
+    /// A text or a word that whoever installs it may set otherwise, where the file is a template.
+    Setting(Setting),
     List(Vec<Yaml>),
     Map(Map),
+}
+
+/// A value by its name.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    /// As in `resources.requests.cpu`.
+    pub(crate) name: &'static str,
+    /// What it is for, for whoever sets it.
+    pub(crate) about: &'static str,
+    /// What it is where nobody says otherwise: a text or a word.
+    pub(crate) value: Box<Yaml>,
 }
 
 /// A mapping.
@@ -60,6 +73,40 @@ impl Map {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key)
+    }
+
+    /// The mapping below `key`, made where it is not there.
+    pub(crate) fn below(&mut self, key: &str) -> &mut Self {
+        let found = self.entries.iter().position(|entry| entry.key == key);
+        let nth = found.unwrap_or_else(|| {
+            self.put(key, Self::new());
+            self.entries.len() - 1
+        });
+        let value = &mut self.entries[nth].value;
+        if !matches!(value, Yaml::Map(_)) {
+            *value = Self::new().into();
+        }
+        match value {
+            Yaml::Map(map) => map,
+            _ => unreachable!("a mapping was put there"),
+        }
+    }
+
+    /// With each node made into another one, comments left as they are.
+    pub(crate) fn mapped(self, change: &mut impl FnMut(Yaml) -> Yaml) -> Self {
+        let entries = self.entries.into_iter();
+        Self {
+            entries: entries
+                .map(|entry| Entry {
+                    value: entry.value.mapped(change),
+                    ..entry
+                })
+                .collect(),
+        }
     }
 
     /// The whole text.
@@ -112,12 +159,16 @@ impl Yaml {
             Self::Script(lines) => {
                 out.push_str(" |\n");
                 for line in lines {
-                    indent(out, depth + 1);
+                    if !line.is_empty() {
+                        indent(out, depth + 1);
+                    }
                     out.push_str(line);
                     out.push('\n');
                 }
             }
-            Self::Text(_) | Self::Word(_) => out.push_str(&format!(" {}\n", self.scalar())),
+            Self::Text(_) | Self::Word(_) | Self::Setting(_) => {
+                out.push_str(&format!(" {}\n", self.scalar()));
+            }
         }
     }
 
@@ -127,7 +178,9 @@ impl Yaml {
         match self {
             Self::Map(map) => map.write(&mut inner, depth + 1),
             Self::List(_) | Self::Script(_) => self.write_after_key(&mut inner, depth + 1),
-            Self::Text(_) | Self::Word(_) => inner = format!("{}\n", self.scalar()),
+            Self::Text(_) | Self::Word(_) | Self::Setting(_) => {
+                inner = format!("{}\n", self.scalar());
+            }
         }
         // Comments of the first key stay above it, behind the dash.
         indent(out, depth);
@@ -145,13 +198,25 @@ impl Yaml {
     }
 
     fn is_scalar(&self) -> bool {
-        matches!(self, Self::Text(_) | Self::Word(_))
+        matches!(self, Self::Text(_) | Self::Word(_) | Self::Setting(_))
+    }
+
+    /// Each node that has no parts made into another one.
+    fn mapped(self, change: &mut impl FnMut(Self) -> Self) -> Self {
+        match self {
+            Self::Map(map) => map.mapped(change).into(),
+            Self::List(items) => {
+                Self::List(items.into_iter().map(|item| item.mapped(change)).collect())
+            }
+            leaf => change(leaf),
+        }
     }
 
     fn scalar(&self) -> String {
         match self {
             Self::Text(text) => quoted(text),
             Self::Word(word) => word.clone(),
+            Self::Setting(setting) => setting.value.scalar(),
             Self::List(_) | Self::Map(_) | Self::Script(_) => String::new(),
         }
     }
@@ -184,6 +249,12 @@ impl From<String> for Yaml {
 impl From<u32> for Yaml {
     fn from(number: u32) -> Self {
         Self::Word(number.to_string())
+    }
+}
+
+impl From<Setting> for Yaml {
+    fn from(setting: Setting) -> Self {
+        Self::Setting(setting)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::HeadRules;
 use ph_plan::Plan;
 use ph_record::RefusedReason;
+use std::net::{IpAddr, SocketAddr};
 
 /// What is decided on: the head of a request.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +90,10 @@ pub fn decide<'a>(head: &Head<'_>, routes: &'a Routes) -> Result<Route<'a>, Refu
         "/readyz" => return Ok(Route::Readyz),
         _ => {}
     }
-    if !routes.rules.accepts_host(head.host) {
+    // Prometheus asks each pod by its address. A page of another site that had its name made to lead here would send that
+    // name; with an address its browser has been told the truth, and `Origin` is looked at below.
+    let is_by_address = head.path == "/metrics" && routes.metrics && is_address(head.host);
+    if !is_by_address && !routes.rules.accepts_host(head.host) {
         return refuse(
             RefusedReason::Host,
             "this `Host` is not served here; see `allowed_hosts`".into(),
@@ -118,6 +122,14 @@ pub fn decide<'a>(head: &Head<'_>, routes: &'a Routes) -> Result<Route<'a>, Refu
         Some(server) => Ok(Route::Server(server)),
         None => no_such(routes),
     }
+}
+
+/// Whether `Host` is the number of a machine and no name.
+fn is_address(host: Option<&str>) -> bool {
+    host.is_some_and(|host| {
+        host.parse::<SocketAddr>().is_ok()
+            || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+    })
 }
 
 fn server_at<'a>(path: &str, routes: &'a Routes) -> Option<&'a str> {
@@ -279,6 +291,46 @@ mod tests {
         assert_eq!(
             decide(&evil, &routes).unwrap_err().reason,
             RefusedReason::Origin
+        );
+    }
+
+    #[test]
+    fn metrics_are_given_to_whoever_asks_by_address_and_to_no_page() {
+        let mut routes = routes(&["a"]);
+        let asked = |path, host, origin, routes: &Routes| {
+            let head = Head {
+                path,
+                host: Some(host),
+                origin,
+            };
+            decide(&head, routes)
+                .map(|route| route == Route::Metrics)
+                .map_err(|r| r.reason)
+        };
+        for host in ["10.1.2.3:3000", "10.1.2.3", "[fd00::1]:3000", "[fd00::1]"] {
+            assert_eq!(asked("/metrics", host, None, &routes), Ok(true), "{host}");
+            assert_eq!(
+                asked("/mcp", host, None, &routes),
+                Err(RefusedReason::Host),
+                "{host}"
+            );
+            let page = Some("http://evil.example.com");
+            assert_eq!(
+                asked("/metrics", host, page, &routes),
+                Err(RefusedReason::Origin)
+            );
+        }
+        for name in ["evil.example.com", "10.1.2.3.example.com", "10.1.2.3:x", ""] {
+            assert_eq!(
+                asked("/metrics", name, None, &routes),
+                Err(RefusedReason::Host),
+                "{name}"
+            );
+        }
+        routes.metrics = false;
+        assert_eq!(
+            asked("/metrics", "10.1.2.3", None, &routes),
+            Err(RefusedReason::Host)
         );
     }
 

@@ -1,7 +1,8 @@
 //! `pilothouse generate`: files for Prometheus, Alertmanager and Grafana, made from a configuration, and for the CI
-//! of a server's own repository.
+//! of a server's own repository, and for a cluster of Kubernetes.
 
 mod ci;
+mod kubernetes;
 
 use crate::exit;
 use crate::printer::Printer;
@@ -20,6 +21,8 @@ Examples:
   pilothouse generate prometheus --out /etc/prometheus
   pilothouse generate grafana --out deploy/grafana
   pilothouse generate prometheus --out deploy/prometheus --check   # in CI: exits 1 when files differ
+  pilothouse generate kubernetes --image registry.example/pilothouse:1.2.3 --out deploy
+  pilothouse generate kubernetes --format helm --image registry.example/pilothouse:1.2.3 --out deploy
   pilothouse generate renovate --out .
   pilothouse generate github-actions --out . --program https://files.example/pilothouse --sha256 HEX";
 
@@ -39,6 +42,8 @@ enum What {
     Alertmanager(Common),
     /// Dashboards, and files that provision them.
     Grafana(Common),
+    /// What a cluster of Kubernetes runs: plain objects, a base of Kustomize, or a chart for Helm.
+    Kubernetes(kubernetes::KubernetesArgs),
     #[command(flatten)]
     Ci(ci::What),
 }
@@ -79,6 +84,12 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &Printer) -> Result<u8> {
     let common = match &args.what {
         What::Prometheus(args) => &args.common,
         What::Rules(common) | What::Alertmanager(common) | What::Grafana(common) => common,
+        What::Kubernetes(args) => {
+            return match kubernetes::files(args, printer)? {
+                Ok(files) => put_out(&files, &args.output, printer),
+                Err(code) => Ok(code),
+            };
+        }
         What::Ci(what) => return put_out(&ci::files(what)?, ci::output(what), printer),
     };
     let (plan, warnings) = match read_file(&common.config)? {
@@ -116,7 +127,8 @@ fn files(what: &What, plan: &Plan, config: &Path) -> Result<Vec<File>> {
         What::Rules(_) => rules()?,
         What::Alertmanager(_) => vec![ph_artifacts::alertmanager(plan)],
         What::Grafana(_) => ph_artifacts::grafana(plan),
-        What::Ci(what) => ci::files(what)?,
+        // Both were made before there was a plan.
+        What::Ci(_) | What::Kubernetes(_) => Vec::new(),
     })
 }
 

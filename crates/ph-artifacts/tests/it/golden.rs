@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ph_artifacts::{File, NoTarget, UserRules};
 use ph_plan::{NoSecrets, Plan};
 
-fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")
         .join(name)
@@ -20,7 +20,7 @@ pub(crate) fn plan(text: &str) -> Plan {
 
 /// Compares each file with that of the same path in the folder, or writes it.
 #[track_caller]
-fn check(name: &str, files: &[File]) {
+pub(crate) fn check(name: &str, files: &[File]) {
     for file in files {
         let path = folder(name).join(&file.path);
         if is_blessing() {

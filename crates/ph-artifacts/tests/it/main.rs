@@ -2,3 +2,4 @@
 
 mod dashboards;
 mod golden;
+mod kubernetes;
