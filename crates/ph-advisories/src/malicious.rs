@@ -24,17 +24,21 @@ pub struct Malicious {
 /// A package without a version is what its registry gives out today: it counts as malicious where the advisory names
 /// no version that is not, and else not.
 ///
+/// - `is_overridden`: whether the operator has said of an advisory that it does not hold for a package.
+///
 /// # Errors
 /// A damaged index.
 pub fn malicious<'a>(
     mirror: &Mirror,
     components: impl IntoIterator<Item = &'a Component>,
+    is_overridden: impl Fn(&Advisory, &Component) -> bool,
 ) -> Result<Option<Malicious>, IndexError> {
     for component in components {
         let advisories = mirror.advisories(&component.ecosystem, &component.advisory_name())?;
         let holds = |advisory: &&Advisory| {
             advisory.is_malicious()
                 && advisory.withdrawn.is_none()
+                && !is_overridden(advisory, component)
                 && match &component.version {
                     Some(_) => matches!(judge(component, advisory), Verdict::Affected { .. }),
                     None => is_all(component, advisory),

@@ -10,12 +10,13 @@ use ph_advisories::{Bounds, ListPlace, MirrorState, UpdateOptions};
 use ph_plan::{FileOrUrl, Plan, Stdio};
 use ph_record::{EventKind, Reading, SampleSource, catalogue};
 use ph_relay::StartGate;
+use ph_vuln::overrides::Overrides;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Below the data directory.
@@ -32,6 +33,8 @@ pub(super) struct Wish {
     update_every: Option<Duration>,
     update: UpdateOptions,
     is_blocking: bool,
+    /// The operator's own word on advisories.
+    overrides: Option<PathBuf>,
     /// Where the sources of servers are, by their names.
     sources: BTreeMap<String, PathBuf>,
 }
@@ -40,6 +43,8 @@ pub(super) struct Wish {
 pub(crate) struct Advisories {
     wish: watch::Sender<Arc<Wish>>,
     data: PathBuf,
+    /// Where the configuration lies.
+    config_dir: PathBuf,
     seen: Arc<Seen>,
     gate: Gate,
     end: CancellationToken,
@@ -49,6 +54,8 @@ pub(crate) struct Advisories {
 #[derive(Default)]
 pub(super) struct Seen {
     state: ArcSwapOption<MirrorState>,
+    /// Told when there is something to compare servers with anew.
+    news: Arc<Notify>,
     updated: AtomicU64,
     failed: AtomicU64,
 }
@@ -58,8 +65,15 @@ impl Advisories {
     /// plan says so. It ends with [`Self::end`].
     ///
     /// - `data`: the data directory.
-    pub(crate) fn start(plan: &Plan, data: &Path, note: Arc<Note>) -> Arc<Self> {
-        let wish = watch::Sender::new(Arc::new(wish_of(plan, data)));
+    /// - `config_dir`: where the configuration lies; a file of overrides is looked for from there.
+    pub(crate) fn start(
+        plan: &Plan,
+        data: &Path,
+        config_dir: Option<&Path>,
+        note: Arc<Note>,
+    ) -> Arc<Self> {
+        let config_dir = config_dir.unwrap_or(Path::new("")).to_owned();
+        let wish = watch::Sender::new(Arc::new(wish_of(plan, data, &config_dir)));
         let (seen, end) = (Arc::<Seen>::default(), CancellationToken::new());
         seen.look(&wish.borrow());
         updates::spawn(
@@ -71,6 +85,7 @@ impl Advisories {
         Arc::new(Self {
             wish,
             data: data.to_owned(),
+            config_dir,
             seen,
             gate: Gate::new(note),
             end,
@@ -79,9 +94,14 @@ impl Advisories {
 
     /// From now on it is as `plan` says.
     pub(crate) fn apply(&self, plan: &Plan) {
-        let wish = Arc::new(wish_of(plan, &self.data));
+        let wish = Arc::new(wish_of(plan, &self.data, &self.config_dir));
         self.seen.look(&wish);
         self.wish.send_replace(wish);
+    }
+
+    /// Told when advisories have come that servers can be compared with.
+    pub(crate) fn news(&self) -> Arc<Notify> {
+        Arc::clone(&self.seen.news)
     }
 
     /// Nothing more is fetched. What is being written is left as a crash would leave it: nobody reads it.
@@ -93,8 +113,11 @@ impl Advisories {
 impl Seen {
     /// Reads how old they are.
     pub(super) fn look(&self, wish: &Wish) {
-        self.state
-            .store(MirrorState::read(&wish.folder).ok().map(Arc::new));
+        let state = MirrorState::read(&wish.folder).ok();
+        let before = self.state.swap(state.clone().map(Arc::new));
+        if before.as_deref() != state.as_ref() {
+            self.news.notify_one();
+        }
     }
 }
 
@@ -143,7 +166,26 @@ impl SampleSource for Advisories {
     }
 }
 
-fn wish_of(plan: &Plan, data: &Path) -> Wish {
+/// What the operator says of advisories in the file that `vuln.overrides` names.
+///
+/// # Errors
+/// What is wrong with the file.
+pub(crate) fn overrides(file: Option<&Path>) -> Result<Overrides, String> {
+    let Some(file) = file else {
+        return Ok(Overrides::default());
+    };
+    let named = |why: &str| format!("`vuln.overrides` ({}): {why}", file.display());
+    let text = std::fs::read_to_string(file).map_err(|error| named(&error.to_string()))?;
+    Overrides::read(&text).map_err(|problems| {
+        let first = problems.first();
+        named(&first.map_or_else(
+            || "it cannot be read".to_owned(),
+            |problem| format!("line {}: {}", problem.line, problem.text),
+        ))
+    })
+}
+
+fn wish_of(plan: &Plan, data: &Path, config_dir: &Path) -> Wish {
     let vuln = &plan.vuln;
     let list = |place: &FileOrUrl| match place {
         FileOrUrl::File(path) => ListPlace::File(path.as_path().to_owned()),
@@ -172,6 +214,10 @@ fn wish_of(plan: &Plan, data: &Path) -> Wish {
             bounds: Bounds::default(),
         },
         is_blocking: vuln.block_malicious,
+        overrides: vuln
+            .overrides
+            .as_ref()
+            .map(|file| config_dir.join(file.as_path())),
         sources: sources.collect(),
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! What is shown is a book that nobody changes. A change is made in a copy, kept on disk, and shown only then.
 
+mod samples;
+
 use crate::audit::AuditLog;
 use crate::home::Home;
 use crate::keys::KeyDeskError;
@@ -10,14 +12,15 @@ use arc_swap::ArcSwap;
 use ph_api::{CaseInfo, CaseList, CaseRefusal, Cases, NewMove};
 use ph_auth::unix_s;
 use ph_plan::Plan;
-use ph_record::{Reading, SampleSource, catalogue};
 use ph_store::state::{State, StateError, Write, set_aside};
 use ph_vuln::life::{Book, Case, Deadlines, Head, Look, NotMoved, Order, Refusal, meant};
 use ph_vuln::report::Justification;
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+use tokio::sync::Notify;
 
 /// The rows of cases, by number.
 const CASES: &str = "cases";
@@ -40,6 +43,10 @@ pub(crate) trait Scanner: Send + Sync {
     /// There are advisories to compare with.
     fn can_scan(&self) -> bool;
 
+    /// When that with which servers are compared was changed last: advisories and overrides. Another value calls for
+    /// another scan.
+    fn compared_with(&self) -> Vec<Option<SystemTime>>;
+
     /// What a server holds now. A scan that fails is a look, too.
     fn scan(&self, server: &str) -> Look;
 }
@@ -50,8 +57,8 @@ pub struct CaseDesk {
     state: Mutex<State>,
     settings: ArcSwap<Settings>,
     scanner: Option<Box<dyn Scanner>>,
-    /// One scan at a time.
-    scanning: Mutex<()>,
+    /// One scan at a time; what each server was compared with last by this process.
+    scanning: Mutex<BTreeMap<String, Vec<Option<SystemTime>>>>,
     /// Told what has become of which case.
     say: Box<dyn Fn(&str) + Send + Sync>,
     /// Held while no daemon does, and then changes are written down here.
@@ -85,6 +92,7 @@ impl CaseDesk {
     /// it.
     ///
     /// - `say`: told what has become of which case.
+    /// - `news`: told when there may be something new to compare with.
     /// - `complain`: told what cannot be said otherwise.
     ///
     /// # Errors
@@ -94,6 +102,7 @@ impl CaseDesk {
         home: &Home,
         scanner: Box<dyn Scanner>,
         say: Box<dyn Fn(&str) + Send + Sync>,
+        news: Arc<Notify>,
         complain: &Arc<dyn Fn(&str) + Send + Sync>,
     ) -> Result<Arc<Self>, StartError> {
         let path = home.cases();
@@ -113,11 +122,11 @@ impl CaseDesk {
             state: Mutex::new(state),
             settings: ArcSwap::from_pointee(Settings::of(plan)),
             scanner: Some(scanner),
-            scanning: Mutex::new(()),
+            scanning: Mutex::default(),
             say,
             alone: None,
         });
-        tokio::spawn(watch(Arc::downgrade(&desk), Arc::clone(complain)));
+        tokio::spawn(watch(Arc::downgrade(&desk), news, Arc::clone(complain)));
         Ok(desk)
     }
 
@@ -136,7 +145,7 @@ impl CaseDesk {
             state: Mutex::new(state),
             settings: ArcSwap::from_pointee(Settings::of(plan)),
             scanner: None,
-            scanning: Mutex::new(()),
+            scanning: Mutex::default(),
             say: Box::new(|_| {}),
             alone: Some((home, audit)),
         })
@@ -206,6 +215,7 @@ impl CaseDesk {
                 Ok(())
             })?;
         }
+        lock(&self.scanning).retain(|server, _| is_there(server));
         let settings = **self.settings.load();
         let (Some(scanner), Some(every)) = (self.scanner.as_deref(), settings.scan_every) else {
             return Ok(());
@@ -214,11 +224,18 @@ impl CaseDesk {
             return Ok(());
         }
         let scans = book.head().scans();
+        let compare_with = scanner.compared_with();
+        let compared: BTreeSet<_> = lock(&self.scanning)
+            .iter()
+            .filter(|(_, with)| **with == compare_with)
+            .map(|(server, _)| server.clone())
+            .collect();
         for server in servers.unwrap_or_default() {
             let last = scans.get(&server).map(|scanned| scanned.at);
             // A clock that was set back makes no server wait for ever.
             let is_due = last.is_none_or(|at| at > now || now - at >= every.as_secs());
-            if is_due {
+            // What an advisory of this minute is about is not found by the scan of the hour.
+            if is_due || !compared.contains(&server) {
                 self.scan_one(scanner, &server)?;
             }
         }
@@ -226,7 +243,9 @@ impl CaseDesk {
     }
 
     fn scan_one(&self, scanner: &dyn Scanner, server: &str) -> Result<(), CaseRefusal> {
-        let _one = lock(&self.scanning);
+        let mut compared = lock(&self.scanning);
+        // Before the scan: what changes meanwhile calls for the next.
+        compared.insert(server.to_owned(), scanner.compared_with());
         let look = scanner.scan(server);
         self.observe(&look)
     }
@@ -337,56 +356,14 @@ impl Cases for CaseDesk {
     }
 }
 
-impl SampleSource for CaseDesk {
-    fn samples(&self, out: &mut dyn FnMut(&'static catalogue::Metric, &[&str], Reading<'_>)) {
-        let book = self.book.load();
-        let deadlines = self.settings.load().deadlines;
-        let counts = book.counts(&deadlines, unix_s());
-        for ((server, class, state), count) in &counts.cases {
-            let value = Reading::Value(*count as f64);
-            out(&catalogue::VULNERABILITIES, &[server, class, state], value);
-        }
-        for ((server, class), count) in &counts.overdue {
-            let value = Reading::Value(*count as f64);
-            out(&catalogue::VULNERABILITY_OVERDUE, &[server, class], value);
-        }
-        for ((server, class), share) in &counts.share {
-            let value = Reading::Value(*share);
-            out(&catalogue::VULNERABILITY_DEADLINE, &[server, class], value);
-        }
-        for (class, tally) in book.head().remediated() {
-            let value = Reading::Histogram {
-                buckets: &tally.buckets,
-                sum: tally.sum_s as f64,
-            };
-            out(&catalogue::VULNERABILITY_REMEDIATION, &[class], value);
-        }
-        for (server, scanned) in book.head().scans() {
-            let at = scanned.complete_at.unwrap_or(0);
-            let value = Reading::Value(at as f64);
-            out(&catalogue::VULNERABILITY_SCAN, &[server], value);
-        }
-        for (server, scanned) in book.head().scans() {
-            for gap in ph_vuln::life::Gap::ALL {
-                let is = scanned.gaps.contains(gap.word());
-                let value = Reading::Value(f64::from(u8::from(is)));
-                out(
-                    &catalogue::VULNERABILITY_BLIND,
-                    &[server, gap.word()],
-                    value,
-                );
-            }
-        }
-        let dropped = Reading::Value(book.head().dropped() as f64);
-        out(&catalogue::VULNERABILITY_DROPPED, &[], dropped);
-    }
-}
-
-async fn watch(desk: Weak<CaseDesk>, complain: Arc<dyn Fn(&str) + Send + Sync>) {
+async fn watch(desk: Weak<CaseDesk>, news: Arc<Notify>, complain: Arc<dyn Fn(&str) + Send + Sync>) {
     let mut tick = tokio::time::interval(TICK);
     let mut said = String::new();
     loop {
-        tick.tick().await;
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = news.notified() => {}
+        }
         let Some(desk) = desk.upgrade() else {
             return;
         };

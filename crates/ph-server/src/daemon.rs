@@ -191,7 +191,12 @@ impl Daemon {
         relay
             .pins()
             .keep_in(PinFile::new(home.pins(), Arc::clone(&complain)));
-        let advisories = Advisories::start(&plan, home.path(), events::notes(&recorder));
+        let advisories = Advisories::start(
+            &plan,
+            home.path(),
+            environment.config_dir.as_deref(),
+            events::notes(&recorder),
+        );
         recorder.add_source(Arc::<Advisories>::clone(&advisories));
         shared.guard_starts(Arc::<Advisories>::clone(&advisories));
         relay.apply(&plan)?;
@@ -232,7 +237,15 @@ impl Daemon {
         let hash = vec![("after", plan.hash().into())];
         let noted = gatekeeper.note("process.start", "done", hash);
         noted.map_err(StartError::Audit)?;
-        let cases = start_cases(&plan, &home, &environment, &relay, &recorder, &complain)?;
+        let cases = start_cases(
+            &plan,
+            &home,
+            &environment,
+            &relay,
+            &recorder,
+            advisories.news(),
+            &complain,
+        )?;
         let admin = Admin {
             cases,
             doors: Arc::clone(&doors),

@@ -16,6 +16,7 @@ use ph_relay::Relay;
 use ph_sinks::StoreFeed;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::Notify;
 
 /// Gets ready to evaluate rules over what is kept.
 pub(crate) fn start_rules(
@@ -85,12 +86,15 @@ pub(crate) async fn start_sinks(
 }
 
 /// Goes on with the cases of vulnerabilities.
+///
+/// - `news`: told when there are other advisories than before.
 pub(crate) fn start_cases(
     plan: &Plan,
     home: &Home,
     environment: &Environment,
     relay: &Arc<Relay>,
     recorder: &Recorder,
+    news: Arc<Notify>,
     complain: &Arc<dyn Fn(&str) + Send + Sync>,
 ) -> Result<Arc<CaseDesk>, StartError> {
     let scanner = ServerScanner::new(plan, home.path(), environment, relay);
@@ -109,7 +113,7 @@ pub(crate) fn start_cases(
             },
         }));
     };
-    let cases = CaseDesk::start(plan, home, Box::new(scanner), Box::new(say), complain)?;
+    let cases = CaseDesk::start(plan, home, Box::new(scanner), Box::new(say), news, complain)?;
     recorder.add_source(Arc::<CaseDesk>::clone(&cases));
     Ok(cases)
 }

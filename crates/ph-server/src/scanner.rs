@@ -1,5 +1,6 @@
 //! What the servers of the plan hold, compared with the advisories on this machine.
 
+use crate::advisories::overrides;
 use crate::cases::Scanner;
 use crate::settings::Environment;
 use arc_swap::ArcSwap;
@@ -8,7 +9,6 @@ use ph_jobs::vuln::{Advisories, Machine, Subject, scan, started};
 use ph_plan::{Plan, Server, Upstream};
 use ph_relay::Relay;
 use ph_vuln::life::Look;
-use ph_vuln::overrides::Overrides;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -16,6 +16,8 @@ use std::time::{Duration, SystemTime};
 
 /// Below the data directory.
 const FOLDER: &str = "advisories";
+/// In the folder of advisories: it is written anew with each change of them.
+const MIRROR_LIST: &str = "mirror.json";
 
 /// Of a daemon.
 pub(crate) struct ServerScanner {
@@ -76,6 +78,11 @@ impl ServerScanner {
         }
     }
 
+    fn overrides(&self, asks: &Asks) -> Option<PathBuf> {
+        let config_dir = self.config_dir.as_deref().unwrap_or(Path::new(""));
+        asks.overrides.as_ref().map(|file| config_dir.join(file))
+    }
+
     fn db(&self, asks: &Asks) -> PathBuf {
         asks.db
             .clone()
@@ -93,7 +100,7 @@ impl ServerScanner {
             Err(MirrorError::Folder(FolderError::Nothing(_))) => None,
             Err(error) => return Err(error.to_string()),
         };
-        let overrides = self.overrides(&asks)?;
+        let overrides = overrides(self.overrides(&asks).as_deref())?;
         let advisories = Advisories {
             mirror: mirror.as_ref(),
             stale_after: asks.stale_after,
@@ -143,26 +150,6 @@ impl ServerScanner {
         all.insert(name.to_owned(), of);
         loaded
     }
-
-    fn overrides(&self, asks: &Asks) -> Result<Overrides, String> {
-        let Some(file) = &asks.overrides else {
-            return Ok(Overrides::default());
-        };
-        let path = self
-            .config_dir
-            .as_deref()
-            .unwrap_or(Path::new(""))
-            .join(file);
-        let named = |why: &str| format!("`vuln.overrides` ({}): {why}", path.display());
-        let text = std::fs::read_to_string(&path).map_err(|error| named(&error.to_string()))?;
-        Overrides::read(&text).map_err(|problems| {
-            let first = problems.first();
-            named(&first.map_or_else(
-                || "it cannot be read".to_owned(),
-                |problem| format!("line {}: {}", problem.line, problem.text),
-            ))
-        })
-    }
 }
 
 impl Scanner for ServerScanner {
@@ -176,6 +163,15 @@ impl Scanner for ServerScanner {
 
     fn can_scan(&self) -> bool {
         self.machine.is_some() && self.db(&self.asks.load()).is_dir()
+    }
+
+    fn compared_with(&self) -> Vec<Option<SystemTime>> {
+        let asks = self.asks.load();
+        let list = Some(self.db(&asks).join(MIRROR_LIST));
+        let changed = |path: PathBuf| std::fs::metadata(path).and_then(|about| about.modified());
+        [list, self.overrides(&asks)]
+            .map(|path| path.and_then(|path| changed(path).ok()))
+            .to_vec()
     }
 
     fn scan(&self, server: &str) -> Look {

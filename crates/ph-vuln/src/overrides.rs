@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use ph_inventory::Component;
+
 use crate::Finding;
 
 pub use file::Problem;
@@ -54,17 +56,23 @@ impl Override {
     /// Whether it speaks of a finding, expired or not.
     #[must_use]
     pub fn is_about(&self, finding: &Finding) -> bool {
-        let ecosystem = &finding.component.ecosystem;
+        finding.ids().any(|id| id == self.id) && self.is_for(&finding.component)
+    }
+
+    /// Whether it speaks of a component in its version, whatever the id.
+    #[must_use]
+    pub fn is_for(&self, component: &Component) -> bool {
+        let ecosystem = &component.ecosystem;
         let is_package = match self.package.strip_prefix(ecosystem.base()) {
             Some(rest) if rest.starts_with('/') => {
-                ecosystem.normal_name(&rest[1..]) == finding.component.advisory_name()
+                ecosystem.normal_name(&rest[1..]) == component.advisory_name()
             }
-            _ => ecosystem.normal_name(&self.package) == finding.component.advisory_name(),
+            _ => ecosystem.normal_name(&self.package) == component.advisory_name(),
         };
-        let version = finding.component.version.as_ref();
+        let version = component.version.as_ref();
         let is_version =
             self.versions.is_empty() || version.is_some_and(|own| self.versions.contains(own));
-        is_package && is_version && finding.ids().any(|id| id == self.id)
+        is_package && is_version
     }
 
     /// Whether its last day is over.

@@ -1,11 +1,16 @@
 //! Before a child is started: whether its package, or one in its lockfile, is known to be malicious. Nothing is
 //! fetched for that, and what cannot be found out keeps nobody from starting.
 
-use super::{Note, Wish};
+use super::{Note, Wish, overrides};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use ph_advisories::{Malicious, Mirror, malicious, packages_of};
 use ph_inventory::Component;
 use ph_plan::Stdio;
 use ph_record::EventKind;
+use ph_vuln::Advisory;
+use ph_vuln::overrides::Overrides;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,9 +26,10 @@ const FILES_MAX: usize = 16;
 const ANSWERS_MAX: usize = 4_096;
 const LIST: &str = "mirror.json";
 
-/// Which files as of when an answer is from.
-#[derive(Clone, Default, PartialEq, Eq)]
+/// Which files as of when an answer is from. An override ends with a day, so an answer does, too.
+#[derive(Clone, PartialEq, Eq)]
 struct Stamp {
+    day: Date,
     command: Vec<String>,
     files: Vec<(PathBuf, Option<SystemTime>, u64)>,
 }
@@ -32,6 +38,7 @@ struct Stamp {
 pub(super) struct Gate {
     answers: Mutex<HashMap<String, (Stamp, Option<String>)>>,
     has_complained: AtomicBool,
+    has_complained_of_overrides: AtomicBool,
     note: Arc<Note>,
 }
 
@@ -40,6 +47,7 @@ impl Gate {
         Self {
             answers: Mutex::default(),
             has_complained: AtomicBool::new(false),
+            has_complained_of_overrides: AtomicBool::new(false),
             note,
         }
     }
@@ -57,8 +65,10 @@ impl Gate {
         command.extend(words.iter().map(|word| (*word).to_owned()));
         let list = wish.folder.join(LIST);
         let stamp = Stamp {
+            day: Timestamp::now().to_zoned(TimeZone::UTC).date(),
             command,
             files: std::iter::once(&list)
+                .chain(&wish.overrides)
                 .chain(&lockfiles)
                 .map(|path| seen(path))
                 .collect(),
@@ -99,7 +109,18 @@ impl Gate {
         {
             self.complain(&format!("there are no advisories of {}", package.ecosystem));
         }
-        match malicious(&mirror, &packages) {
+        let overrides = overrides(wish.overrides.as_deref()).unwrap_or_else(|why| {
+            self.complain_of_overrides(&why);
+            Overrides::default()
+        });
+        let now = Timestamp::now();
+        let is_overridden = |advisory: &Advisory, package: &Component| {
+            overrides.all().iter().any(|of| {
+                let is_meant = of.id == advisory.id || advisory.aliases.contains(&of.id);
+                is_meant && of.is_for(package) && !of.has_expired(now)
+            })
+        };
+        match malicious(&mirror, &packages, is_overridden) {
             Ok(found) => found.map(|found| words(&found)),
             Err(error) => {
                 self.complain(&error.to_string());
@@ -112,11 +133,21 @@ impl Gate {
     fn complain(&self, why: &str) {
         if !self.has_complained.swap(true, Relaxed) {
             let text = format!("whether packages of servers are malicious is not known: {why}");
-            (self.note)(EventKind::Note {
-                warning: false,
-                text: text.into(),
-            });
+            self.say(false, text);
         }
+    }
+
+    fn complain_of_overrides(&self, why: &str) {
+        if !self.has_complained_of_overrides.swap(true, Relaxed) {
+            self.say(true, format!("no override lets a server start: {why}"));
+        }
+    }
+
+    fn say(&self, warning: bool, text: String) {
+        (self.note)(EventKind::Note {
+            warning,
+            text: text.into(),
+        });
     }
 }
 
@@ -126,11 +157,12 @@ fn words(found: &Malicious) -> String {
         .as_deref()
         .map(|version| format!(" {version}"));
     format!(
-        "`{}`{} is known to be malicious ({}: {}), so it is not started; `vuln: {{block_malicious: false}}` would start it all the same",
+        "`{}`{} is known to be malicious ({}: {}), so it is not started; an override of {} in the file of `vuln.overrides` would start it all the same, `vuln: {{block_malicious: false}}` every such server",
         found.package,
         version.unwrap_or_default(),
         found.id,
-        found.summary
+        found.summary,
+        found.id
     )
 }
 
@@ -220,7 +252,9 @@ mod tests {
         fn refusal(&self, server: &str) -> Option<String> {
             let text = format!("servers: {{a: {server}}}\n");
             let (plan, _) = Plan::from_yaml(&text, &NoSecrets).unwrap();
-            let wish = wish_of(&plan, self.dir.path());
+            let mut wish = wish_of(&plan, self.dir.path(), self.dir.path());
+            wish.overrides =
+                Some(self.dir.path().join("overrides.yaml")).filter(|file| file.exists());
             let Upstream::Stdio(stdio) = &plan.servers.values().next().unwrap().upstream else {
                 panic!("it is a command");
             };
@@ -257,6 +291,41 @@ mod tests {
         );
         assert_eq!(world.refusal("{command: my-server}"), None);
         assert_eq!(*world.said.lock().unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn an_override_starts_it_until_its_last_day() {
+        let world = World::new();
+        world.import();
+        let server = "{command: npx, args: [-y, postmark-mcp@1.0.16]}";
+        assert!(world.refusal(server).is_some());
+        let say = |id: &str, package: &str, expires: &str| {
+            let text = format!(
+                "- {{id: {id}, package: {package}, reason: looked at it, expires: {expires}}}\n"
+            );
+            fs::write(world.dir.path().join("overrides.yaml"), text).unwrap();
+        };
+        say("MAL-2025-47604", "npm/postmark-mcp", "2999-12-31");
+        assert_eq!(world.refusal(server), None);
+        say("MAL-2025-47604", "npm/another", "2999-12-31");
+        assert!(world.refusal(server).is_some());
+        say("MAL-2025-1", "postmark-mcp", "2999-12-31");
+        assert!(world.refusal(server).is_some());
+        say("MAL-2025-47604", "postmark-mcp", "2025-12-31");
+        assert!(world.refusal(server).is_some());
+        assert_eq!(*world.said.lock().unwrap(), [""; 0]);
+        fs::write(
+            world.dir.path().join("overrides.yaml"),
+            "- id: MAL-2025-47604\n",
+        )
+        .unwrap();
+        assert!(world.refusal(server).is_some());
+        let said = world.said.lock().unwrap();
+        assert!(
+            said.len() == 1
+                && said[0].starts_with("no override lets a server start: `vuln.overrides`"),
+            "{said:?}"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use super::*;
 use ph_inventory::{Component, Ecosystem};
+use ph_record::{Reading, SampleSource as _};
 use ph_vuln::severity::{Severity, SeverityFrom};
 use ph_vuln::{Finding, life::Gap};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,7 @@ struct Now {
     version: &'static str,
     gap: Option<Gap>,
     scans: u32,
+    advisories: Option<SystemTime>,
 }
 
 impl Fake {
@@ -40,6 +42,10 @@ impl Scanner for Fake {
 
     fn can_scan(&self) -> bool {
         true
+    }
+
+    fn compared_with(&self) -> Vec<Option<SystemTime>> {
+        vec![lock(&self.0).advisories]
     }
 
     fn scan(&self, server: &str) -> Look {
@@ -97,7 +103,7 @@ fn desk(path: &Path, fake: &Fake) -> (CaseDesk, Arc<Mutex<Vec<String>>>) {
         state: Mutex::new(state),
         settings: ArcSwap::from_pointee(Settings::of(&Plan::default())),
         scanner: Some(Box::new(fake.clone())),
-        scanning: Mutex::new(()),
+        scanning: Mutex::default(),
         say: Box::new(move |text| lock(&hears).push(text.to_owned())),
         alone: None,
     };
@@ -227,6 +233,15 @@ fn scans_come_when_they_are_due_and_cases_of_a_server_that_goes_are_withdrawn() 
     );
     desk.scan(Some("files")).unwrap();
     assert_eq!(lock(&fake.0).scans, 3);
+    lock(&fake.0).advisories = Some(SystemTime::UNIX_EPOCH);
+    for _ in 0..3 {
+        desk.tick().unwrap();
+    }
+    assert_eq!(
+        lock(&fake.0).scans,
+        5,
+        "other advisories than before are compared with at once, and once"
+    );
     assert!(matches!(desk.scan(Some("x")), Err(CaseRefusal::Unknown(_))));
     lock(&fake.0).servers.retain(|name| *name == "mail");
     desk.tick().unwrap();
