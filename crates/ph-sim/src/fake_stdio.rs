@@ -1,6 +1,6 @@
 //! A scripted MCP server over stdio.
 //!
-//! Flags: `--era legacy|modern|both`, `--exit-at-start CODE` (with a line on stderr),
+//! Words that are no flags are passed over, so that it can stand in for an interpreter and its script. Flags: `--era legacy|modern|both`, `--exit-at-start CODE` (with a line on stderr),
 //! `--delay-start MS`, `--silent` (reads, never answers), `--ignore-eof`, `--ignore-term`.
 //!
 //! Tools beside those that are the same everywhere (`echo {text}`, `annotated {region}`, `fail`, `error {code}`,
@@ -81,6 +81,7 @@ impl Options {
                 "--silent" => options.is_silent = true,
                 "--ignore-eof" => options.ignores_eof = true,
                 "--ignore-term" => options.ignores_term = true,
+                word if !word.starts_with('-') => {}
                 _ => return Err(format!("no flag is called `{flag}`")),
             }
         }
