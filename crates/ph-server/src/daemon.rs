@@ -22,6 +22,7 @@ use crate::settings::{self, Environment};
 use crate::sinks::Sinks;
 use crate::start_error::StartError;
 use crate::stores;
+use crate::waits::{bind, within};
 use arc_swap::ArcSwap;
 use ph_api::SpanMetrics;
 use ph_auth::{Auth, Keyring};
@@ -592,22 +593,3 @@ const SINKS_STOP_MAX: Duration = Duration::from_secs(2);
 const STORE_CLOSE_MIN: Duration = Duration::from_secs(1);
 /// Every rung of the ladder that ends a child is bounded; this bounds them all together.
 const CHILDREN_STOP_MAX: Duration = Duration::from_secs(30);
-
-async fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
-    listener::bind(address)
-        .await
-        .map_err(|source| StartError::Listen { address, source })
-}
-
-/// Waits for `work` for at most `limit`; `true` when it was done in time.
-async fn within(
-    limit: Duration,
-    hurry: &CancellationToken,
-    work: impl Future<Output = ()>,
-) -> bool {
-    tokio::select! {
-        () = work => true,
-        () = hurry.cancelled() => false,
-        () = tokio::time::sleep(limit) => false,
-    }
-}

@@ -31,6 +31,7 @@ mod settings;
 mod sinks;
 mod start_error;
 mod stores;
+mod waits;
 
 pub use archive::{Archive, ArchiveError};
 pub use cases::CaseDesk;
