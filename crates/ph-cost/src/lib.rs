@@ -3,6 +3,8 @@
 //!
 //! Units are in the names: `_milli` is thousandths of a core, `_bytes` bytes, `_s` seconds.
 
+pub mod bill;
 pub mod hpa;
+pub mod price;
 pub mod sizing;
 pub mod workload;

@@ -1,4 +1,5 @@
 //! Properties of the arithmetic, over any numbers.
 
+mod bill;
 mod hpa;
 mod sizing;
