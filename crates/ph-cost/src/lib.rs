@@ -3,8 +3,12 @@
 //!
 //! Units are in the names: `_milli` is thousandths of a core, `_bytes` bytes, `_s` seconds.
 
+pub mod arrivals;
 pub mod bill;
 pub mod hpa;
+pub mod optimise;
 pub mod price;
+pub mod profile;
+pub mod replay;
 pub mod sizing;
 pub mod workload;

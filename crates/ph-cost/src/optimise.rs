@@ -1,0 +1,427 @@
+//! The cheapest settings of an autoscaler that keep the objective: looked for in one part of the load, judged on another.
+
+use crate::arrivals::Arrivals;
+use crate::hpa::{Behavior, Hpa, MetricSpec, Policy, Rules};
+use crate::replay::{Outcome, Problem, Scaling, Scenario, replay};
+use serde::Serialize;
+
+/// Settings that are tried at most.
+pub const TRIED_MAX: usize = 1_200;
+/// Of the room below the objective that much is left alone when looking, since another day is another day.
+const MARGIN: f64 = 0.5;
+/// Static pods that are tried at most.
+const STATIC_MAX: i64 = 500;
+
+/// Shares of what a pod can answer that are tried as targets.
+const TARGETS: &[f64] = &[0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+/// Windows for scaling down that are tried.
+const WINDOWS_S: &[i64] = &[60, 120, 300, 600, 900];
+
+/// What is looked for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Search {
+    /// What is there, or would be: its bounds bound what is tried.
+    pub baseline: Hpa,
+    /// Static pods; `None` looks for the fewest that keep the objective.
+    pub static_pods: Option<i64>,
+}
+
+/// One setting, and what it would have come to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Candidate {
+    /// What it is, for people.
+    pub name: String,
+    /// The setting.
+    pub scaling: Scaling,
+    /// On the load that it is judged on here.
+    pub outcome: Outcome,
+}
+
+/// What the search found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Found {
+    /// Settings that were tried.
+    pub tried: usize,
+    /// Those of which no other is both cheaper and better, on the part that was looked in: the cheapest first.
+    pub front: Vec<Candidate>,
+    /// Static, baseline and optimised, on the part that was looked in.
+    pub tuned: Vec<Candidate>,
+    /// The same three on the part that nobody looked in.
+    pub judged: Vec<Candidate>,
+    /// Which of `judged` is recommended.
+    pub recommended: usize,
+    /// Why.
+    pub reasons: Vec<String>,
+}
+
+/// The place of each in [`Found::tuned`] and [`Found::judged`].
+const STATIC: usize = 0;
+const BASELINE: usize = 1;
+const OPTIMISED: usize = 2;
+
+/// Looks for settings in one part of a load, and judges them on another.
+///
+/// # Errors
+/// A parameter that makes no sense, or a part without calls.
+pub fn optimise(
+    tune: &Arrivals,
+    judge: &Arrivals,
+    scenario: &Scenario,
+    search: &Search,
+) -> Result<Found, Problem> {
+    let wanted = scenario.slo.objective + (1.0 - scenario.slo.objective) * MARGIN;
+    let mut tried = Vec::new();
+    for (name, hpa) in settings(scenario, &search.baseline) {
+        let scaling = Scaling::Hpa { hpa, begin: None };
+        let outcome = replay(tune, scenario, &scaling)?;
+        tried.push(Candidate {
+            name,
+            scaling,
+            outcome,
+        });
+    }
+    let best = best(&tried, wanted).ok_or_else(|| Problem("nothing could be tried".to_owned()))?;
+    let static_pods = match search.static_pods {
+        Some(pods) => pods,
+        None => fewest(tune, scenario, wanted)?,
+    };
+    let baseline = Scaling::Hpa {
+        hpa: search.baseline.clone(),
+        begin: None,
+    };
+    let settings = [
+        (
+            format!("static {static_pods}"),
+            Scaling::Static(static_pods),
+        ),
+        (format!("HPA: {}", name_of(&search.baseline)), baseline),
+        (format!("optimised: {}", best.name), best.scaling.clone()),
+    ];
+    let on = |arrivals: &Arrivals| -> Result<Vec<Candidate>, Problem> {
+        let each = settings.iter().map(|(name, scaling)| {
+            Ok(Candidate {
+                name: name.clone(),
+                scaling: scaling.clone(),
+                outcome: replay(arrivals, scenario, scaling)?,
+            })
+        });
+        each.collect()
+    };
+    let (tuned, judged) = (on(tune)?, on(judge)?);
+    let (recommended, reasons) = recommend(&judged);
+    let count = tried.len();
+    Ok(Found {
+        tried: count,
+        front: front(tried),
+        tuned,
+        judged,
+        recommended,
+        reasons,
+    })
+}
+
+/// The cheapest that keeps what is wanted; else the one that comes nearest.
+fn best(tried: &[Candidate], wanted: f64) -> Option<&Candidate> {
+    let keeping = tried.iter().filter(|c| c.outcome.good_share >= wanted);
+    let cheapest = keeping.min_by(|a, b| {
+        let by_cost = a.outcome.cost_micro.cmp(&b.outcome.cost_micro);
+        by_cost.then(b.outcome.good_share.total_cmp(&a.outcome.good_share))
+    });
+    cheapest.or_else(|| {
+        tried
+            .iter()
+            .max_by(|a, b| a.outcome.good_share.total_cmp(&b.outcome.good_share))
+    })
+}
+
+/// The fewest static pods that keep what is wanted.
+fn fewest(tune: &Arrivals, scenario: &Scenario, wanted: f64) -> Result<i64, Problem> {
+    let (mut below, mut above) = (0, 1);
+    let keeps = |pods: i64| -> Result<bool, Problem> {
+        let outcome = replay(tune, scenario, &Scaling::Static(pods))?;
+        Ok(outcome.good_share >= wanted)
+    };
+    while !keeps(above)? {
+        below = above;
+        above *= 2;
+        if above > STATIC_MAX {
+            return Ok(STATIC_MAX);
+        }
+    }
+    while above - below > 1 {
+        let middle = below + (above - below) / 2;
+        if keeps(middle)? {
+            above = middle;
+        } else {
+            below = middle;
+        }
+    }
+    Ok(above)
+}
+
+/// What is tried: every combination of a least number, a target, a window and a way up.
+fn settings(scenario: &Scenario, baseline: &Hpa) -> Vec<(String, Hpa)> {
+    let rate_milli = scenario.pod_rate() * 1_000.0;
+    let mut least: Vec<i64> = (1..=6).collect();
+    least.extend([8, 12, 16, 24, 32]);
+    least.retain(|min| *min <= baseline.max);
+    let mut settings = Vec::new();
+    for min in least {
+        for share in TARGETS {
+            // Whole calls per second, as people write them.
+            let average_milli = ((rate_milli * share / 1_000.0).round() as i64).max(1) * 1_000;
+            for behavior in behaviors() {
+                let hpa = Hpa {
+                    min,
+                    max: baseline.max,
+                    metrics: vec![MetricSpec::Pods { average_milli }],
+                    behavior,
+                };
+                settings.push((name_of(&hpa), hpa));
+            }
+        }
+    }
+    settings.truncate(TRIED_MAX);
+    settings
+}
+
+fn behaviors() -> Vec<Option<Behavior>> {
+    let mut behaviors = vec![None];
+    for window_s in WINDOWS_S {
+        for up in [Rules::up(), quick()] {
+            let down = Rules {
+                window_s: *window_s,
+                ..Rules::down()
+            };
+            behaviors.push(Some(Behavior { up, down }));
+        }
+    }
+    behaviors
+}
+
+/// Up to ten more at once.
+fn quick() -> Rules {
+    Rules {
+        policies: vec![Policy::pods(10, 15), Policy::percent(300, 15)],
+        ..Rules::up()
+    }
+}
+
+/// An autoscaler in a line.
+#[must_use]
+pub fn name_of(hpa: &Hpa) -> String {
+    let metrics: Vec<String> = hpa.metrics.iter().map(metric_text).collect();
+    let behavior = match &hpa.behavior {
+        None => "no behavior".to_owned(),
+        Some(behavior) => {
+            let up = if behavior.up.policies == quick().policies {
+                "up 10 or 300 %/15 s"
+            } else {
+                "up 4 or 100 %/15 s"
+            };
+            format!("{up}, down after {} s", behavior.down.window_s)
+        }
+    };
+    format!(
+        "{} to {}, {}, {behavior}",
+        hpa.min,
+        hpa.max,
+        metrics.join(" and ")
+    )
+}
+
+fn metric_text(spec: &MetricSpec) -> String {
+    use crate::hpa::{ResourceTarget, TotalTarget};
+    match spec {
+        MetricSpec::Pods { average_milli } => format!("{}/s a pod", *average_milli as f64 / 1e3),
+        MetricSpec::Resource { is_cpu, target } => {
+            let what = if *is_cpu { "CPU" } else { "memory" };
+            match target {
+                ResourceTarget::UtilizationPercent(percent) => format!("{what} {percent} %"),
+                ResourceTarget::AverageMilli(milli) => format!("{what} {milli}m a pod"),
+            }
+        }
+        MetricSpec::Total { target } => match target {
+            TotalTarget::ValueMilli(milli) => format!("{}/s in all", *milli as f64 / 1e3),
+            TotalTarget::AverageMilli(milli) => format!("{}/s of all a pod", *milli as f64 / 1e3),
+        },
+    }
+}
+
+/// Those of which no other is both cheaper and better.
+fn front(mut tried: Vec<Candidate>) -> Vec<Candidate> {
+    tried.sort_by(|a, b| {
+        let by_cost = a.outcome.cost_micro.cmp(&b.outcome.cost_micro);
+        by_cost.then(b.outcome.good_share.total_cmp(&a.outcome.good_share))
+    });
+    let mut best = f64::NEG_INFINITY;
+    tried.retain(|candidate| {
+        let is_better = candidate.outcome.good_share > best + 1e-9;
+        best = best.max(candidate.outcome.good_share);
+        is_better
+    });
+    tried
+}
+
+/// The optimised one only if it keeps the objective as well as those that keep it, and costs less than each of them.
+fn recommend(judged: &[Candidate]) -> (usize, Vec<String>) {
+    let outcome = |nth: usize| &judged[nth].outcome;
+    let optimised = outcome(OPTIMISED);
+    let keeping: Vec<usize> = [STATIC, BASELINE]
+        .into_iter()
+        .filter(|nth| outcome(*nth).slo_kept)
+        .collect();
+    let cheapest = keeping
+        .iter()
+        .copied()
+        .min_by_key(|nth| outcome(*nth).cost_micro);
+    let percent = |share: f64| format!("{:.2} %", share * 100.0);
+    match cheapest {
+        Some(nth) if !optimised.slo_kept => (
+            nth,
+            vec![format!(
+                "the optimised setting does not keep the objective on the half that it was not tuned on: {} of the calls in \
+                 time; `{}` does, with {}",
+                percent(optimised.good_share),
+                judged[nth].name,
+                percent(outcome(nth).good_share)
+            )],
+        ),
+        Some(nth) if optimised.cost_micro >= outcome(nth).cost_micro => (
+            nth,
+            vec![format!(
+                "the optimised setting does not cost less on the half that it was not tuned on: {} against {} of `{}`",
+                crate::replay::usd_text(optimised.cost_micro),
+                crate::replay::usd_text(outcome(nth).cost_micro),
+                judged[nth].name
+            )],
+        ),
+        Some(nth) => {
+            let saved = 1.0 - optimised.cost_micro as f64 / outcome(nth).cost_micro.max(1) as f64;
+            let mut reasons = vec![format!(
+                "it keeps the objective ({}) and costs {} less than `{}`, the cheapest other that keeps it",
+                percent(optimised.good_share),
+                percent(saved),
+                judged[nth].name
+            )];
+            let (mine, its) = (optimised, outcome(nth));
+            if mine.seconds_above_capacity > its.seconds_above_capacity {
+                reasons.push(format!(
+                    "but {} s are above its capacity instead of {} s",
+                    mine.seconds_above_capacity, its.seconds_above_capacity
+                ));
+            }
+            (OPTIMISED, reasons)
+        }
+        None if optimised.slo_kept => (
+            OPTIMISED,
+            vec!["it is the only one that keeps the objective".to_owned()],
+        ),
+        None => {
+            let best = [STATIC, BASELINE]
+                .into_iter()
+                .max_by(|a, b| outcome(*a).good_share.total_cmp(&outcome(*b).good_share));
+            let best = best.unwrap_or(BASELINE);
+            (
+                best,
+                vec![format!(
+                    "none keeps the objective; `{}` comes nearest of those that are not tuned, with {} of the calls in time \
+                     (optimised: {})",
+                    judged[best].name,
+                    percent(outcome(best).good_share),
+                    percent(optimised.good_share)
+                )],
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replay::PodPrice;
+
+    /// 40 minutes: quiet, and every ten minutes five busy ones.
+    fn load() -> Arrivals {
+        let counts = (0..2_400).map(|s| if s % 600 < 300 { 60.0 } else { 300.0 });
+        Arrivals {
+            start_s: None,
+            step_s: 1,
+            counts: counts.collect(),
+        }
+    }
+
+    fn search() -> Search {
+        Search {
+            baseline: Hpa {
+                min: 2,
+                max: 10,
+                metrics: vec![MetricSpec::Pods {
+                    average_milli: 50_000,
+                }],
+                behavior: None,
+            },
+            static_pods: None,
+        }
+    }
+
+    #[test]
+    fn what_is_found_is_cheaper_and_as_good_on_a_load_that_repeats() {
+        let (tune, judge) = load().halves();
+        let found = optimise(&tune, &judge, &Scenario::default(), &search()).unwrap();
+        assert!(found.tried > 100);
+        assert!(found.front.windows(2).all(|pair| {
+            pair[0].outcome.cost_micro < pair[1].outcome.cost_micro
+                && pair[0].outcome.good_share < pair[1].outcome.good_share
+        }));
+        let (got, others) = (&found.judged[OPTIMISED], &found.judged[..OPTIMISED]);
+        let is_cheaper = others
+            .iter()
+            .filter(|c| c.outcome.slo_kept)
+            .all(|other| other.outcome.cost_micro > got.outcome.cost_micro);
+        assert_eq!(
+            found.recommended == OPTIMISED,
+            is_cheaper && got.outcome.slo_kept,
+            "{:?}",
+            found.reasons
+        );
+    }
+
+    #[test]
+    fn what_does_not_keep_the_objective_is_not_recommended() {
+        // Tuned on silence, judged on a flood that comes in a second.
+        let quiet = Arrivals {
+            counts: vec![5.0; 600],
+            ..load()
+        };
+        let flood = Arrivals {
+            counts: (0..600)
+                .map(|s| if s % 120 < 60 { 0.0 } else { 600.0 })
+                .collect(),
+            ..load()
+        };
+        let mut search = search();
+        search.baseline.min = 8;
+        search.static_pods = Some(10);
+        let found = optimise(&quiet, &flood, &Scenario::default(), &search).unwrap();
+        assert!(!found.judged[OPTIMISED].outcome.slo_kept);
+        assert_ne!(found.recommended, OPTIMISED, "{:?}", found.reasons);
+    }
+
+    #[test]
+    fn without_a_price_nothing_is_cheaper() {
+        let scenario = Scenario {
+            price: PodPrice {
+                cpu_hour_micro: 0,
+                gib_hour_micro: 0,
+            },
+            ..Scenario::default()
+        };
+        let (tune, judge) = load().halves();
+        let found = optimise(&tune, &judge, &scenario, &search()).unwrap();
+        let others = &found.judged[..OPTIMISED];
+        if others.iter().any(|other| other.outcome.slo_kept) {
+            assert_ne!(found.recommended, OPTIMISED);
+        }
+    }
+}
