@@ -10,6 +10,7 @@
 //! Used as a program (`ph-bench upstream-http`, `upstream-stdio`, `otlp-sink`,
 //! `load`) by `bench/run`, which starts the gateways between the two ends.
 
+pub mod cost;
 mod http1;
 mod json;
 pub mod limits;

@@ -6,7 +6,7 @@ use ph_bench::limits;
 use ph_bench::load;
 use ph_bench::mcp_server::Eras;
 use ph_bench::{
-    otlp_sink, output, redact, rules, slos, store_logs, store_series, upstream_http,
+    cost, otlp_sink, output, redact, rules, slos, store_logs, store_series, upstream_http,
     upstream_stdio, vuln,
 };
 use std::fs::File;
@@ -48,6 +48,8 @@ enum Command {
     Rules(rules::Options),
     /// Measures indexing many advisories and matching packages with them; prints a report as JSON.
     Vuln(vuln::Options),
+    /// Measures the replay of an autoscaler; prints a report as JSON.
+    Cost(cost::Options),
     /// Measures the table of service level objectives; prints a report as JSON.
     Slos(slos::Options),
 }
@@ -95,6 +97,7 @@ fn main() -> anyhow::Result<ExitCode> {
             output::line(&format!("{:#}", store_series::run(&options)?))?;
         }
         Command::Vuln(options) => output::line(&format!("{:#}", vuln::run(&options)?))?,
+        Command::Cost(options) => output::line(&format!("{:#}", cost::run(&options)?))?,
         Command::Slos(options) => output::line(&format!("{:#}", slos::run(&options)?))?,
         Command::Rules(options) => {
             let report = rules::run(&options)?;

@@ -2,11 +2,11 @@
 
 use crate::arrivals::Arrivals;
 use crate::hpa::{Behavior, Hpa, MetricSpec, Policy, Rules};
-use crate::replay::{Outcome, Problem, Scaling, Scenario, replay};
+use crate::replay::{Outcome, Problem, Scaling, Scenario, replay, usd_text};
 use serde::Serialize;
 
 /// Settings that are tried at most.
-pub const TRIED_MAX: usize = 1_200;
+pub const TRIED_MAX: usize = 2_000;
 /// Of the room below the objective that much is left alone when looking, since another day is another day.
 const MARGIN: f64 = 0.5;
 /// Static pods that are tried at most.
@@ -20,7 +20,7 @@ const WINDOWS_S: &[i64] = &[60, 120, 300, 600, 900];
 /// What is looked for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Search {
-    /// What is there, or would be: its bounds bound what is tried.
+    /// What is there, or would be; up to twice as many pods as its most are tried.
     pub baseline: Hpa,
     /// Static pods; `None` looks for the fewest that keep the objective.
     pub static_pods: Option<i64>,
@@ -108,7 +108,7 @@ pub fn optimise(
         each.collect()
     };
     let (tuned, judged) = (on(tune)?, on(judge)?);
-    let (recommended, reasons) = recommend(&judged);
+    let (recommended, reasons) = recommend(&tuned, &judged);
     let count = tried.len();
     Ok(Found {
         tried: count,
@@ -163,17 +163,19 @@ fn fewest(tune: &Arrivals, scenario: &Scenario, wanted: f64) -> Result<i64, Prob
 fn settings(scenario: &Scenario, baseline: &Hpa) -> Vec<(String, Hpa)> {
     let rate_milli = scenario.pod_rate() * 1_000.0;
     let mut least: Vec<i64> = (1..=6).collect();
-    least.extend([8, 12, 16, 24, 32]);
-    least.retain(|min| *min <= baseline.max);
+    least.extend([8, 10, 12, 14, 16, 20, 24, 32]);
+    let most = [baseline.max, baseline.max.saturating_mul(2)];
+    let bounds = least.iter().flat_map(|min| most.map(|max| (*min, max)));
+    let bounds = bounds.filter(|(min, max)| min <= max);
     let mut settings = Vec::new();
-    for min in least {
+    for (min, max) in bounds {
         for share in TARGETS {
             // Whole calls per second, as people write them.
             let average_milli = ((rate_milli * share / 1_000.0).round() as i64).max(1) * 1_000;
             for behavior in behaviors() {
                 let hpa = Hpa {
                     min,
-                    max: baseline.max,
+                    max,
                     metrics: vec![MetricSpec::Pods { average_milli }],
                     behavior,
                 };
@@ -263,77 +265,79 @@ fn front(mut tried: Vec<Candidate>) -> Vec<Candidate> {
     tried
 }
 
-/// The optimised one only if it keeps the objective as well as those that keep it, and costs less than each of them.
-fn recommend(judged: &[Candidate]) -> (usize, Vec<String>) {
+/// The optimised one only if it keeps the objective on both parts, and costs less than each of the others that keep it.
+fn recommend(tuned: &[Candidate], judged: &[Candidate]) -> (usize, Vec<String>) {
     let outcome = |nth: usize| &judged[nth].outcome;
-    let optimised = outcome(OPTIMISED);
-    let keeping: Vec<usize> = [STATIC, BASELINE]
-        .into_iter()
-        .filter(|nth| outcome(*nth).slo_kept)
-        .collect();
-    let cheapest = keeping
-        .iter()
-        .copied()
-        .min_by_key(|nth| outcome(*nth).cost_micro);
-    let percent = |share: f64| format!("{:.2} %", share * 100.0);
-    match cheapest {
-        Some(nth) if !optimised.slo_kept => (
-            nth,
-            vec![format!(
-                "the optimised setting does not keep the objective on the half that it was not tuned on: {} of the calls in \
-                 time; `{}` does, with {}",
-                percent(optimised.good_share),
-                judged[nth].name,
-                percent(outcome(nth).good_share)
-            )],
-        ),
-        Some(nth) if optimised.cost_micro >= outcome(nth).cost_micro => (
-            nth,
-            vec![format!(
-                "the optimised setting does not cost less on the half that it was not tuned on: {} against {} of `{}`",
-                crate::replay::usd_text(optimised.cost_micro),
-                crate::replay::usd_text(outcome(nth).cost_micro),
-                judged[nth].name
-            )],
-        ),
-        Some(nth) => {
-            let saved = 1.0 - optimised.cost_micro as f64 / outcome(nth).cost_micro.max(1) as f64;
-            let mut reasons = vec![format!(
-                "it keeps the objective ({}) and costs {} less than `{}`, the cheapest other that keeps it",
-                percent(optimised.good_share),
-                percent(saved),
-                judged[nth].name
-            )];
-            let (mine, its) = (optimised, outcome(nth));
-            if mine.seconds_above_capacity > its.seconds_above_capacity {
-                reasons.push(format!(
-                    "but {} s are above its capacity instead of {} s",
-                    mine.seconds_above_capacity, its.seconds_above_capacity
-                ));
-            }
-            (OPTIMISED, reasons)
+    let keeps = |nth: usize| tuned[nth].outcome.slo_kept && outcome(nth).slo_kept;
+    let keeping = [STATIC, BASELINE].into_iter().filter(|nth| keeps(*nth));
+    let cheapest = keeping.min_by_key(|nth| outcome(*nth).cost_micro);
+    let Some(other) = cheapest else {
+        if keeps(OPTIMISED) {
+            let why = "it is the only one that keeps the objective on both halves".to_owned();
+            return (OPTIMISED, vec![why]);
         }
-        None if optimised.slo_kept => (
-            OPTIMISED,
-            vec!["it is the only one that keeps the objective".to_owned()],
-        ),
-        None => {
-            let best = [STATIC, BASELINE]
-                .into_iter()
-                .max_by(|a, b| outcome(*a).good_share.total_cmp(&outcome(*b).good_share));
-            let best = best.unwrap_or(BASELINE);
-            (
-                best,
-                vec![format!(
-                    "none keeps the objective; `{}` comes nearest of those that are not tuned, with {} of the calls in time \
-                     (optimised: {})",
-                    judged[best].name,
-                    percent(outcome(best).good_share),
-                    percent(optimised.good_share)
-                )],
-            )
-        }
+        return nearest(judged);
+    };
+    let (mine, its, name) = (outcome(OPTIMISED), outcome(other), &judged[other].name);
+    if !keeps(OPTIMISED) {
+        return (
+            other,
+            vec![format!(
+                "the optimised setting does not keep the objective: {} of the calls in time on the first half and {} on the \
+                 second; `{name}` does, with {} and {}",
+                percent(tuned[OPTIMISED].outcome.good_share),
+                percent(mine.good_share),
+                percent(tuned[other].outcome.good_share),
+                percent(its.good_share)
+            )],
+        );
     }
+    if mine.cost_micro >= its.cost_micro {
+        return (
+            other,
+            vec![format!(
+                "the optimised setting does not cost less on the half that it was not tuned on: {} against {} of `{name}`",
+                usd_text(mine.cost_micro),
+                usd_text(its.cost_micro)
+            )],
+        );
+    }
+    let saved = 1.0 - mine.cost_micro as f64 / its.cost_micro.max(1) as f64;
+    let mut reasons = vec![format!(
+        "it keeps the objective on both halves ({} on the second) and costs {} less there than `{name}`, the cheapest other \
+         that keeps it",
+        percent(mine.good_share),
+        percent(saved)
+    )];
+    if mine.seconds_above_capacity > its.seconds_above_capacity {
+        reasons.push(format!(
+            "but {} s are above its capacity instead of {} s",
+            mine.seconds_above_capacity, its.seconds_above_capacity
+        ));
+    }
+    (OPTIMISED, reasons)
+}
+
+/// Where none keeps the objective: the one of those that are not tuned that comes nearest.
+fn nearest(judged: &[Candidate]) -> (usize, Vec<String>) {
+    let share = |nth: usize| judged[nth].outcome.good_share;
+    let nearest = if share(STATIC) > share(BASELINE) {
+        STATIC
+    } else {
+        BASELINE
+    };
+    let why = format!(
+        "none keeps the objective on both halves; `{}` comes nearest of those that are not tuned, with {} of the calls in time \
+         on the second (optimised: {})",
+        judged[nearest].name,
+        percent(share(nearest)),
+        percent(share(OPTIMISED))
+    );
+    (nearest, vec![why])
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
 }
 
 #[cfg(test)]

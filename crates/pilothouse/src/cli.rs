@@ -2,6 +2,7 @@
 
 use crate::alerts::AlertsArgs;
 use crate::blocks::BlocksArgs;
+use crate::cost::CostArgs;
 use crate::generate::GenerateArgs;
 use crate::keys::KeysArgs;
 use crate::logs::LogsArgs;
@@ -92,6 +93,8 @@ pub(crate) enum Command {
     Policy(Box<PolicyArgs>),
     /// Find what servers are made of that is known to be vulnerable.
     Vuln(Box<VulnArgs>),
+    /// Say what servers need and what it costs, with the arithmetic.
+    Cost(Box<CostArgs>),
     /// Look after what is kept on disk.
     Store(Box<StoreArgs>),
     /// Serve the built-in MCP server: files, SQLite and HTTP tools, each step traced.

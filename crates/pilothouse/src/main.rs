@@ -5,6 +5,7 @@ mod ask;
 mod blocks;
 mod check;
 mod cli;
+mod cost;
 mod crash;
 mod generate;
 mod keys;
@@ -77,6 +78,7 @@ fn main() -> ExitCode {
         Command::Slo(args) => slo::slo(&args, &printer),
         Command::Policy(args) => policy::policy(&args, &printer),
         Command::Vuln(args) => vuln::vuln(&args, &printer),
+        Command::Cost(args) => cost::cost(&args, &printer),
         Command::Store(args) => store::store(&args, &printer),
         Command::Workbench(args) => workbench::serve(args),
     };

@@ -1,0 +1,26 @@
+//! `pilothouse cost`: what servers need, and what it costs.
+
+mod simulate;
+
+use crate::printer::Printer;
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+#[derive(Args)]
+pub(crate) struct CostArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Replay a load against settings of an autoscaler: pods, latency and cost, as they would have been.
+    #[command(after_help = simulate::EXAMPLES)]
+    Simulate(Box<simulate::SimulateArgs>),
+}
+
+pub(crate) fn cost(args: &CostArgs, printer: &Printer) -> Result<u8> {
+    match &args.what {
+        What::Simulate(args) => simulate::simulate(args, printer),
+    }
+}
