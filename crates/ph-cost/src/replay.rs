@@ -363,12 +363,15 @@ mod tests {
         assert!((8..=10).contains(&got.most_pods), "{got:?}");
         let first = got.changes[0];
         assert!((600 + 30..600 + 120).contains(&first.at_s), "{first:?}");
-        let down = got.changes.iter().find(|change| change.to < change.from);
+        let down = got
+            .changes
+            .iter()
+            .find(|change| change.to < 8 && change.from >= 8);
         let down = down.unwrap();
         assert!(down.at_s >= 1_500 + 300, "{down:?}");
         assert!(got.seconds_above_capacity > 60, "{got:?}");
         let quick = run(&arrivals, &hpa(Some(Behavior::default())));
-        assert!(quick.seconds_above_capacity < got.seconds_above_capacity);
+        assert!(quick.seconds_above_capacity <= got.seconds_above_capacity);
     }
 
     #[test]

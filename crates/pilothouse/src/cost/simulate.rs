@@ -18,16 +18,13 @@ use quantity::{bytes, micro, milli, seconds, whole_seconds};
 
 /// Longer loads are searched only when it is asked for: it takes minutes.
 const SEARCHED_STEPS_MAX: usize = 20_000;
+/// Shorter loads say nothing: two windows of scaling down.
+const LENGTH_S_MIN: i64 = 600;
 
 #[derive(Args)]
 pub(crate) struct SimulateArgs {
     /// When calls came: a file of comma-separated values, a line for each call or for each step.
-    #[arg(
-        long,
-        value_name = "FILE",
-        required_unless_present = "server",
-        conflicts_with = "server"
-    )]
+    #[arg(long, value_name = "FILE", conflicts_with = "server")]
     arrivals: Option<std::path::PathBuf>,
     /// Take the load that was recorded of this server.
     #[arg(long, value_name = "NAME")]
@@ -139,10 +136,10 @@ pub(crate) struct SimulateArgs {
     )]
     objective: f64,
     /// Price of a core for an hour; the default is OpenCost's, a placeholder.
-    #[arg(long, value_name = "AMOUNT", default_value = "0.031611", value_parser = micro, help_heading = "Promise and price")]
+    #[arg(long, value_name = "AMOUNT", default_value = "0.031611", value_parser = micro, allow_hyphen_values = true, help_heading = "Promise and price")]
     cpu_hour: i64,
     /// Price of a GiB of memory for an hour; the default is OpenCost's, a placeholder.
-    #[arg(long, value_name = "AMOUNT", default_value = "0.004237", value_parser = micro, help_heading = "Promise and price")]
+    #[arg(long, value_name = "AMOUNT", default_value = "0.004237", value_parser = micro, allow_hyphen_values = true, help_heading = "Promise and price")]
     gib_hour: i64,
 
     /// Show the load by the hour of the day, and a schedule for KEDA made of it.
@@ -179,6 +176,12 @@ Examples:
 pub(crate) fn simulate(args: &SimulateArgs, printer: &Printer) -> Result<u8> {
     let scenario = args.scenario();
     let load = load::load(args)?;
+    let length_s = load.arrivals.seconds();
+    if length_s < LENGTH_S_MIN {
+        bail!(
+            "{length_s} s of load are too little history: at least {LENGTH_S_MIN} s are needed to tune on one half and judge on the other"
+        );
+    }
     let (tune, judge) = load.arrivals.halves();
     for (name, half) in [("first", &tune), ("second", &judge)] {
         if half.counts.is_empty() || half.calls() <= 0.0 {

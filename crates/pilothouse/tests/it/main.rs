@@ -14,6 +14,7 @@ mod bad_input;
 mod cases;
 mod client;
 mod collector;
+mod cost;
 mod crowd;
 mod flood;
 mod gateway;

@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 /// Rows of the front that are shown; JSON has all.
 const FRONT_MAX: usize = 30;
 const GAP: &str = "  ";
+const DAY_S: i64 = 86_400;
 
 pub(super) fn text(report: &Report<'_>) -> String {
     let mut out = String::new();
@@ -69,6 +70,14 @@ pub(super) fn text(report: &Report<'_>) -> String {
         out,
         "  fewer pods lower the bill only where nodes go with them"
     );
+    let seconds = report.load.arrivals.seconds();
+    if seconds < DAY_S {
+        let _ = writeln!(
+            out,
+            "  {} minutes of load say nothing of other hours and days",
+            seconds / 60
+        );
+    }
     if let Some(profile) = &report.profile {
         out.push_str(&hours(profile, &report.args.timezone));
     }
