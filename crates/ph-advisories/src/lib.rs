@@ -21,7 +21,7 @@ mod update;
 pub use http::{Bounds, FetchError};
 pub use import::{ImportError, Imported, Unreadable, import};
 pub use index::IndexError;
-pub use malicious::{Malicious, malicious, packages_of};
+pub use malicious::{Malicious, malicious};
 pub use manifest::FolderError;
 pub use mirror::{ListInfo, Mirror, MirrorError, MirrorState, State};
 pub use scores::ScoresError;

@@ -15,6 +15,8 @@ mod subject;
 mod trivy;
 mod walk;
 
+use ph_inventory::Component;
+
 pub use machine::Machine;
 pub use running::started;
 pub use scan::{Advisories, ScanError, Scanned, scan};
@@ -22,6 +24,13 @@ pub use sources::{SOURCES_BYTES_MAX, SOURCES_MAX, Sources, sources};
 pub use subject::Subject;
 pub use trivy::{TrivyError, trivy};
 pub use walk::{DEPTH_MAX, ENTRIES_MAX};
+
+/// The packages that a command line (the program, then its arguments) fetches and runs, as far as its words say; none
+/// for any other command. A package without a version is what its registry gives out today.
+#[must_use]
+pub fn packages_of(argv: &[String]) -> Vec<Component> {
+    launch::packages(&launch::read(argv))
+}
 
 /// The reference of the image that a command line runs, where it runs one.
 ///

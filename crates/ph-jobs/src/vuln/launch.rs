@@ -1,4 +1,6 @@
-//! What a command line starts, as far as its words say.
+//! What a command line starts, as far as its words say: the one place that reads them.
+
+use ph_inventory::{Component, Ecosystem};
 
 /// What a command line starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,10 +10,19 @@ pub(super) enum Launch {
         /// The packages that it asks for, as written.
         packages: Vec<String>,
     },
+    /// `bunx pkg`, `pnpm dlx pkg`, `yarn dlx pkg`: like npx, but where they put it is not known.
+    Fetched {
+        /// The program.
+        runner: String,
+        /// The packages that it asks for, as written.
+        packages: Vec<String>,
+    },
     /// `uvx pkg`, `uv tool run pkg`, `pipx run pkg`.
     PythonTool {
         /// The package that it asks for, as written.
         package: String,
+        /// What it asks for beside it, as written.
+        with: Vec<String>,
     },
     /// A script for Node, Bun or Deno.
     NodeScript(String),
@@ -21,6 +32,8 @@ pub(super) enum Launch {
         interpreter: String,
         /// The script; none for a module.
         script: Option<String>,
+        /// The module; none for a script, and for code in the command line.
+        module: Option<String>,
     },
     /// `uv run …`: the environment of a project.
     UvRun {
@@ -48,8 +61,10 @@ pub(super) fn read(argv: &[String]) -> Launch {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match (name, words.as_slice()) {
         ("env", words) => read(&owned(after_env(words))),
-        ("npx", words) => npx(words),
-        ("npm", ["exec" | "x", words @ ..]) => npx(words),
+        ("npx", words) | ("npm", ["exec" | "x", words @ ..]) => npx(words),
+        ("bunx" | "pnpx", words)
+        | ("pnpm" | "yarn", ["dlx", words @ ..])
+        | ("bun", ["x", words @ ..]) => fetched(name, words),
         ("npm", ["run" | "start" | "run-script", ..]) => unseen("a script of package.json"),
         ("npm", _) => unseen("npm itself"),
         ("uvx", words) => python_tool(words),
@@ -59,9 +74,7 @@ pub(super) fn read(argv: &[String]) -> Launch {
         ("node" | "nodejs" | "tsx" | "ts-node" | "bun" | "deno", words) => node(name, words),
         ("docker" | "podman" | "nerdctl", words) => docker(words),
         ("sh" | "bash" | "zsh" | "dash", _) => unseen("a line for a shell"),
-        ("bunx" | "pnpx" | "pnpm" | "yarn", _) => {
-            unseen(&format!("what `{name}` fetches for itself"))
-        }
+        ("pnpm" | "yarn", _) => unseen("a script of package.json"),
         (name, words) if is_python(name) => python(program, words),
         _ => Launch::Program(program.clone()),
     }
@@ -91,17 +104,42 @@ fn after_env<'a>(words: &'a [&'a str]) -> &'a [&'a str] {
 }
 
 fn npx(words: &[&str]) -> Launch {
+    let (packages, is_line) = npm_packages(words);
+    match packages.is_empty() {
+        true if is_line => unseen("a line for a shell"),
+        true => Launch::Unseen("the command names no package".to_owned()),
+        false => Launch::Npx { packages },
+    }
+}
+
+fn fetched(runner: &str, words: &[&str]) -> Launch {
+    let (packages, _) = npm_packages(words);
+    if packages.is_empty() {
+        return Launch::Unseen("the command names no package".to_owned());
+    }
+    Launch::Fetched {
+        runner: runner.to_owned(),
+        packages,
+    }
+}
+
+/// The packages that runners of npm packages are asked for, and whether a line for a shell is run with them.
+fn npm_packages(words: &[&str]) -> (Vec<String>, bool) {
     let mut packages = Vec::new();
+    let mut is_line = false;
     let mut rest = words.iter();
     while let Some(word) = rest.next() {
         match *word {
             "-p" | "--package" => packages.extend(rest.next().map(|word| (*word).to_owned())),
-            "-c" | "--call" => return unseen("a line for a shell"),
+            "-c" | "--call" => {
+                is_line = true;
+                rest.next();
+            }
             "-w" | "--workspace" | "--cache" | "--registry" | "--loglevel" => {
                 rest.next();
             }
             "--" => {
-                if packages.is_empty() {
+                if packages.is_empty() && !is_line {
                     packages.extend(rest.next().map(|word| (*word).to_owned()));
                 }
                 break;
@@ -111,34 +149,35 @@ fn npx(words: &[&str]) -> Launch {
             }
             word if word.starts_with('-') => {}
             word => {
-                if packages.is_empty() {
+                if packages.is_empty() && !is_line {
                     packages.push(word.to_owned());
                 }
                 break;
             }
         }
     }
-    if packages.is_empty() {
-        return Launch::Unseen("the command names no package".to_owned());
-    }
-    Launch::Npx { packages }
+    (packages, is_line)
 }
 
 fn python_tool(words: &[&str]) -> Launch {
     let mut from = None;
+    let mut with = Vec::new();
     let mut rest = words.iter();
     while let Some(word) = rest.next() {
         match *word {
             "--from" | "--spec" => from = rest.next().map(|word| (*word).to_owned()),
-            "--with" | "--with-editable" | "--python" | "-p" | "--index-url" | "--index"
+            "--with" => with.extend(rest.next().map(|word| (*word).to_owned())),
+            "--with-editable" | "--python" | "-p" | "--index-url" | "--index"
             | "--default-index" | "--extra-index-url" | "--cache-dir" | "-c" | "--constraints" => {
                 rest.next();
             }
             word if word.starts_with("--from=") => from = Some(word["--from=".len()..].to_owned()),
+            word if word.starts_with("--spec=") => from = Some(word["--spec=".len()..].to_owned()),
+            word if word.starts_with("--with=") => with.push(word["--with=".len()..].to_owned()),
             word if word.starts_with('-') => {}
             word => {
                 let package = from.unwrap_or_else(|| word.to_owned());
-                return Launch::PythonTool { package };
+                return Launch::PythonTool { package, with };
             }
         }
     }
@@ -192,7 +231,6 @@ fn node(name: &str, words: &[&str]) -> Launch {
             }
             "-e" | "--eval" | "-p" | "--print" => return unseen("code in the command line"),
             "run" | "watch" if name != "node" => {}
-            "x" if name == "bun" => return unseen("what `bun` fetches for itself"),
             word if word.starts_with("npm:")
                 || word.starts_with("jsr:")
                 || word.contains("://") =>
@@ -223,23 +261,26 @@ fn is_python(name: &str) -> bool {
 }
 
 fn python(interpreter: &str, words: &[&str]) -> Launch {
-    let of = |script: Option<&str>| Launch::Python {
+    let of = |script: Option<&str>, module: Option<&str>| Launch::Python {
         interpreter: interpreter.to_owned(),
         script: script.map(str::to_owned),
+        module: module.map(str::to_owned),
     };
     let mut rest = words.iter();
     while let Some(word) = rest.next() {
         match *word {
-            "-m" | "-c" => return of(None),
+            "-m" => return of(None, rest.next().copied()),
+            "-c" => return of(None, None),
             "-W" | "-X" => {
                 rest.next();
             }
-            word if word.starts_with("-m") || word.starts_with("-c") => return of(None),
+            word if word.starts_with("-m") => return of(None, Some(&word[2..])),
+            word if word.starts_with("-c") => return of(None, None),
             word if word.starts_with('-') && word.len() > 1 => {}
-            word => return of(Some(word)),
+            word => return of(Some(word), None),
         }
     }
-    of(None)
+    of(None, None)
 }
 
 /// Options of `docker run` that take no value of their own; of all others the next word is the value.
@@ -287,6 +328,49 @@ fn docker(words: &[&str]) -> Launch {
     Launch::Unseen("the command names no image".to_owned())
 }
 
+/// The packages that a command line fetches and runs, as far as its words say; none for any other command.
+pub(super) fn packages(launch: &Launch) -> Vec<Component> {
+    match launch {
+        Launch::Npx { packages } | Launch::Fetched { packages, .. } => packages
+            .iter()
+            .filter_map(|spec| component(&Ecosystem::Npm, spec, npm_name(spec)))
+            .collect(),
+        Launch::PythonTool { package, with } => with
+            .iter()
+            .chain([package])
+            .filter_map(|spec| component(&Ecosystem::PyPi, spec, python_name(spec)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A package of a registry; its version where it is one, and not a range or a tag.
+fn component(
+    ecosystem: &Ecosystem,
+    spec: &str,
+    (name, version): (&str, Option<&str>),
+) -> Option<Component> {
+    let is_elsewhere =
+        spec.starts_with(['.', '/']) || spec.contains("://") || spec.starts_with("git+");
+    if is_elsewhere || name.is_empty() {
+        return None;
+    }
+    // `a@1` and `a@1.x` are ranges to npm: what its registry gives out today decides.
+    let is_whole = |version: &str| {
+        let numbers = version.split(['-', '+']).next().unwrap_or_default();
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        numbers.split('.').count() == 3 && numbers.split('.').all(is_number)
+    };
+    let is_one = |version: &&str| {
+        let is_range = version.contains(['*', ' ', '|', '<', '>', ',']);
+        let is_number = version.starts_with(|c: char| c.is_ascii_digit());
+        is_number && !is_range && (*ecosystem != Ecosystem::Npm || is_whole(version))
+    };
+    let mut component = Component::new(ecosystem.clone(), name);
+    component.version = version.filter(is_one).map(ToOwned::to_owned);
+    Some(component)
+}
+
 /// The name in `name@version`, `@scope/name@tag`, and what follows it.
 pub(super) fn npm_name(spec: &str) -> (&str, Option<&str>) {
     match spec.rfind('@') {
@@ -323,13 +407,68 @@ mod tests {
     fn tool(package: &str) -> Launch {
         Launch::PythonTool {
             package: package.to_owned(),
+            with: Vec::new(),
         }
     }
 
-    fn script(interpreter: &str, script: Option<&str>) -> Launch {
+    fn script(interpreter: &str, script: Option<&str>, module: Option<&str>) -> Launch {
         Launch::Python {
             interpreter: interpreter.to_owned(),
             script: script.map(str::to_owned),
+            module: module.map(str::to_owned),
+        }
+    }
+
+    #[track_caller]
+    fn fetches(line: &str, want: &str) {
+        let packages = packages(&of(line));
+        let shown: Vec<String> = packages
+            .iter()
+            .map(|p| {
+                let version = p.version.as_deref().unwrap_or("?");
+                format!("{}/{}@{version}", p.ecosystem, p.name)
+            })
+            .collect();
+        assert_eq!(shown.join(" "), want, "{line}");
+    }
+
+    #[test]
+    fn what_a_command_fetches() {
+        for (line, want) in [
+            ("npx -y postmark-mcp", "npm/postmark-mcp@?"),
+            (
+                "/usr/bin/npx -y @scope/a@1.0.16 --flag x",
+                "npm/@scope/a@1.0.16",
+            ),
+            ("npx -y a@latest", "npm/a@?"),
+            ("npx -y a@1.x", "npm/a@?"),
+            ("npx -y a@1.0.0-rc.1", "npm/a@1.0.0-rc.1"),
+            ("npx --package=a@1.0.0 b", "npm/a@1.0.0"),
+            ("npx -p a@1 -p b c", "npm/a@? npm/b@?"),
+            // What runs with them is a line for a shell; they are fetched all the same.
+            ("npx -c evil -p evil@1.0.0", "npm/evil@1.0.0"),
+            ("npm exec -- a@2.0.0", "npm/a@2.0.0"),
+            ("env A=1 npx a", "npm/a@?"),
+            ("bunx a@1.0.0", "npm/a@1.0.0"),
+            ("bun x a", "npm/a@?"),
+            ("pnpm dlx a@1.0.0 b", "npm/a@1.0.0"),
+            ("yarn dlx -p a b", "npm/a@?"),
+            (
+                "uvx mcp-server-git==2025.7.1",
+                "PyPI/mcp-server-git@2025.7.1",
+            ),
+            ("uvx --from git_mcp[x]==1.0 server", "PyPI/git_mcp@1.0"),
+            ("uvx -p 3.12 a@1.0", "PyPI/a@1.0"),
+            ("uvx --with b==2.0 a", "PyPI/b@2.0 PyPI/a@?"),
+            ("uvx --with=b==2.0 a", "PyPI/b@2.0 PyPI/a@?"),
+            ("uv tool run a>=1", "PyPI/a@?"),
+            ("pipx run -- a==1.0", "PyPI/a@1.0"),
+            ("uvx --from git+https://example.com/a server", ""),
+            ("npx ./local", ""),
+            ("node server.js", ""),
+            ("uv run server.py", ""),
+        ] {
+            fetches(line, want);
         }
     }
 
@@ -375,11 +514,11 @@ mod tests {
         );
         assert_eq!(
             of("/v/bin/python3.11 -u -m mcp_server_git"),
-            script("/v/bin/python3.11", None)
+            script("/v/bin/python3.11", None, Some("mcp_server_git"))
         );
         assert_eq!(
             of("python -W ignore server.py -m x"),
-            script("python", Some("server.py"))
+            script("python", Some("server.py"), None)
         );
         assert_eq!(
             of("uv --directory /srv run server.py"),
@@ -411,7 +550,7 @@ mod tests {
     fn what_cannot_be_seen_says_so() {
         for line in [
             "sh -c x",
-            "bunx a",
+            "pnpm start",
             "node -e 1",
             "npm start",
             "npx -c x",

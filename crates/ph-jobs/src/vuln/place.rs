@@ -99,11 +99,16 @@ impl Resolved {
 pub(super) fn resolve(launch: &Launch, machine: &Machine) -> Resolved {
     match launch {
         Launch::Npx { packages } => npx(packages, machine),
-        Launch::PythonTool { package } => python_tool(package, machine),
+        Launch::Fetched { runner, .. } => Resolved::unseen(
+            "the command",
+            format!("where `{runner}` puts what it fetches cannot be told from the command"),
+        ),
+        Launch::PythonTool { package, .. } => python_tool(package, machine),
         Launch::NodeScript(script) => node_script(script, machine),
         Launch::Python {
             interpreter,
             script,
+            ..
         } => python(interpreter, script.as_deref(), machine),
         Launch::UvRun { folder } => {
             let root = machine.cwd.join(folder.as_deref().unwrap_or("."));
@@ -152,7 +157,7 @@ fn npx(packages: &[String], machine: &Machine) -> Resolved {
 }
 
 /// The packages for which npx made a folder of its cache.
-fn asked_for(folder: &Path) -> Option<Vec<String>> {
+pub(super) fn asked_for(folder: &Path) -> Option<Vec<String>> {
     let bytes = fs::read(folder.join("package.json")).ok()?;
     let value: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
     let all = value["_npx"]["packages"].as_array()?;
@@ -319,7 +324,7 @@ fn python(interpreter: &str, script: Option<&str>, machine: &Machine) -> Resolve
 }
 
 /// The virtual environment that a program in its `bin` belongs to.
-fn environment_of(program: &Path) -> Option<PathBuf> {
+pub(super) fn environment_of(program: &Path) -> Option<PathBuf> {
     let root = program.parent()?.parent()?;
     root.join("pyvenv.cfg").is_file().then(|| root.to_owned())
 }
@@ -373,7 +378,7 @@ fn has_python_lock(folder: &Path) -> bool {
 }
 
 /// The `site-packages` of an environment or prefix.
-fn sites(root: &Path) -> Vec<PathBuf> {
+pub(super) fn sites(root: &Path) -> Vec<PathBuf> {
     let versions = folders(&root.join("lib")).into_iter().filter(|folder| {
         let name = folder
             .file_name()
@@ -419,7 +424,7 @@ fn program(word: &str, machine: &Machine) -> Resolved {
     Resolved::one(Place::Program(canonical))
 }
 
-fn first_line(path: &Path) -> String {
+pub(super) fn first_line(path: &Path) -> String {
     use std::io::Read as _;
     let mut bytes = Vec::new();
     if let Ok(file) = fs::File::open(path) {
@@ -434,7 +439,7 @@ fn first_line(path: &Path) -> String {
 }
 
 /// The folders in a folder, also those that links lead to, in the order of their names.
-fn folders(of: &Path) -> Vec<PathBuf> {
+pub(super) fn folders(of: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(of) else {
         return Vec::new();
     };

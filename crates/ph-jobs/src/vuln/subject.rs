@@ -106,7 +106,10 @@ fn running(pids: &[u32], machine: &Machine) -> Resolved {
                 runner.get_or_insert((launch, machine));
                 continue;
             }
-            if matches!(launch, launch::Launch::Unseen(_)) {
+            if matches!(
+                launch,
+                launch::Launch::Fetched { .. } | launch::Launch::Unseen(_)
+            ) {
                 continue;
             }
             let resolved = resolve(&launch, &machine);

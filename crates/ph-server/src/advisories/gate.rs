@@ -5,8 +5,9 @@ use super::{Note, Wish, overrides};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use ph_advisories::{Malicious, Mirror, malicious, packages_of};
+use ph_advisories::{Malicious, Mirror, malicious};
 use ph_inventory::Component;
+use ph_jobs::vuln::packages_of;
 use ph_plan::Stdio;
 use ph_record::EventKind;
 use ph_vuln::Advisory;
@@ -54,15 +55,16 @@ impl Gate {
 
     /// Why a server may not be started.
     pub(super) fn refusal(&self, wish: &Wish, server: &str, stdio: &Stdio) -> Option<String> {
-        let words: Vec<&str> = stdio.args.iter().map(|arg| arg.as_str()).collect();
-        let packages = packages_of(stdio.command.as_str(), &words);
+        let words = stdio.args.iter().map(|arg| arg.as_str().to_owned());
+        let command: Vec<String> = std::iter::once(stdio.command.as_str().to_owned())
+            .chain(words)
+            .collect();
+        let packages = packages_of(&command);
         let folder = stdio.cwd.as_ref().map(|cwd| cwd.as_path());
         let lockfiles = lockfiles(wish.sources.get(server).map(PathBuf::as_path).or(folder));
         if packages.is_empty() && lockfiles.is_empty() {
             return None;
         }
-        let mut command = vec![stdio.command.as_str().to_owned()];
-        command.extend(words.iter().map(|word| (*word).to_owned()));
         let list = wish.folder.join(LIST);
         let stamp = Stamp {
             day: Timestamp::now().to_zoned(TimeZone::UTC).date(),
