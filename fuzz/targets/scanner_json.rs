@@ -52,5 +52,5 @@ fuzz_target!(|bytes: &[u8]| {
     let outcome = report.outcome(None);
     json(&report, outcome).expect("a report is JSON");
     let _ = sarif(&report);
-    let _ = openvex(&report, "x", &|_| None);
+    let _ = openvex(&report, "x", &|_| None, &[]);
 });

@@ -1,6 +1,7 @@
 //! Cases of vulnerabilities as they are asked for and shown.
 
-use ph_vuln::life::{Book, Case, Deadlines, moves_from};
+use ph_vuln::Exposed;
+use ph_vuln::life::{Book, Case, Deadlines, Held, State, last_said, moves_from};
 use ph_vuln::report::Justification;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -129,6 +130,9 @@ pub struct CaseInfo {
     pub uncertain: Option<String>,
     /// Where to read more.
     pub references: Vec<String>,
+    /// How near it is to a caller of the server, by its source and its calls: best effort; absent: nobody has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<Exposed>,
     /// Where it stands.
     pub state: String,
     /// Since when, in Unix seconds.
@@ -270,6 +274,26 @@ impl CaseList {
 }
 
 impl CaseInfo {
+    /// What of it matters to whoever reads VEX documents; none: it stands where this version knows nothing of. Without
+    /// its history no reason is known.
+    #[must_use]
+    pub fn held(&self) -> Option<Held> {
+        let state = State::parse(&self.state)?;
+        let said = self.history.iter().filter_map(|entry| {
+            let (from, to) = (State::parse(&entry.from)?, State::parse(&entry.to)?);
+            Some((from, to, &*entry.what, &*entry.reason))
+        });
+        let justification = self.justification.as_deref();
+        Some(Held {
+            state,
+            package: self.package.clone(),
+            fixed_in: self.fixed_in.clone(),
+            accepted_until: self.accepted_until,
+            justification: justification.and_then(Justification::parse),
+            reason: last_said(state, said).to_owned(),
+        })
+    }
+
     /// A case at `now`, with its history.
     #[must_use]
     pub fn of(case: &Case, deadlines: &Deadlines, now: u64) -> Self {
@@ -307,6 +331,7 @@ impl CaseInfo {
             epss: case.epss,
             uncertain: case.uncertain.clone(),
             references: case.references.clone(),
+            exposure: case.exposure.clone(),
             state: case.state.word().to_owned(),
             since: case.since,
             open: case.state.is_open(),

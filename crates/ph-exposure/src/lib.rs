@@ -13,5 +13,6 @@ mod uses;
 mod wanted;
 
 pub use language::Language;
-pub use uses::{Exposure, Level, Reach, Use, exposure};
+pub use ph_vuln::exposed::Level;
+pub use uses::{Exposure, Reach, Use, exposure};
 pub use wanted::{SourceFile, Wanted};

@@ -4,21 +4,7 @@ use crate::code::{Code, Reference};
 use crate::flow::{Reached, follow, refined};
 use crate::language::{self, Language};
 use crate::wanted::{SourceFile, Wanted};
-
-/// How near a package is to somebody who calls the server, the farthest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Level {
-    /// Installed; no import was found.
-    Present,
-    /// Imported.
-    Imported,
-    /// What the advisory names is used; anything, where it names nothing.
-    SymbolUsed,
-    /// A tool's function leads to the use.
-    Reachable,
-    /// The tool was called. Said by traffic, never here.
-    Seen,
-}
+use ph_vuln::exposed::Level;
 
 /// One place in the source.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,9 +4,11 @@
 //! and installed tree together, and [`scan`] makes a report of it. Nothing here starts a process or uses the network.
 
 mod compare;
+mod exposed;
 mod image;
 mod launch;
 mod machine;
+mod own;
 mod place;
 mod running;
 mod scan;
@@ -17,6 +19,7 @@ mod walk;
 
 use ph_inventory::Component;
 
+pub use exposed::{Own, expose};
 pub use machine::Machine;
 pub use running::started;
 pub use scan::{Advisories, ScanError, Scanned, scan};

@@ -263,24 +263,38 @@ impl CaseDesk {
     fn prove(&self, id: u64) -> Result<CaseInfo, CaseRefusal> {
         let server = self.info(id)?.server;
         let scanner = self.scanner()?;
-        let look = {
+        known(scanner, &server)?;
+        let doubt = {
             let _one = lock(&self.scanning);
             let look = scanner.scan(&server);
+            let book = self.book.load_full();
+            let doubt = book
+                .case(id)
+                .and_then(|case| Some(look.doubt(case)?.words(case)));
             self.observe(&look)?;
-            look
+            doubt
         };
         let after = self.info(id)?;
         if after.state == "deployed" {
             return Ok(after);
         }
-        Err(CaseRefusal::NotFromHere(not_proved(&after, &look)))
+        let why = doubt.unwrap_or_else(|| {
+            let moves: Vec<_> = after.moves.keys().map(String::as_str).collect();
+            let last = after.history.last().map_or("", |entry| &entry.reason);
+            format!(
+                "that is settled ({last}), and no scan changes it; possible: {}",
+                moves.join(", ")
+            )
+        });
+        let (advisory, state) = (&after.advisory, &after.state);
+        let text = format!("{advisory} is {state}: {why}");
+        Err(CaseRefusal::NotFromHere(text))
     }
 
     fn scanner(&self) -> Result<&dyn Scanner, CaseRefusal> {
         self.scanner.as_deref().ok_or_else(|| {
-            CaseRefusal::Unavailable(
-                "nobody here can scan: only a daemon knows what its servers run".to_owned(),
-            )
+            let text = "nobody here can scan: only a daemon knows what its servers run";
+            CaseRefusal::Unavailable(text.to_owned())
         })
     }
 
@@ -340,13 +354,11 @@ impl Cases for CaseDesk {
 
     fn scan(&self, server: Option<&str>) -> Result<(), CaseRefusal> {
         let scanner = self.scanner()?;
-        let servers = scanner.servers();
-        let wanted: Vec<_> = match server {
-            None => servers,
-            Some(server) if servers.iter().any(|known| known == server) => vec![server.to_owned()],
+        let wanted = match server {
+            None => scanner.servers(),
             Some(server) => {
-                let text = format!("there is no server `{server}`");
-                return Err(CaseRefusal::Unknown(text));
+                known(scanner, server)?;
+                vec![server.to_owned()]
             }
         };
         for server in wanted {
@@ -354,6 +366,13 @@ impl Cases for CaseDesk {
         }
         Ok(())
     }
+}
+
+/// A server that is there.
+fn known(scanner: &dyn Scanner, server: &str) -> Result<(), CaseRefusal> {
+    let is_known = scanner.servers().iter().any(|known| known == server);
+    let unknown = || CaseRefusal::Unknown(format!("there is no server `{server}`"));
+    is_known.then_some(()).ok_or_else(unknown)
 }
 
 async fn watch(desk: Weak<CaseDesk>, news: Arc<Notify>, complain: Arc<dyn Fn(&str) + Send + Sync>) {
@@ -437,34 +456,6 @@ fn told(before: &Book, after: &Book) -> Vec<String> {
         ))
     });
     told.collect()
-}
-
-/// Why a scan does not lead to `deployed`.
-fn not_proved(case: &CaseInfo, look: &Look) -> String {
-    let ids = case.ids.iter().cloned().collect();
-    let is_it = |finding: &ph_vuln::Finding| {
-        finding.package() == case.package && case.ids.iter().any(|id| finding.has_id(id))
-    };
-    let (server, package, artefact) = (&case.server, &case.package, &look.artefact);
-    let why = if look.findings.iter().any(is_it) {
-        let versions = case.versions.join(", ");
-        format!("a scan of what {server} runs finds {package} {versions} in {artefact}")
-    } else if look.is_loaded(package, &ids) {
-        format!(
-            "{package} lies in another version in {artefact}, and a process of {server} goes on with the one that it has loaded: `pilothouse restart {server}`"
-        )
-    } else if !look.is_running {
-        format!(
-            "{server} runs nothing that could be looked at, and {artefact} need not be what it runs"
-        )
-    } else {
-        let gaps: Vec<_> = look.gaps.iter().map(|gap| gap.word()).collect();
-        format!(
-            "a scan of what {server} runs does not prove that it is gone ({}): {artefact}",
-            gaps.join(", ")
-        )
-    };
-    format!("{} is {}: {why}", case.advisory, case.state)
 }
 
 fn refusal(error: &NotMoved) -> CaseRefusal {

@@ -234,16 +234,16 @@ impl Daemon {
         let remote = Running::remote_of(&plan)?;
         let audit = AuditLog::open(&home.logs()).map_err(StartError::Audit)?;
         let gatekeeper = Gatekeeper::new(&plan, &front.auth, &recorder, audit, &complain);
-        recorder.add_source(Arc::<Gatekeeper>::clone(&gatekeeper));
         let hash = vec![("after", plan.hash().into())];
         let noted = gatekeeper.note("process.start", "done", hash);
         noted.map_err(StartError::Audit)?;
+        let kept = (&recorder, readers.as_ref());
         let cases = start_cases(
             &plan,
             &home,
             &environment,
             &relay,
-            &recorder,
+            kept,
             advisories.news(),
             &complain,
         )?;

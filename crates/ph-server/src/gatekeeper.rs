@@ -58,6 +58,7 @@ impl Gatekeeper {
             complain: Arc::clone(complain),
             refused: Default::default(),
         });
+        recorder.add_source(Arc::<Self>::clone(&this));
         this.warn(plan);
         this
     }

@@ -97,7 +97,13 @@ impl Home {
 
     /// What becomes of vulnerabilities.
     pub(crate) fn cases(&self) -> PathBuf {
-        self.path.join("cases.db")
+        Self::cases_of(&self.path)
+    }
+
+    /// The same of a data directory that is not opened.
+    #[must_use]
+    pub fn cases_of(path: &Path) -> PathBuf {
+        path.join("cases.db")
     }
 
     /// Where sinks keep how far they are.

@@ -93,11 +93,12 @@ pub(crate) fn start_cases(
     home: &Home,
     environment: &Environment,
     relay: &Arc<Relay>,
-    recorder: &Recorder,
+    (recorder, readers): (&Recorder, Option<&stores::Readers>),
     news: Arc<Notify>,
     complain: &Arc<dyn Fn(&str) + Send + Sync>,
 ) -> Result<Arc<CaseDesk>, StartError> {
-    let scanner = ServerScanner::new(plan, home.path(), environment, relay);
+    let logs = readers.map(|readers| readers.logs.clone());
+    let scanner = ServerScanner::new(plan, home.path(), environment, relay, logs);
     let log = recorder.clone();
     let say = move |text: &str| {
         let at_unix_ns = SystemTime::now()

@@ -1,13 +1,17 @@
 //! What the servers of the plan hold, compared with the advisories on this machine.
 
+mod traffic;
+
 use crate::advisories::overrides;
 use crate::cases::Scanner;
 use crate::settings::Environment;
 use arc_swap::ArcSwap;
 use ph_advisories::{FolderError, Mirror, MirrorError};
-use ph_jobs::vuln::{Advisories, Machine, Subject, scan, started};
+use ph_auth::unix_s;
+use ph_jobs::vuln::{Advisories, Machine, Own, Subject, expose, scan, started};
 use ph_plan::{Plan, Server, Upstream};
 use ph_relay::Relay;
+use ph_store::logs::LogReader;
 use ph_vuln::life::Look;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -26,6 +30,8 @@ pub(crate) struct ServerScanner {
     machine: Option<Machine>,
     config_dir: Option<PathBuf>,
     data_dir: PathBuf,
+    /// Records of calls, where any are kept.
+    logs: Option<LogReader>,
     asks: ArcSwap<Asks>,
     /// By server.
     loaded: Mutex<BTreeMap<String, Loaded>>,
@@ -67,12 +73,14 @@ impl ServerScanner {
         data_dir: &Path,
         environment: &Environment,
         relay: &Arc<Relay>,
+        logs: Option<LogReader>,
     ) -> Self {
         Self {
             relay: Arc::downgrade(relay),
             machine: environment.machine.clone(),
             config_dir: environment.config_dir.clone(),
             data_dir: data_dir.to_owned(),
+            logs,
             asks: ArcSwap::from_pointee(Asks::of(plan)),
             loaded: Mutex::default(),
         }
@@ -113,7 +121,15 @@ impl ServerScanner {
         let server = &server;
         let subject = Subject::Server { name, server, pids };
         let scanned = scan(&subject, machine, &advisories, SystemTime::now());
-        let scanned = scanned.map_err(|error| error.to_string())?;
+        let mut scanned = scanned.map_err(|error| error.to_string())?;
+        expose(&mut scanned.report, &Own::of(&subject, machine));
+        if let Some(logs) = &self.logs {
+            let mut calls = traffic::Calls::new(logs, name, unix_s());
+            let rows = &mut scanned.report.rows;
+            for exposed in rows.iter_mut().filter_map(|row| row.exposure.as_mut()) {
+                calls.note(exposed);
+            }
+        }
         let mut look = Look::of(
             &scanned.report,
             &scanned.inventory,

@@ -4,6 +4,7 @@
 //! argument.
 
 pub mod cve;
+pub mod exposed;
 pub mod finding;
 pub mod life;
 pub mod matching;
@@ -17,6 +18,7 @@ pub mod scanners;
 pub mod severity;
 pub mod version;
 
+pub use exposed::Exposed;
 pub use finding::{Finding, FindingKey};
 pub use osv::Advisory;
 pub use overrides::Overrides;

@@ -6,6 +6,7 @@
 pub mod book;
 pub mod case;
 pub mod deadline;
+pub mod doubt;
 pub mod event;
 pub mod look;
 pub mod state;
@@ -18,7 +19,8 @@ mod tests;
 pub use book::{Book, Counts, Head, NotMoved, Scanned, Tally};
 pub use case::{Case, Entry, Order, Proof, Refusal};
 pub use deadline::{Clock, Deadlines};
+pub use doubt::Doubt;
 pub use event::{Move, Sight, after_move, after_sight, meant, moves_from};
 pub use look::{Gap, Look};
 pub use state::State;
-pub use vex::{dependency_track, stance};
+pub use vex::{Held, dependency_track, last_said, stance};

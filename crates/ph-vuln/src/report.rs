@@ -19,14 +19,14 @@ pub use database::{Database, Source};
 pub use json::json;
 pub use openvex::openvex;
 pub use sarif::sarif;
-pub use stance::{Justification, Stance, Stances};
+pub use stance::{Fixed, Justification, Stance, Stances};
 pub use table::table;
 
 use jiff::Timestamp;
 use ph_inventory::{Inventory, Unchecked};
 
 use crate::severity::Class;
-use crate::{Finding, FindingKey};
+use crate::{Exposed, Finding, FindingKey};
 
 /// What was found in one subject, with all that decides how far it can be trusted.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +64,8 @@ pub struct Row {
     pub chain: Vec<String>,
     /// Who found it: `pilothouse`, and the scanners whose reports were merged.
     pub found_by: Vec<String>,
+    /// How near it is to a caller; none: nobody has looked.
+    pub exposure: Option<Exposed>,
 }
 
 /// A finding that the operator has overridden.
@@ -182,6 +184,7 @@ pub fn rows(inventory: &Inventory, findings: Vec<Finding>, found_by: &str) -> Ve
             chain: chain(inventory, &finding.component),
             finding,
             found_by: vec![found_by.to_owned()],
+            exposure: None,
         })
         .collect()
 }

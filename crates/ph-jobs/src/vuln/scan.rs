@@ -377,6 +377,7 @@ fn report(
                 chain: chain(inventory, &finding.component),
                 finding,
                 found_by: vec![US.to_owned()],
+                exposure: None,
             },
             reason: given.reason,
             expires: given.expires.to_string(),

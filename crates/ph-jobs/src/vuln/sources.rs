@@ -36,13 +36,18 @@ pub struct Sources {
     pub unread: Vec<String>,
 }
 
-/// Reads the sources below a folder. Links are not followed.
+/// Reads the sources below a folder, or the one file. Links are not followed.
 ///
 /// # Errors
 /// The folder cannot be read. What is wrong below it is named.
 pub fn sources(root: &Path) -> io::Result<Sources> {
     let mut sources = Sources::default();
     let mut bytes = 0;
+    if root.is_file() {
+        let name = root.file_name().unwrap_or_default().to_string_lossy();
+        sources.files.push((name.into_owned(), text(root)?));
+        return Ok(sources);
+    }
     let mut open = vec![(root.to_owned(), 0)];
     fs::read_dir(root)?;
     while let Some((folder, depth)) = open.pop() {

@@ -206,7 +206,7 @@ fn a_scan_that_is_no_answer_proves_nothing_and_is_shown() {
     lock(&fake.0).gap = Some(Gap::Stale);
     let refused = desk.go(1, wanted("deployed"), "x").unwrap_err().to_string();
     assert!(
-        refused.contains("does not prove that it is gone (stale)"),
+        refused.contains("is detected: the advisories are too old to tell (stale)"),
         "{refused}"
     );
     assert_eq!(

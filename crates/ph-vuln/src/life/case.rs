@@ -3,6 +3,7 @@
 use super::deadline::{Clock, Deadlines};
 use super::event::{Move, Sight, after_move, after_sight, is_reopening, possible};
 use super::state::State;
+use crate::Exposed;
 use crate::report::Justification;
 use crate::severity::{Class, Severity, SeverityFrom};
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,9 @@ pub struct Case {
     pub uncertain: Option<String>,
     /// Where to read more.
     pub references: Vec<String>,
+    /// How near it is to a caller, by the last scan that found it; none: nobody has looked.
+    #[serde(default)]
+    pub exposure: Option<Exposed>,
     /// Where it stands.
     pub state: State,
     /// Since when it stands there, in Unix seconds.

@@ -1,6 +1,6 @@
 //! What a scan of one server saw, as far as cases are concerned.
 
-use crate::{Finding, Report};
+use crate::{Exposed, Finding, Report};
 use ph_inventory::Inventory;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +18,8 @@ pub struct Look {
     pub loaded: BTreeSet<(String, String)>,
     /// What was found.
     pub findings: Vec<Finding>,
+    /// How near findings are to a caller, by package ([`Look::package`]) and the finding's id.
+    pub exposures: BTreeMap<(String, String), Exposed>,
     /// Ids of advisories that an override has taken out, with the package ([`Look::package`]).
     pub overridden: BTreeSet<(String, String)>,
     /// The versions that are there, by package ([`Look::package`]).
@@ -82,6 +84,15 @@ impl Look {
             match component.advisory_version() {
                 Some(version) => _ = versions.insert(version.to_owned()),
                 None => _ = look.unchecked.insert(package),
+            }
+        }
+        for row in &report.rows {
+            if let Some(exposure) = &row.exposure {
+                let name = (
+                    Self::package(&row.finding.component),
+                    row.finding.id.clone(),
+                );
+                look.exposures.insert(name, exposure.clone());
             }
         }
         for overridden in &report.overridden {

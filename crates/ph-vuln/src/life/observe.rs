@@ -5,7 +5,7 @@ use super::case::{Case, Entry, Proof, word_of};
 use super::event::Sight;
 use super::look::{Gap, Look};
 use super::state::State;
-use crate::Finding;
+use crate::{Exposed, Finding};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Versions, ids, places and references of a case.
@@ -18,6 +18,8 @@ struct Group<'a> {
     package: String,
     ids: BTreeSet<String>,
     findings: Vec<&'a Finding>,
+    /// The nearest of them.
+    exposure: Option<&'a Exposed>,
 }
 
 impl Book {
@@ -30,7 +32,7 @@ impl Book {
         if look.gaps.contains(&Gap::Failed) {
             return 0;
         }
-        let groups = groups(&look.findings);
+        let groups = groups(look);
         let mut of_group: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
         let mut unseen = Vec::new();
         let own = self
@@ -83,6 +85,7 @@ impl Book {
             is_malicious: false,
             uncertain: None,
             references: Vec::new(),
+            exposure: None,
             state: State::Detected,
             since: now,
             first_detected: now,
@@ -145,11 +148,7 @@ impl Book {
         let Some(case) = self.cases.get_mut(&id) else {
             return;
         };
-        let is_overridden = case.ids.iter().any(|id| {
-            look.overridden
-                .contains(&(case.package.clone(), id.clone()))
-        });
-        if !case.state.is_open() || is_overridden || !look.can_tell(&case.package) {
+        if !case.state.is_open() || look.is_blind_to(case).is_some() {
             return;
         }
         let present = look.components.get(&case.package);
@@ -160,9 +159,7 @@ impl Book {
             self.unsaved.insert(id);
             return;
         }
-        // It may be in what could not be read.
-        let is_hidden = present.is_empty() && look.gaps.contains(&Gap::Unchecked);
-        if !look.is_running || is_hidden || look.is_loaded(&case.package, &case.ids) {
+        if look.is_no_proof(case).is_some() {
             return;
         }
         let instead: Vec<_> = present.iter().map(String::as_str).collect();
@@ -237,10 +234,10 @@ fn strictness(state: State) -> usize {
 }
 
 /// Findings of one package that share an id are one vulnerability.
-fn groups(findings: &[Finding]) -> Vec<Group<'_>> {
+fn groups(look: &Look) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut of_id: BTreeMap<(String, &str), usize> = BTreeMap::new();
-    for finding in findings {
+    for finding in &look.findings {
         let package = Look::package(&finding.component);
         let ids = || std::iter::once(&finding.id).chain(&finding.aliases);
         let known = ids().find_map(|id| of_id.get(&(package.clone(), id.as_str())).copied());
@@ -250,9 +247,17 @@ fn groups(findings: &[Finding]) -> Vec<Group<'_>> {
                 package: package.clone(),
                 ids: BTreeSet::new(),
                 findings: Vec::new(),
+                exposure: None,
             });
         }
         groups[at].findings.push(finding);
+        let exposure = look.exposures.get(&(package.clone(), finding.id.clone()));
+        let nearer = exposure.filter(|one| {
+            groups[at]
+                .exposure
+                .is_none_or(|other| one.level > other.level)
+        });
+        groups[at].exposure = nearer.or(groups[at].exposure);
         for id in ids().take(OF_EACH_MAX) {
             groups[at].ids.insert(id.clone());
             of_id.entry((package.clone(), id)).or_insert(at);
@@ -311,6 +316,7 @@ fn take_over(case: &mut Case, group: &Group<'_>) {
     } else {
         None
     };
+    case.exposure = group.exposure.cloned();
     case.references = worst.references.iter().take(OF_EACH_MAX).cloned().collect();
 }
 

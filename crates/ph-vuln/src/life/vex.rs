@@ -1,41 +1,101 @@
 //! A case in the words of others: VEX documents and Dependency-Track.
 
 use super::case::Case;
+use super::event::{Sight, after_sight};
 use super::state::State;
-use crate::report::Stance;
+use crate::report::{Justification, Stance};
 
-/// What is held of a case's finding, as VEX documents say it. Whoever reads `Fixed` may rely on a scan of what runs.
+/// What of a case matters to whoever reads VEX documents.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    /// Where it stands.
+    pub state: State,
+    /// `npm/lodash`.
+    pub package: String,
+    /// The least versions without it.
+    pub fixed_in: Vec<String>,
+    /// Until when it is accepted, in Unix seconds.
+    pub accepted_until: Option<u64>,
+    /// Why it does not apply, in the words of VEX.
+    pub justification: Option<Justification>,
+    /// What was said when it came to where it stands.
+    pub reason: String,
+}
+
+impl Held {
+    /// What is held of a case.
+    #[must_use]
+    pub fn of(case: &Case) -> Self {
+        let entries = case.history.iter();
+        let said = entries.map(|entry| (entry.from, entry.to, &*entry.what, &*entry.reason));
+        Self {
+            state: case.state,
+            package: case.package.clone(),
+            fixed_in: case.fixed_in.clone(),
+            accepted_until: case.accepted_until,
+            justification: case.justification,
+            reason: last_said(case.state, said).to_owned(),
+        }
+    }
+
+    /// The same after a scan has found it now: what was gone or taken back is there again.
+    #[must_use]
+    pub fn found_now(mut self) -> Self {
+        let state = after_sight(self.state, Sight::Seen);
+        if state != self.state && !state.is_accepted() {
+            self.reason.clear();
+        }
+        self.state = state;
+        self
+    }
+
+    /// What is held of the finding, as VEX documents say it. Whoever reads `Fixed` may rely on a scan of what runs.
+    #[must_use]
+    pub fn stance(self) -> Stance {
+        let update = || match self.fixed_in.as_slice() {
+            [] => "No version without it is known: take the package out, or keep its input away."
+                .to_owned(),
+            versions => format!("Update {} to {}.", self.package, versions.join(" or ")),
+        };
+        match self.state {
+            State::Detected => Stance::UnderInvestigation,
+            State::Assessed | State::Patching | State::Testing => Stance::Affected {
+                action: update(),
+                is_accepted: false,
+            },
+            State::Accepted | State::Monitoring => Stance::Affected {
+                action: format!(
+                    "Accepted until {}: {}",
+                    until(self.accepted_until),
+                    self.reason
+                ),
+                is_accepted: true,
+            },
+            State::Deployed => Stance::Fixed,
+            State::FalsePositive | State::Withdrawn => Stance::NotAffected {
+                justification: self.justification,
+                why: self.reason,
+            },
+        }
+    }
+}
+
+/// What was said when a case came to `state`, from its history: where from, where to, what, why, the oldest first.
+#[must_use]
+pub fn last_said<'a>(
+    state: State,
+    history: impl DoubleEndedIterator<Item = (State, State, &'a str, &'a str)>,
+) -> &'a str {
+    let mut newest = history.rev();
+    let said =
+        newest.find(|(from, to, what, _)| *to == state && (*from != state || *what == "accept"));
+    said.map_or("", |(.., reason)| reason)
+}
+
+/// What is held of a case's finding, as VEX documents say it.
 #[must_use]
 pub fn stance(case: &Case) -> Stance {
-    let reason = || {
-        // What was said when it came to where it stands.
-        let is_last = |entry: &&super::Entry| {
-            entry.to == case.state && (entry.from != case.state || entry.what == "accept")
-        };
-        let said = case.history.iter().rev().find(is_last);
-        said.map_or(String::new(), |entry| entry.reason.clone())
-    };
-    let update = || match case.fixed_in.as_slice() {
-        [] => "No version without it is known: take the package out, or keep its input away."
-            .to_owned(),
-        versions => format!("Update {} to {}.", case.package, versions.join(" or ")),
-    };
-    match case.state {
-        State::Detected => Stance::UnderInvestigation,
-        State::Assessed | State::Patching | State::Testing => Stance::Affected {
-            action: update(),
-            is_accepted: false,
-        },
-        State::Accepted | State::Monitoring => Stance::Affected {
-            action: format!("Accepted until {}: {}", until(case), reason()),
-            is_accepted: true,
-        },
-        State::Deployed => Stance::Fixed,
-        State::FalsePositive | State::Withdrawn => Stance::NotAffected {
-            justification: case.justification,
-            why: reason(),
-        },
-    }
+    Held::of(case).stance()
 }
 
 /// The state of Dependency-Track's analysis and, where something is done, its response.
@@ -52,8 +112,8 @@ pub const fn dependency_track(state: State) -> (&'static str, Option<&'static st
     }
 }
 
-fn until(case: &Case) -> String {
-    let at = case.accepted_until.and_then(|at| i64::try_from(at).ok());
+fn until(at: Option<u64>) -> String {
+    let at = at.and_then(|at| i64::try_from(at).ok());
     let at = at.and_then(|at| jiff::Timestamp::from_second(at).ok());
     at.map_or_else(|| "now".to_owned(), |at| at.to_string())
 }
@@ -62,7 +122,6 @@ fn until(case: &Case) -> String {
 mod tests {
     use super::*;
     use crate::life::tests::case_in;
-    use crate::report::Justification;
 
     #[test]
     fn each_state_says_what_openvex_asks_for() {
@@ -86,6 +145,25 @@ mod tests {
             assert_eq!(analysis == "RESOLVED", state == State::Deployed);
             assert_eq!(response == Some("WILL_NOT_FIX"), state.is_accepted());
         }
+    }
+
+    #[test]
+    fn what_a_scan_finds_now_is_neither_fixed_nor_taken_back() {
+        let now = |state| Held::of(&case_in(state)).found_now().stance();
+        assert!(matches!(
+            now(State::Deployed),
+            Stance::Affected {
+                is_accepted: false,
+                ..
+            }
+        ));
+        assert_eq!(now(State::Withdrawn), Stance::UnderInvestigation);
+        // What somebody has decided goes on.
+        for state in [State::FalsePositive, State::Monitoring, State::Testing] {
+            assert_eq!(now(state), stance(&case_in(state)), "{state:?}");
+        }
+        let accepted = now(State::Accepted);
+        assert_eq!(accepted, stance(&case_in(State::Accepted)));
     }
 
     #[test]

@@ -11,6 +11,7 @@ fn row(id: &str, at: &Component, fixed_in: &[&str], chain: &[&str]) -> Row {
         finding,
         chain: chain.iter().map(|&name| name.to_owned()).collect(),
         found_by: Vec::new(),
+        exposure: None,
     }
 }
 

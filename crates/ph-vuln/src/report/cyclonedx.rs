@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 
 use crate::severity::{Class, SeverityFrom};
 
-use super::{Report, Row, Stance, Stances, key, purl, representative};
+use super::{Fixed, Report, Row, Stance, Stances, key, purl, representative};
+use ph_inventory::Component;
 
-/// The report as a CycloneDX document, with what `stances` holds of each finding.
+/// The report as a CycloneDX document, with what `stances` holds of each finding, and `gone`.
 #[must_use]
-pub fn vex(report: &Report, stances: &Stances<'_>) -> Value {
+pub fn vex(report: &Report, stances: &Stances<'_>, gone: &[Fixed]) -> Value {
     let found = report.rows.iter().map(|row| {
         let stance = stances(&key(&report.subject, &row.finding));
         (row, stance.unwrap_or(Stance::UnderInvestigation))
@@ -26,8 +27,11 @@ pub fn vex(report: &Report, stances: &Stances<'_>) -> Value {
     });
     let all: Vec<_> = found.chain(overridden).collect();
     // One component for all findings in it: a `bom-ref` is there once.
-    let mut components: Vec<(String, &Row)> =
-        all.iter().map(|(row, _)| (reference(row), *row)).collect();
+    let found = all.iter().map(|(row, _)| &row.finding.component);
+    let mut components: Vec<(String, &Component)> = found
+        .chain(gone.iter().flat_map(|one| &one.components))
+        .map(|component| (reference(component), component))
+        .collect();
     components.sort_by(|a, b| a.0.cmp(&b.0));
     components.dedup_by(|a, b| a.0 == b.0);
     json!({
@@ -44,20 +48,25 @@ pub fn vex(report: &Report, stances: &Stances<'_>) -> Value {
             }]},
             "component": { "type": "application", "bom-ref": "subject", "name": report.subject },
         },
-        "components": components.iter().map(|(reference, row)| component(reference, row)).collect::<Vec<_>>(),
-        "vulnerabilities": all.iter().map(|(row, stance)| vulnerability(row, stance)).collect::<Vec<_>>(),
+        "components": components.iter().map(|(reference, of)| component(reference, of)).collect::<Vec<_>>(),
+        "vulnerabilities": all
+            .iter()
+            .map(|(row, stance)| vulnerability(row, stance))
+            .chain(gone.iter().map(resolved))
+            .collect::<Vec<_>>(),
     })
 }
 
-/// What names the component of `row` in the document: its purl, and where it is.
-fn reference(row: &Row) -> String {
-    let component = &row.finding.component;
-    let name = purl(component).unwrap_or_else(|| row.package());
+/// What names a component in the document: its purl, and where it is.
+fn reference(component: &Component) -> String {
+    let name = purl(component).unwrap_or_else(|| {
+        let version = component.version.as_deref().unwrap_or("(version unknown)");
+        format!("{} {version}", component.name)
+    });
     format!("{name}#{}:{}", component.file, component.path)
 }
 
-fn component(reference: &str, row: &Row) -> Value {
-    let of = &row.finding.component;
+fn component(reference: &str, of: &Component) -> Value {
     let mut component = json!({ "type": "library", "bom-ref": reference, "name": of.name });
     if let Some(version) = &of.version {
         component["version"] = version.as_str().into();
@@ -86,7 +95,7 @@ fn vulnerability(row: &Row, stance: &Stance) -> Value {
         rating["score"] = finding.severity.score.into();
     }
     let mut of = json!({
-        "bom-ref": format!("{name}/{}", reference(row)),
+        "bom-ref": format!("{name}/{}", reference(&finding.component)),
         "id": name,
         "source": { "name": source(name) },
         "references": references,
@@ -94,13 +103,35 @@ fn vulnerability(row: &Row, stance: &Stance) -> Value {
         "description": row.title(),
         "recommendation": row.remedy(),
         "advisories": advisories,
-        "affects": [{ "ref": reference(row) }],
+        "affects": [{ "ref": reference(&finding.component) }],
         "analysis": analysis(stance),
     });
     if let Some(url) = row.more_info() {
         of["source"]["url"] = url.into();
     }
     of
+}
+
+fn resolved(one: &Fixed) -> Value {
+    let references: Vec<_> = one
+        .aliases
+        .iter()
+        .map(|id| json!({ "id": id, "source": { "name": source(id) } }))
+        .collect();
+    let parts = one.components.iter().map(reference);
+    let mut affects: Vec<_> = parts.map(|part| json!({ "ref": part })).collect();
+    if affects.is_empty() {
+        affects.push(json!({ "ref": "subject" }));
+    }
+    json!({
+        "bom-ref": format!("{}/gone", one.name),
+        "id": one.name,
+        "source": { "name": source(&one.name) },
+        "references": references,
+        "description": one.title,
+        "affects": affects,
+        "analysis": { "state": "resolved", "response": ["update"], "detail": one.proof },
+    })
 }
 
 fn analysis(stance: &Stance) -> Value {

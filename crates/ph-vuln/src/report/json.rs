@@ -5,6 +5,7 @@ use std::time::Duration;
 use ph_inventory::Unchecked;
 use serde::Serialize;
 
+use crate::Exposed;
 use crate::severity::SeverityFrom;
 
 use super::{Difference, Outcome, Overridden, Report, Row, Source, key, purl, representative};
@@ -113,6 +114,8 @@ struct FindingForm<'a> {
     found_by: &'a [String],
     more_info: Option<String>,
     references: &'a [String],
+    /// How near it is to a caller; null: nobody has looked.
+    exposure: Option<&'a Exposed>,
 }
 
 #[derive(Serialize)]
@@ -262,6 +265,7 @@ fn finding<'a>(subject: &str, row: &'a Row) -> FindingForm<'a> {
         found_by: &row.found_by,
         more_info: row.more_info(),
         references: &finding.references,
+        exposure: row.exposure.as_ref(),
     }
 }
 

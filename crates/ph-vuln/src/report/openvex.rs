@@ -2,12 +2,18 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Report, Row, Stance, Stances, key, purl, representative};
+use super::{Fixed, Report, Row, Stance, Stances, key, purl, representative};
+use ph_inventory::Component;
 
-/// The report as an OpenVEX document: one statement for each finding, with what `stances` holds of it. None where
-/// there is nothing to state: the schema wants at least one statement. The same package in two places is one statement.
+/// The report as an OpenVEX document: one statement for each finding, with what `stances` holds of it, and for each of
+/// `gone`. None where there is nothing to state: the schema wants at least one statement. The same package in two places is one statement.
 #[must_use]
-pub fn openvex(report: &Report, author: &str, stances: &Stances<'_>) -> Option<Value> {
+pub fn openvex(
+    report: &Report,
+    author: &str,
+    stances: &Stances<'_>,
+    gone: &[Fixed],
+) -> Option<Value> {
     let found = report.rows.iter().map(|row| {
         let stance = stances(&key(&report.subject, &row.finding));
         statement(report, row, stance.unwrap_or(Stance::UnderInvestigation))
@@ -21,7 +27,8 @@ pub fn openvex(report: &Report, author: &str, stances: &Stances<'_>) -> Option<V
         statement(report, &one.row, stance)
     });
     let mut statements: Vec<Value> = Vec::new();
-    for statement in found.chain(overridden) {
+    let gone = gone.iter().map(|one| fixed(report, one));
+    for statement in found.chain(overridden).chain(gone) {
         if !statements.contains(&statement) {
             statements.push(statement);
         }
@@ -51,14 +58,38 @@ fn statement(report: &Report, row: &Row, stance: Stance) -> Value {
         vulnerability["aliases"] = json!(aliases);
     }
     of.insert("vulnerability".to_owned(), vulnerability);
-    let mut product =
-        json!({ "@id": format!("urn:pilothouse:subject:{}", escaped(&report.subject)) });
-    if let Some(purl) = purl(component) {
-        product["subcomponents"] = json!([{ "@id": purl, "identifiers": { "purl": purl } }]);
-    }
-    of.insert("products".to_owned(), json!([product]));
+    let products = product(report, std::slice::from_ref(component));
+    of.insert("products".to_owned(), products);
     say(&mut of, row, stance);
     Value::Object(of)
+}
+
+fn fixed(report: &Report, one: &Fixed) -> Value {
+    let mut vulnerability = json!({ "name": one.name, "description": one.title });
+    if !one.aliases.is_empty() {
+        vulnerability["aliases"] = json!(one.aliases);
+    }
+    json!({
+        "vulnerability": vulnerability,
+        "products": product(report, &one.components),
+        "status": "fixed",
+        "status_notes": one.proof,
+    })
+}
+
+/// What was scanned, and what of it is meant.
+fn product(report: &Report, components: &[Component]) -> Value {
+    let mut product =
+        json!({ "@id": format!("urn:pilothouse:subject:{}", escaped(&report.subject)) });
+    let parts: Vec<_> = components
+        .iter()
+        .filter_map(purl)
+        .map(|purl| json!({ "@id": purl, "identifiers": { "purl": purl } }))
+        .collect();
+    if !parts.is_empty() {
+        product["subcomponents"] = json!(parts);
+    }
+    json!([product])
 }
 
 /// The status with what the specification asks for beside it.

@@ -1,6 +1,7 @@
 //! What the operator holds of a finding, as VEX documents say it.
 
 use crate::FindingKey;
+use ph_inventory::Component;
 use serde::{Deserialize, Serialize};
 
 /// What is held of a finding. A scan alone knows only [`Stance::UnderInvestigation`]; the rest is said by people and by
@@ -41,6 +42,22 @@ pub enum Justification {
     VulnerableCodeCannotBeControlledByAdversary,
     /// Something around it prevents the exploit.
     InlineMitigationsAlreadyExist,
+}
+
+/// What a scan of what runs has shown to be gone: no finding says it any more, and whoever reads VEX documents wants to
+/// know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fixed {
+    /// The advisory, by the id that stands for all.
+    pub name: String,
+    /// Its other ids.
+    pub aliases: Vec<String>,
+    /// One line on what it was.
+    pub title: String,
+    /// The package in the versions that are there instead; empty: it is gone.
+    pub components: Vec<Component>,
+    /// What shows it.
+    pub proof: String,
 }
 
 /// What is held of each finding; none: under investigation.

@@ -91,6 +91,12 @@ fn block(text: &mut String, row: &Row, paint: &dyn Fn(&str, &str) -> String) {
         put("not certain", why);
     }
     put("patched in", &patched);
+    if let Some(exposure) = &row.exposure {
+        put("exposure", &exposure.line());
+        if let Some(text) = &exposure.transport {
+            put("transport", text);
+        }
+    }
     put("dependency of", row.dependency_of());
     put("path", if row.chain.len() > 1 { &chain } else { &place });
     if row.chain.len() > 1 && place != chain {

@@ -5,6 +5,7 @@ use ph_inventory::{Component, Ecosystem, Inventory, Unchecked};
 
 use super::*;
 use crate::Severity;
+use crate::exposed::{CallingClient, ExposedPlace, Level, ReachingTool, Traffic};
 use crate::severity::SeverityFrom;
 
 pub(crate) fn component(name: &str, version: &str) -> Component {
@@ -67,6 +68,40 @@ pub(crate) fn clean() -> Report {
     }
 }
 
+/// Reachable from a tool that was called.
+pub(crate) fn exposed() -> Exposed {
+    let mut of = Exposed {
+        level: Level::Reachable,
+        source: Some("srv/files".to_owned()),
+        files: 12,
+        places: vec![ExposedPlace {
+            file: "settings.js".to_owned(),
+            line: 6,
+            text: "lodash.merge(settings, patch)".to_owned(),
+            level: Level::Reachable,
+        }],
+        tools: vec![ReachingTool {
+            tool: "change_settings".to_owned(),
+            takes_input: true,
+        }],
+        any_use_counts: true,
+        unseen: Vec::new(),
+        transport: Some("a guess".to_owned()),
+        ..Exposed::unknown("")
+    };
+    of.called(Traffic {
+        since: 1_792_742_400,
+        calls: 41,
+        clients: vec![CallingClient {
+            client: "inspector 1.0".to_owned(),
+            calls: 40,
+        }],
+        others: 1,
+        complete: true,
+    });
+    of
+}
+
 /// One of everything.
 fn full() -> Report {
     let inventory = Inventory {
@@ -121,6 +156,7 @@ fn full() -> Report {
     ];
     let mut rows = rows(&inventory, findings, "pilothouse");
     rows[1].found_by.push("npm audit".to_owned());
+    rows[1].exposure = Some(exposed());
     let gone = rows[3].clone();
     let mut report = Report {
         packages: 5,
@@ -181,6 +217,21 @@ fn stance(key: &FindingKey) -> Option<Stance> {
     }
 }
 
+/// One that is another version now, and one that is gone.
+fn gone() -> Vec<Fixed> {
+    let fixed = |name: &str, components| Fixed {
+        name: name.to_owned(),
+        aliases: vec!["GHSA-jf85-cpcp-j695".to_owned()],
+        title: "Prototype pollution".to_owned(),
+        components,
+        proof: "A scan of node_modules did not find it.".to_owned(),
+    };
+    vec![
+        fixed("CVE-2019-10744", vec![component("lodash", "4.17.21")]),
+        fixed("CVE-2019-10745", Vec::new()),
+    ]
+}
+
 #[test]
 fn every_form_of_a_report_is_what_it_was() {
     let report = full();
@@ -189,11 +240,11 @@ fn every_form_of_a_report_is_what_it_was() {
     golden("report.sarif", &pretty(&sarif(&report)));
     golden(
         "report.openvex.json",
-        &pretty(&openvex(&report, "ops@example.com", &stance).unwrap()),
+        &pretty(&openvex(&report, "ops@example.com", &stance, &gone()).unwrap()),
     );
     golden(
         "report.vex.cdx.json",
-        &pretty(&cyclonedx_vex(&report, &stance)),
+        &pretty(&cyclonedx_vex(&report, &stance, &gone())),
     );
 }
 
@@ -257,20 +308,20 @@ fn foreign_text_does_not_move_the_cursor() {
 
 #[test]
 fn a_document_of_openvex_has_each_statement_once_and_at_least_one() {
-    assert_eq!(openvex(&clean(), "ops", &|_| None), None);
+    assert_eq!(openvex(&clean(), "ops", &|_| None, &[]), None);
     let mut report = full();
     let mut twice = report.rows[0].clone();
     twice.finding.component.path = "node_modules/b/node_modules/c".to_owned();
-    let alone = openvex(&report, "ops", &|_| None);
+    let alone = openvex(&report, "ops", &|_| None, &[]);
     report.rows.insert(1, twice);
-    assert_eq!(openvex(&report, "ops", &|_| None), alone);
+    assert_eq!(openvex(&report, "ops", &|_| None, &[]), alone);
     let said = |_: &FindingKey| {
         Some(Stance::NotAffected {
             justification: Some(Justification::VulnerableCodeNotPresent),
             why: "it is not built in".to_owned(),
         })
     };
-    let document = openvex(&report, "ops", &said).unwrap();
+    let document = openvex(&report, "ops", &said, &[]).unwrap();
     let first = &document["statements"][0];
     // The schema takes one of the two, never both.
     assert_eq!(first["justification"], "vulnerable_code_not_present");

@@ -84,6 +84,7 @@ fn add(report: &mut Report, finding: Finding, chain: Vec<String>, by: &str) {
             finding,
             chain,
             found_by: vec![by.to_owned()],
+            exposure: None,
         });
     }
 }

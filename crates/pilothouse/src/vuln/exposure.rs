@@ -1,6 +1,6 @@
 //! `pilothouse vuln exposure`: where the source uses what an advisory names.
 
-use super::place::{Place, PlaceArgs};
+use super::place::PlaceArgs;
 use super::scan;
 use crate::exit;
 use crate::printer::Printer;
@@ -11,7 +11,6 @@ use ph_jobs::vuln::{Sources, sources};
 use ph_vuln::Row;
 use ph_vuln::report::Outcome;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
 
 pub(crate) const EXAMPLES: &str = "\
 Best effort: names are followed, not types, in JavaScript, TypeScript, Python and Rust. What is not found is \"not
@@ -25,7 +24,7 @@ Examples:
 
 #[derive(Args)]
 pub(crate) struct ExposureArgs {
-    /// A folder, or a server of the configuration that says `source` [default: this folder].
+    /// A folder, or a server of the configuration [default: this folder].
     #[arg(value_name = "PATH|SERVER")]
     subject: Option<String>,
     #[command(flatten)]
@@ -39,8 +38,8 @@ pub(crate) struct ExposureArgs {
 const SHOWN_MAX: usize = 8;
 
 pub(crate) fn exposure(args: &ExposureArgs, printer: &Printer) -> Result<u8> {
-    let (scanned, place) = scan::plain(args.subject.clone(), args.place.clone())?;
-    let folder = folder(args.subject.as_deref(), &place)?;
+    let (scanned, own) = scan::plain(args.subject.clone(), args.place.clone())?;
+    let folder = own.source.map_err(|why| anyhow!(why))?;
     let read =
         sources(&folder).with_context(|| format!("`{}` cannot be read", folder.display()))?;
     let report = &scanned.report;
@@ -88,28 +87,6 @@ pub(crate) fn exposure(args: &ExposureArgs, printer: &Printer) -> Result<u8> {
     })
 }
 
-/// Where the source is: what the configuration says of the server, the folder itself, or the one of the file.
-fn folder(subject: Option<&str>, place: &Place) -> Result<PathBuf> {
-    let word = subject.unwrap_or(".");
-    let server = place
-        .plan
-        .servers
-        .iter()
-        .find(|(name, _)| name.as_str() == word);
-    if let Some((name, server)) = server {
-        let source = server.source.as_ref().map(|path| path.as_path().to_owned());
-        return source.ok_or_else(|| {
-            anyhow!("where the source of `{name}` is, is not known: say `source` of it in the configuration, or name the folder here")
-        });
-    }
-    let path = Path::new(word);
-    Ok(if path.is_file() {
-        path.parent().map_or_else(PathBuf::new, Path::to_owned)
-    } else {
-        path.to_owned()
-    })
-}
-
 fn of(row: &Row, read: &Sources) -> Exposure {
     let component = &row.finding.component;
     let wanted = Wanted::package(
@@ -125,23 +102,13 @@ fn of(row: &Row, read: &Sources) -> Exposure {
     ph_exposure::exposure(&files, &wanted)
 }
 
-fn word(level: Level) -> &'static str {
-    match level {
-        Level::Present => "present, no import found",
-        Level::Imported => "imported",
-        Level::SymbolUsed => "used",
-        Level::Reachable => "reachable from a tool",
-        Level::Seen => "seen in traffic",
-    }
-}
-
 fn as_text(row: &Row, exposure: &Exposure) -> String {
     let finding = &row.finding;
     let mut text = format!(
         "{} {}: {}\n",
         finding.representative(),
         row.package(),
-        word(exposure.level)
+        exposure.level.words()
     );
     if finding.symbols.is_empty() && exposure.level > Level::Imported {
         text.push_str("  the advisory names no function: any use counts\n");
@@ -176,13 +143,6 @@ fn as_text(row: &Row, exposure: &Exposure) -> String {
 }
 
 fn as_json(row: &Row, exposure: &Exposure) -> Value {
-    let level = |level: Level| match level {
-        Level::Present => "present",
-        Level::Imported => "imported",
-        Level::SymbolUsed => "symbol_used",
-        Level::Reachable => "reachable",
-        Level::Seen => "seen",
-    };
     let uses = exposure.uses.iter().map(|place| {
         let reach = place.reach.iter().map(|reach| {
             json!({ "tool": reach.tool, "through": reach.way, "takesInput": reach.takes_input })
@@ -192,7 +152,7 @@ fn as_json(row: &Row, exposure: &Exposure) -> Value {
             "line": place.line,
             "text": place.text,
             "symbol": place.symbol,
-            "level": level(place.level),
+            "level": place.level.word(),
             "reach": reach.collect::<Vec<_>>(),
         })
     });
@@ -201,7 +161,7 @@ fn as_json(row: &Row, exposure: &Exposure) -> Value {
         "package": row.finding.package(),
         "version": row.finding.component.version,
         "symbols": row.finding.symbols,
-        "level": level(exposure.level),
+        "level": exposure.level.word(),
         "uses": uses.collect::<Vec<_>>(),
         "unseen": exposure.unseen,
     })

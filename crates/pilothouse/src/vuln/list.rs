@@ -95,13 +95,14 @@ fn is_wanted(args: &ListArgs, case: &CaseInfo) -> bool {
 }
 
 fn table(all: &CaseList) -> String {
-    const HEAD: [&str; 8] = [
+    const HEAD: [&str; 9] = [
         "CASE",
         "SEVERITY",
         "ADVISORY",
         "SERVER",
         "PACKAGE",
         "PATCHED IN",
+        "EXPOSURE",
         "STATE",
         "TIME",
     ];
@@ -124,6 +125,10 @@ fn table(all: &CaseList) -> String {
             clean(&case.server),
             clean(&format!("{} {}", case.package, case.versions.join(", "))),
             clean(&patched),
+            case.exposure
+                .as_ref()
+                .map_or("-", |exposure| exposure.level.word())
+                .to_owned(),
             case.state.clone(),
             time_left(case, all.at),
         ]);

@@ -1,5 +1,6 @@
 //! `pilothouse vuln scan`: what a folder, a server or an image holds that an advisory names.
 
+mod known;
 mod of;
 mod output;
 
@@ -9,9 +10,10 @@ use crate::printer::Printer;
 use crate::secrets;
 use anyhow::{Context as _, Result, anyhow};
 use clap::{Args, ValueEnum};
+use known::Known;
 use of::Of;
 use ph_advisories::{FolderError, Mirror, MirrorError};
-use ph_jobs::vuln::{Advisories, Machine, Scanned, Subject, TrivyError};
+use ph_jobs::vuln::{Advisories, Machine, Own, Scanned, Subject, TrivyError, expose};
 use ph_vuln::overrides::Overrides;
 use ph_vuln::report::Outcome;
 use ph_vuln::scanners;
@@ -50,6 +52,9 @@ pub(crate) struct ScanArgs {
     /// Leave out what is only needed to build or test.
     #[arg(long)]
     no_dev: bool,
+    /// Do not read the source to see where what was found is used.
+    #[arg(long)]
+    no_exposure: bool,
     #[command(flatten)]
     place: PlaceArgs,
 }
@@ -101,7 +106,7 @@ Examples:
   pilothouse vuln scan mcp/git:1.2 --trivy";
 
 /// A scan of a folder or a server without any of the other flags, for commands that go on from there.
-pub(super) fn plain(subject: Option<String>, place: PlaceArgs) -> Result<(Scanned, Place)> {
+pub(super) fn plain(subject: Option<String>, place: PlaceArgs) -> Result<(Scanned, Own)> {
     let args = ScanArgs {
         subject,
         image: None,
@@ -111,17 +116,27 @@ pub(super) fn plain(subject: Option<String>, place: PlaceArgs) -> Result<(Scanne
         merge: Vec::new(),
         trivy: false,
         no_dev: false,
+        no_exposure: false,
         place,
     };
     let place = args.place.read()?;
-    let scanned = look(&args, &place)?;
-    Ok((scanned, place))
+    let of = of::of(&args, &place)?;
+    let scanned = look(&args, &of, &place)?;
+    let own = Own::of(&of.subject(), &machine()?);
+    Ok((scanned, own))
 }
 
 pub(crate) fn scan(args: &ScanArgs, printer: &Printer) -> Result<u8> {
     let place = args.place.read()?;
-    let scanned = look(args, &place)?;
-    output::write(args.format, args.output.as_deref(), &scanned, printer)?;
+    let of = of::of(args, &place)?;
+    let mut scanned = look(args, &of, &place)?;
+    let known = Known::of(&of, &of::at(args, &place), printer);
+    if !args.no_exposure {
+        expose(&mut scanned.report, &Own::of(&of.subject(), &machine()?));
+        known.add_traffic(&mut scanned);
+    }
+    let file = args.output.as_deref();
+    output::write(args.format, file, &scanned, &known, printer)?;
     let outcome = scanned.report.outcome(args.fail_on.map(FailOn::class));
     Ok(match outcome {
         Outcome::Clean => exit::DONE,
@@ -130,8 +145,7 @@ pub(crate) fn scan(args: &ScanArgs, printer: &Printer) -> Result<u8> {
     })
 }
 
-fn look(args: &ScanArgs, place: &Place) -> Result<Scanned> {
-    let of = of::of(args, place)?;
+fn look(args: &ScanArgs, of: &Of<'_>, place: &Place) -> Result<Scanned> {
     let overrides = overrides(place, args.place.config.as_deref())?;
     let mirror = mirror(place)?;
     let machine = machine()?;
@@ -143,7 +157,7 @@ fn look(args: &ScanArgs, place: &Place) -> Result<Scanned> {
     };
     let mut scanned = ph_jobs::vuln::scan(&of.subject(), &machine, &advisories, SystemTime::now())?;
     if args.trivy {
-        by_trivy(&of, &mut scanned)?;
+        by_trivy(of, &mut scanned)?;
     }
     for file in &args.merge {
         merge(file, &mut scanned)?;

@@ -9,6 +9,7 @@ use anyhow::Result;
 use clap::Args;
 use jiff::Timestamp;
 use ph_server::CaseInfo;
+use ph_vuln::Exposed;
 
 #[derive(Args)]
 pub(crate) struct ShowArgs {
@@ -30,6 +31,40 @@ pub(crate) fn show(args: &ShowArgs, printer: &Printer) -> Result<u8> {
         printer.data(&text(&case))?;
     }
     Ok(exit::DONE)
+}
+
+/// So many places are shown; the JSON has more.
+const PLACES_SHOWN: usize = 3;
+
+/// How near it is to a caller, and what that stands on.
+fn exposed(of: &Exposed, now: u64, line: &mut dyn FnMut(&str, String)) {
+    line("exposure", of.line());
+    let tools: Vec<_> = of
+        .tools
+        .iter()
+        .map(|tool| {
+            let input = if tool.takes_input {
+                " with what the caller sent"
+            } else {
+                ""
+            };
+            format!("{}{input}", tool.named())
+        })
+        .collect();
+    line("tools", tools.join(", "));
+    let traffic = of.traffic.as_ref();
+    line(
+        "traffic",
+        traffic.map_or(String::new(), |seen| seen.line(now)),
+    );
+    for place in of.places.iter().take(PLACES_SHOWN) {
+        line(
+            "used at",
+            format!("{}:{}  {}", place.file, place.line, place.text),
+        );
+    }
+    line("transport", of.transport.clone().unwrap_or_default());
+    line("not seen", of.unseen.join("; "));
 }
 
 fn text(case: &CaseInfo) -> String {
@@ -59,6 +94,9 @@ fn text(case: &CaseInfo) -> String {
     line("where", case.places.join("; "));
     line("patched in", case.fixed_in.join(", "));
     line("uncertain", case.uncertain.clone().unwrap_or_default());
+    if let Some(exposure) = &case.exposure {
+        exposed(exposure, now, &mut line);
+    }
     line("state", format!("{} since {}", case.state, day(case.since)));
     line(
         "time",

@@ -226,3 +226,32 @@ fn cases_of_a_server_that_is_no_more_are_withdrawn() {
     assert_eq!(states(&book), [(1, State::Withdrawn)]);
     assert!(book.counts(&Deadlines::default(), 9).overdue.is_empty());
 }
+
+#[test]
+fn how_near_it_is_to_a_caller_is_the_nearest_that_the_last_scan_says_and_moves_nothing() {
+    let mut book = Book::default();
+    let exposed = crate::report::tests::exposed();
+    let mut seen = look(
+        vec![
+            finding("GHSA-1", "4.17.4", 7.5),
+            with_alias(finding("GHSA-2", "4.17.4", 7.5), &["GHSA-1"]),
+        ],
+        &["4.17.4"],
+    );
+    let of = |id: &str| ("npm/lodash".to_owned(), id.to_owned());
+    let far = crate::Exposed::unknown("it is an image");
+    seen.exposures.insert(of("GHSA-1"), far.clone());
+    seen.exposures.insert(of("GHSA-2"), exposed.clone());
+    book.observe(&seen, 0);
+    assert_eq!(book.case(1).unwrap().exposure, Some(exposed));
+    decide(&mut book, 1, Move::Assess, 5);
+    seen.exposures.insert(of("GHSA-2"), far.clone());
+    book.observe(&seen, 10);
+    let case = book.case(1).unwrap();
+    assert_eq!((case.state, &case.exposure), (State::Assessed, &Some(far)));
+    // A case that was kept before there was any.
+    let mut kept = serde_json::to_value(case).unwrap();
+    kept.as_object_mut().unwrap().remove("exposure");
+    let read: crate::life::Case = serde_json::from_value(kept).unwrap();
+    assert_eq!(read.exposure, None);
+}

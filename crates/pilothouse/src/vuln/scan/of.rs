@@ -34,7 +34,7 @@ pub(super) fn of<'a>(args: &ScanArgs, place: &'a Place) -> Result<Of<'a>> {
         .iter()
         .find(|(name, _)| name.as_str() == word);
     if let Some((name, server)) = server {
-        let (upstream, pids) = running(args, name.as_str(), &server.upstream);
+        let (upstream, pids) = running(&at(args, place), name.as_str(), &server.upstream);
         let mut server = Box::new(server.clone());
         server.upstream = upstream.unwrap_or(server.upstream);
         return Ok(Of::Server {
@@ -82,14 +82,20 @@ impl Of<'_> {
     }
 }
 
+/// Where the daemon is looked for that runs the servers of this configuration.
+pub(super) fn at(args: &ScanArgs, place: &Place) -> WhereArgs {
+    let configured = place.plan.data_dir.as_ref();
+    let configured = configured.map(|dir| dir.as_path().to_owned());
+    WhereArgs {
+        data_dir: args.place.data_dir.clone().or(configured),
+        address: None,
+    }
+}
+
 /// What a daemon has started in the place of what is configured, and all processes of the server. Where none runs, the
 /// command of the configuration is what counts.
-fn running(args: &ScanArgs, name: &str, configured: &Upstream) -> (Option<Upstream>, Vec<u32>) {
-    let place = WhereArgs {
-        data_dir: args.place.data_dir.clone(),
-        address: None,
-    };
-    let asked = Api::find(&place).and_then(|api| {
+fn running(at: &WhereArgs, name: &str, configured: &Upstream) -> (Option<Upstream>, Vec<u32>) {
+    let asked = Api::find(at).and_then(|api| {
         api.daemon("servers that run")?;
         api.json("/api/pilothouse/servers", &Params::new())
     });

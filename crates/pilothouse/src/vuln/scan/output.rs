@@ -1,11 +1,13 @@
 //! The report in the form that was asked for.
 
 use super::Format;
+use super::known::Known;
 use crate::printer::Printer;
 use crate::terminal::{Look, Paint};
 use anyhow::{Context as _, Result};
 use ph_inventory::cyclonedx::{self, Bom, Spec};
 use ph_jobs::vuln::Scanned;
+use ph_vuln::FindingKey;
 use ph_vuln::report::{cyclonedx_vex, json, openvex, sarif, table};
 use serde_json::Value;
 use std::path::Path;
@@ -18,11 +20,12 @@ pub(super) fn write(
     format: Format,
     file: Option<&Path>,
     scanned: &Scanned,
+    known: &Known,
     printer: &Printer,
 ) -> Result<()> {
     let look = Look::of_stdout();
     let Some(file) = file else {
-        match text(format, scanned, look)? {
+        match text(format, scanned, known, look)? {
             Some(text) => printer.data(&text)?,
             None => printer.say(NOTHING_TO_STATE),
         }
@@ -35,7 +38,7 @@ pub(super) fn write(
         color: false,
         ..look
     };
-    match text(format, scanned, plain)? {
+    match text(format, scanned, known, plain)? {
         Some(text) => std::fs::write(file, text)
             .with_context(|| format!("cannot write `{}`", file.display()))?,
         None => printer.say(&format!(
@@ -50,17 +53,18 @@ pub(super) fn write(
 const NOTHING_TO_STATE: &str =
     "a document of OpenVEX has at least one statement, and nothing was found to be stated";
 
-fn text(format: Format, scanned: &Scanned, look: Look) -> Result<Option<String>> {
+fn text(format: Format, scanned: &Scanned, known: &Known, look: Look) -> Result<Option<String>> {
     let report = &scanned.report;
+    let held = |key: &FindingKey| known.stance(key);
     Ok(Some(match format {
         Format::Table => painted(scanned, look),
         Format::Json => json(report, report.outcome(None))?,
         Format::Sarif => pretty(&sarif(report))?,
-        Format::Openvex => match openvex(report, AUTHOR, &|_| None) {
+        Format::Openvex => match openvex(report, AUTHOR, &held, &known.gone(scanned)) {
             Some(document) => pretty(&document)?,
             None => return Ok(None),
         },
-        Format::CyclonedxVex => pretty(&cyclonedx_vex(report, &|_| None))?,
+        Format::CyclonedxVex => pretty(&cyclonedx_vex(report, &held, &known.gone(scanned)))?,
         Format::Cyclonedx => {
             let at = report.at.to_string();
             let bom = Bom {
