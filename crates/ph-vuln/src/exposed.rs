@@ -205,7 +205,8 @@ impl Traffic {
     /// In one line.
     #[must_use]
     pub fn line(&self, now: u64) -> String {
-        let days = now.saturating_sub(self.since).div_ceil(86_400).max(1);
+        let days = (now.saturating_sub(self.since) + 43_200) / 86_400;
+        let days = days.max(1);
         let least = if self.complete { "" } else { "at least " };
         let mut text = match self.calls {
             0 if self.complete => format!("no calls in {days} days are on record"),
@@ -304,7 +305,11 @@ mod tests {
             of.line(30 * 86_400),
             "at least 41 calls in 30 days: 40 by inspector 1.0, 1 by others"
         );
-        assert_eq!(traffic(0).line(5), "no calls in 1 days are on record");
+        // Looked at a moment later.
+        assert_eq!(
+            traffic(0).line(30 * 86_400 + 5),
+            "no calls in 30 days are on record"
+        );
     }
 
     #[test]

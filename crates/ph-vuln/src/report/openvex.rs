@@ -5,6 +5,9 @@ use serde_json::{Map, Value, json};
 use super::{Fixed, Report, Row, Stance, Stances, key, purl, representative};
 use ph_inventory::Component;
 
+/// Whose word it is.
+const ROLE: &str = "operator of the server";
+
 /// The report as an OpenVEX document: one statement for each finding, with what `stances` holds of it, and for each of
 /// `gone`. None where there is nothing to state: the schema wants at least one statement. The same package in two places is one statement.
 #[must_use]
@@ -40,6 +43,7 @@ pub fn openvex(
         "@context": "https://openvex.dev/ns/v0.2.0",
         "@id": format!("urn:pilothouse:vex:{}:{}", escaped(&report.subject), report.at.as_millisecond()),
         "author": author,
+        "role": ROLE,
         "timestamp": report.at.to_string(),
         "version": 1,
         "tooling": concat!("pilothouse ", env!("CARGO_PKG_VERSION")),
@@ -53,6 +57,7 @@ fn statement(report: &Report, row: &Row, stance: Stance) -> Value {
     let ids = std::iter::once(&finding.id).chain(&finding.aliases);
     let aliases: Vec<_> = ids.filter(|id| *id != name).collect();
     let mut of = Map::new();
+    of.insert("timestamp".to_owned(), report.at.to_string().into());
     let mut vulnerability = json!({ "name": name, "description": row.title() });
     if !aliases.is_empty() {
         vulnerability["aliases"] = json!(aliases);
@@ -72,6 +77,7 @@ fn fixed(report: &Report, one: &Fixed) -> Value {
     json!({
         "vulnerability": vulnerability,
         "products": product(report, &one.components),
+        "timestamp": report.at.to_string(),
         "status": "fixed",
         "status_notes": one.proof,
     })
@@ -79,8 +85,8 @@ fn fixed(report: &Report, one: &Fixed) -> Value {
 
 /// What was scanned, and what of it is meant.
 fn product(report: &Report, components: &[Component]) -> Value {
-    let mut product =
-        json!({ "@id": format!("urn:pilothouse:subject:{}", escaped(&report.subject)) });
+    // Others tell products by their purl, and some read no document without one.
+    let mut product = json!({ "@id": format!("pkg:generic/{}", escaped(&report.subject)) });
     let parts: Vec<_> = components
         .iter()
         .filter_map(purl)
