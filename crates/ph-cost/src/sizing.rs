@@ -5,6 +5,9 @@
 //! [`Refusal`], never a guess.
 
 mod baseline;
+mod compare;
+mod coupling;
+mod csv;
 mod history;
 mod judge;
 mod leak;
@@ -16,11 +19,14 @@ mod vpa;
 
 use serde::{Deserialize, Serialize};
 
+pub use compare::{Compared, Comparison, compare};
+pub use coupling::{Coupling, CpuHpa, Paired, couple};
+pub use csv::CsvError;
 pub use history::{Confidence, History, Refusal};
 pub use judge::{Outcome, Slot, judge, slots};
 pub use leak::Leak;
 pub use ours::Tuning;
-pub use quantity::{cpu_text, memory_text};
+pub use quantity::{NoQuantity, cpu_of, cpu_text, memory_of, memory_text};
 pub use samples::{PodSamples, Point, Resources, Samples};
 pub use verdict::{Judged, Verdict, verdict};
 

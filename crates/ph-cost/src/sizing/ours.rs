@@ -93,6 +93,11 @@ fn widened(history: &History) -> f64 {
     }
 }
 
+/// `90`, `99.5`.
+fn percent(quantile: f64) -> f64 {
+    (quantile * 1000.0).round() / 10.0
+}
+
 struct Made {
     widened: f64,
     arithmetic: Vec<String>,
@@ -109,8 +114,8 @@ impl Made {
             CPU_FLOOR_MILLI,
         );
         self.arithmetic.push(format!(
-            "cpu request = p{:.0} of {} samples {used:.1}m x {:.2} headroom x {growth:.2} growth x {:.2} history = {}, up to 10m",
-            tuning.cpu_request_quantile * 100.0,
+            "cpu request = p{} of {} samples {used:.1}m x {:.2} headroom x {growth:.2} growth x {:.2} history = {}, up to 10m",
+            percent(tuning.cpu_request_quantile),
             all.len(),
             1.0 + tuning.cpu_request_headroom,
             self.widened,
@@ -155,8 +160,8 @@ impl Made {
             MEMORY_FLOOR_BYTES,
         );
         self.arithmetic.push(format!(
-            "memory request = p{:.0} of {} samples {} x {:.2} headroom x {growth:.2} growth x {:.2} history = {}, up to 16Mi",
-            tuning.memory_request_quantile * 100.0,
+            "memory request = p{} of {} samples {} x {:.2} headroom x {growth:.2} growth x {:.2} history = {}, up to 16Mi",
+            percent(tuning.memory_request_quantile),
             all.len(),
             mib(used),
             1.0 + tuning.memory_request_headroom,

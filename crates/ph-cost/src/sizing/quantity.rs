@@ -45,6 +45,57 @@ pub fn memory_text(bytes: u64) -> String {
         )
 }
 
+/// A text that is no quantity.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no quantity: expected CPU such as `250m` or `1.5`, memory such as `256Mi`, `1Gi` or `500M`"
+)]
+pub struct NoQuantity(pub String);
+
+/// Thousandths of a core of `250m` or `1.5`.
+///
+/// # Errors
+///
+/// Anything else, and what is 0, negative or beyond 10,000 cores.
+pub fn cpu_of(text: &str) -> Result<u64, NoQuantity> {
+    match text.strip_suffix('m') {
+        Some(milli) => whole(milli, 1.0, 1e7),
+        None => whole(text, 1000.0, 1e7),
+    }
+    .ok_or_else(|| NoQuantity(text.to_owned()))
+}
+
+/// Bytes of `256Mi`, `500M` or `1048576`.
+///
+/// # Errors
+///
+/// Anything else, and what is 0, negative or beyond 1 PiB.
+pub fn memory_of(text: &str) -> Result<u64, NoQuantity> {
+    const UNITS: [(&str, f64); 8] = [
+        ("Ki", 1024.0),
+        ("Mi", MIB),
+        ("Gi", 1024.0 * MIB),
+        ("Ti", 1024.0 * 1024.0 * MIB),
+        ("k", 1e3),
+        ("M", 1e6),
+        ("G", 1e9),
+        ("T", 1e12),
+    ];
+    let found = UNITS
+        .iter()
+        .find_map(|(unit, bytes)| text.strip_suffix(unit).map(|number| (number, *bytes)));
+    let (number, bytes) = found.unwrap_or((text, 1.0));
+    whole(number, bytes, 1_125_899_906_842_624.0).ok_or_else(|| NoQuantity(text.to_owned()))
+}
+
+fn whole(number: &str, unit: f64, most: f64) -> Option<u64> {
+    let is_plain = number
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let value = number.parse::<f64>().ok().filter(|_| is_plain)? * unit;
+    (value >= 1.0 && value <= most).then_some(value.ceil() as u64)
+}
+
 /// In lines of arithmetic: one decimal of a MiB.
 pub(super) fn mib(bytes: f64) -> String {
     format!("{:.1}Mi", bytes / MIB)
@@ -91,6 +142,23 @@ mod tests {
         assert_eq!(cpu_up(241.0, 10), 250);
         assert_eq!(cpu_up(0.4, 10), 10);
         assert_eq!(memory_text(memory_up(257.0 * MIB, 0)), "272Mi");
+    }
+
+    #[test]
+    fn quantities_are_read_and_written_alike() {
+        for text in ["250m", "2", "10m"] {
+            assert_eq!(cpu_text(cpu_of(text).unwrap()), text);
+        }
+        for text in ["256Mi", "1Gi", "100M", "1001"] {
+            assert_eq!(memory_text(memory_of(text).unwrap()), text);
+        }
+        assert_eq!(cpu_of("1.5"), Ok(1500));
+        for text in ["", "m", "-1", "1e3", "0", "inf", "NaN", "1Mi", "1 m"] {
+            assert!(cpu_of(text).is_err(), "{text}");
+        }
+        for text in ["", "Mi", "-1Mi", "1m", "0", "9999Ti", "1MB"] {
+            assert!(memory_of(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -20,6 +20,58 @@ pub struct Samples {
     pub pods: Vec<PodSamples>,
 }
 
+impl Samples {
+    /// What was recorded before the middle of the time, and what after it. A pod is in a half only if it ran then.
+    pub(super) fn halves(&self) -> (Self, Self) {
+        let times = self.pods.iter().flat_map(|pod| {
+            let ends = [pod.memory_bytes.first(), pod.memory_bytes.last()];
+            ends.into_iter().flatten().map(|point| point.at_s)
+        });
+        let (from_s, to_s) = times.fold((i64::MAX, i64::MIN), |(from_s, to_s), at_s| {
+            (from_s.min(at_s), to_s.max(at_s))
+        });
+        let middle_s = from_s.saturating_add(to_s.saturating_sub(from_s) / 2);
+        let half = |keeps: &dyn Fn(i64) -> bool| Self {
+            step_s: self.step_s,
+            pods: self
+                .pods
+                .iter()
+                .map(|pod| pod.only(keeps))
+                .filter(|pod| !pod.memory_bytes.is_empty())
+                .collect(),
+        };
+        (
+            half(&|at_s| at_s < middle_s),
+            half(&|at_s| at_s >= middle_s),
+        )
+    }
+}
+
+impl PodSamples {
+    fn only(&self, keeps: &dyn Fn(i64) -> bool) -> Self {
+        let of = |points: &[Point]| -> Vec<Point> {
+            points
+                .iter()
+                .copied()
+                .filter(|point| keeps(point.at_s))
+                .collect()
+        };
+        Self {
+            name: self.name.clone(),
+            cpu_milli: of(&self.cpu_milli),
+            memory_bytes: of(&self.memory_bytes),
+            cpu_peak_milli: of(&self.cpu_peak_milli),
+            memory_peak_bytes: of(&self.memory_peak_bytes),
+            starts_s: self
+                .starts_s
+                .iter()
+                .copied()
+                .filter(|at_s| keeps(*at_s))
+                .collect(),
+        }
+    }
+}
+
 /// The recorded use of a container in one pod. Series are ordered by time; gaps are allowed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PodSamples {

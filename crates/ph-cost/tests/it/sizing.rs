@@ -1,7 +1,7 @@
 //! Recommendations hold what they promise, for any use; and what is no use is refused.
 
 use ph_cost::sizing::{
-    Confidence, PodSamples, Point, Policy, Refusal, Resources, Samples, judge, recommend,
+    Confidence, PodSamples, Point, Policy, Refusal, Resources, Samples, compare, judge, recommend,
 };
 use ph_cost::workload::{Kind, TUNING_SEEDS, Workload};
 use proptest::prelude::*;
@@ -230,4 +230,30 @@ fn the_leak_is_named_and_carried_on() {
     assert!(!made.leaks.is_empty());
     assert!(made.warnings[0].contains("leaks"), "{:?}", made.warnings);
     assert!(made.arithmetic[3].contains("leaked in 14 days"));
+}
+
+#[test]
+fn a_recommendation_is_judged_on_what_it_has_not_seen() {
+    let workload = Workload::generate(Kind::Web, TUNING_SEEDS[0]);
+    let compared = |days| compare(&workload.recorded(0, days, true), workload.current).unwrap();
+    let short = compared(3);
+    assert_eq!(short.verdict, None);
+    assert_eq!(short.take, short.rows[0].recommendation.resources);
+    let long = compared(14);
+    let verdict = long.verdict.unwrap();
+    let of = |policy| {
+        let row = long
+            .rows
+            .iter()
+            .find(|row| row.recommendation.policy == policy);
+        row.unwrap().recommendation.resources
+    };
+    assert_eq!(
+        long.take.cpu_request_milli,
+        of(verdict.cpu).cpu_request_milli
+    );
+    assert_eq!(
+        long.take.memory_limit_bytes,
+        of(verdict.memory).memory_limit_bytes
+    );
 }
