@@ -1,5 +1,6 @@
-//! `pilothouse cost`: what servers need, and what it costs.
+//! `pilothouse cost`: what servers need, and what it costs. One file per subcommand.
 
+mod rightsize;
 mod simulate;
 
 use crate::printer::Printer;
@@ -14,6 +15,9 @@ pub(crate) struct CostArgs {
 
 #[derive(Subcommand)]
 enum What {
+    /// Recommend requests and limits from what was used, with the arithmetic and a replay of the recorded time.
+    #[command(after_help = rightsize::EXAMPLES)]
+    Rightsize(Box<rightsize::RightsizeArgs>),
     /// Replay a load against settings of an autoscaler: pods, latency and cost, as they would have been.
     #[command(after_help = simulate::EXAMPLES)]
     Simulate(Box<simulate::SimulateArgs>),
@@ -21,6 +25,7 @@ enum What {
 
 pub(crate) fn cost(args: &CostArgs, printer: &Printer) -> Result<u8> {
     match &args.what {
+        What::Rightsize(args) => rightsize::rightsize(args, printer),
         What::Simulate(args) => simulate::simulate(args, printer),
     }
 }

@@ -31,6 +31,7 @@ mod reload;
 mod replace;
 mod replicas;
 mod resources;
+mod rightsize;
 mod rule_files;
 mod rules;
 mod secrets;

@@ -1,0 +1,334 @@
+//! What was recorded: in our own store, or in a Prometheus that watches a cluster.
+
+use super::{Recorded, RightsizeArgs};
+use crate::ask::{Api, Params, Refused, WhereArgs, Within, read_duration, seconds};
+use anyhow::{Context, Result, anyhow};
+use ph_cost::sizing::{PodSamples, Point, Resources, Samples};
+use serde_json::Value as Json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A range query gives no more points of a series than 11,000.
+const POINTS_MAX: i64 = 10_000;
+/// So many questions are asked for one series at most.
+const QUERIES_MAX: i64 = 100;
+
+pub(super) fn ask(args: &RightsizeArgs) -> Result<Vec<Recorded>> {
+    match &args.prometheus {
+        Some(url) => Ok(vec![cluster(args, url)?]),
+        None => store(args),
+    }
+}
+
+/// When, and how fine.
+#[derive(Clone, Copy)]
+struct Grain {
+    from_s: i64,
+    to_s: i64,
+    step_s: i64,
+}
+
+impl Grain {
+    fn of(args: &RightsizeArgs, default: &str) -> Result<Self> {
+        let within = Within::of(Some(&args.since), Some("now"))?;
+        let step = args.step.as_deref().unwrap_or(default);
+        let step_s = read_duration(step)
+            .and_then(|step| i64::try_from(step.as_secs()).ok())
+            .filter(|step_s| (15..=3_600).contains(step_s))
+            .ok_or_else(|| anyhow!("`{step}` is no step: expected 15s to 1h"))?;
+        let rounded = |ms: Option<i64>| ms.unwrap_or(0) / 1_000 / step_s * step_s;
+        let grain = Self {
+            from_s: rounded(within.from_ms),
+            to_s: rounded(within.to_ms),
+            step_s,
+        };
+        if (grain.to_s - grain.from_s) / step_s > POINTS_MAX * QUERIES_MAX {
+            return Err(Refused {
+                error: format!("{} from now by {step} are too many points", args.since),
+                hint: Some("take a larger `--step`, or a shorter `--since`".into()),
+            }
+            .into());
+        }
+        Ok(grain)
+    }
+
+    /// Pieces that one answer can hold.
+    fn pieces(self) -> impl Iterator<Item = (i64, i64)> {
+        let span_s = POINTS_MAX * self.step_s;
+        let pieces = (self.to_s - self.from_s) / span_s + 1;
+        (0..pieces).map(move |piece| {
+            let from_s = self.from_s + piece * span_s;
+            (from_s, (from_s + span_s - self.step_s).min(self.to_s))
+        })
+    }
+}
+
+/// Every server of which children were measured.
+fn store(args: &RightsizeArgs) -> Result<Vec<Recorded>> {
+    let grain = Grain::of(args, "1m")?;
+    let api = Api::find(&args.place)?;
+    let step = format!("{}s", grain.step_s);
+    let of = match &args.name {
+        Some(name) => format!("{{server={}}}", quoted(name)),
+        None => String::new(),
+    };
+    let by = ["server", "replica"];
+    let cpu = format!("rate(mcp_server_cpu_seconds_total{of}[{step}]) * 1000");
+    let memory = format!("mcp_server_resident_memory_bytes{of}");
+    let peak = format!("max_over_time(mcp_server_resident_memory_bytes{of}[{step}])");
+    let cpu = range(&api, &cpu, grain, &by)?;
+    let memory = range(&api, &memory, grain, &by)?;
+    let mut peaks = range(&api, &peak, grain, &by)?;
+    let mut servers: BTreeMap<String, Vec<PodSamples>> = BTreeMap::new();
+    for (key, memory) in memory {
+        let mut pod = PodSamples {
+            name: format!("replica {}", key[1]),
+            cpu_milli: cpu.get(&key).cloned().unwrap_or_default(),
+            memory_peak_bytes: peaks.remove(&key).unwrap_or_default(),
+            memory_bytes: memory,
+            ..PodSamples::default()
+        };
+        only_while_it_ran(&mut pod);
+        servers.entry(key[0].clone()).or_default().push(pod);
+    }
+    if servers.is_empty() {
+        return Err(Refused {
+            error: match &args.name {
+                Some(name) => format!("nothing was recorded of children of `{name}`"),
+                None => "nothing was recorded of children of any server".to_owned(),
+            },
+            hint: Some("`pilothouse query mcp_server_resident_memory_bytes` lists what is measured; servers behind a URL are not".into()),
+        }
+        .into());
+    }
+    let recorded = |(name, mut pods): (String, Vec<PodSamples>)| {
+        // A replica that never ran in this time has nothing to say beside one that did.
+        if pods.iter().any(|pod| !pod.memory_bytes.is_empty()) {
+            pods.retain(|pod| !pod.memory_bytes.is_empty());
+        }
+        Recorded {
+            name,
+            source: "store".to_owned(),
+            samples: Samples {
+                step_s: u32::try_from(grain.step_s).unwrap_or(u32::MAX),
+                pods,
+            },
+            current: Resources::default(),
+        }
+    };
+    Ok(servers.into_iter().map(recorded).collect())
+}
+
+/// Memory is 0 while nothing runs: that is no use, and its end is a start.
+fn only_while_it_ran(pod: &mut PodSamples) {
+    let mut ran_before = true;
+    for point in &pod.memory_bytes {
+        let runs = point.value > 0.0;
+        if runs && !ran_before {
+            pod.starts_s.push(point.at_s);
+        }
+        ran_before = runs;
+    }
+    pod.memory_bytes.retain(|point| point.value > 0.0);
+    let ran: BTreeSet<i64> = pod.memory_bytes.iter().map(|point| point.at_s).collect();
+    pod.cpu_milli.retain(|point| ran.contains(&point.at_s));
+    pod.memory_peak_bytes
+        .retain(|point| ran.contains(&point.at_s));
+}
+
+/// A container of a cluster, in all its pods.
+fn cluster(args: &RightsizeArgs, url: &str) -> Result<Recorded> {
+    let grain = Grain::of(args, "2m")?;
+    let api = Api::find(&WhereArgs {
+        data_dir: None,
+        address: Some(url.to_owned()),
+    })?;
+    let name = args.name.clone().unwrap_or_default();
+    let mut of = format!("container={}", quoted(&name));
+    if let Some(namespace) = &args.namespace {
+        of.push_str(&format!(",namespace={}", quoted(namespace)));
+    }
+    if let Some(pod) = &args.pod {
+        of.push_str(&format!(",pod=~{}", quoted(pod)));
+    }
+    let by = ["namespace", "pod"];
+    let step = format!("{}s", grain.step_s);
+    // A pod that moved is there twice for a while, under two nodes or ids.
+    let most = |what: &str| format!("max by (namespace, pod) ({what})");
+    let cpu = most(&format!(
+        "rate(container_cpu_usage_seconds_total{{{of}}}[{step}]) * 1000"
+    ));
+    let memory = most(&format!("container_memory_working_set_bytes{{{of}}}"));
+    let peak = most(&format!(
+        "max_over_time(container_memory_working_set_bytes{{{of}}}[{step}])"
+    ));
+    let cpu = range(&api, &cpu, grain, &by)?;
+    let memory = range(&api, &memory, grain, &by)?;
+    let mut peaks = range(&api, &peak, grain, &by)?;
+    let keys: BTreeSet<&Vec<String>> = cpu.keys().chain(memory.keys()).collect();
+    let pods: Vec<PodSamples> = keys
+        .into_iter()
+        .map(|key| PodSamples {
+            name: key.join("/"),
+            cpu_milli: cpu.get(key).cloned().unwrap_or_default(),
+            memory_bytes: memory.get(key).cloned().unwrap_or_default(),
+            memory_peak_bytes: peaks.remove(key).unwrap_or_default(),
+            ..PodSamples::default()
+        })
+        .collect();
+    if pods.is_empty() {
+        return Err(Refused {
+            error: format!("{url} has no series of the container `{name}`"),
+            hint: Some("`container_cpu_usage_seconds_total` and `container_memory_working_set_bytes` are looked for, with the labels `container`, `namespace` and `pod`".into()),
+        }
+        .into());
+    }
+    let asked = |what: &str, resource: &str| {
+        let query =
+            format!("max(kube_pod_container_resource_{what}{{{of},resource=\"{resource}\"}})");
+        instant(&api, &query)
+    };
+    let milli = |cores: Option<f64>| cores.map(|cores| (cores * 1000.0).round() as u64);
+    let bytes = |bytes: Option<f64>| bytes.map(|bytes| bytes.round() as u64);
+    Ok(Recorded {
+        name,
+        source: url.to_owned(),
+        samples: Samples {
+            step_s: u32::try_from(grain.step_s).unwrap_or(u32::MAX),
+            pods,
+        },
+        current: Resources {
+            cpu_request_milli: milli(asked("requests", "cpu")?),
+            cpu_limit_milli: milli(asked("limits", "cpu")?),
+            memory_request_bytes: bytes(asked("requests", "memory")?),
+            memory_limit_bytes: bytes(asked("limits", "memory")?),
+        },
+    })
+}
+
+type Series = BTreeMap<Vec<String>, Vec<Point>>;
+
+/// Asks piece by piece; what comes belongs to the values of the labels `by`.
+fn range(api: &Api, query: &str, grain: Grain, by: &[&str]) -> Result<Series> {
+    let mut all = Series::new();
+    for (from_s, to_s) in grain.pieces() {
+        let params = Params::new()
+            .with("query", query)
+            .with("start", seconds(from_s * 1_000))
+            .with("end", seconds(to_s * 1_000))
+            .with("step", seconds(grain.step_s * 1_000));
+        let data = answered(api, "/api/v1/query_range", &params, query)?;
+        for series in data["result"].as_array().into_iter().flatten() {
+            let label = |name: &&str| series["metric"][*name].as_str().unwrap_or("").to_owned();
+            let points = all.entry(by.iter().map(label).collect()).or_default();
+            for pair in series["values"].as_array().into_iter().flatten() {
+                points.push(
+                    point(pair)
+                        .with_context(|| format!("the answer to `{query}` has an unknown form"))?,
+                );
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn instant(api: &Api, query: &str) -> Result<Option<f64>> {
+    let data = answered(
+        api,
+        "/api/v1/query",
+        &Params::new().with("query", query),
+        query,
+    )?;
+    let found = data["result"][0]["value"].as_array().is_some();
+    let value = found.then(|| point(&data["result"][0]["value"])).flatten();
+    Ok(value
+        .map(|point| point.value)
+        .filter(|value| value.is_finite() && *value > 0.0))
+}
+
+/// What is no number stays none: whoever sizes refuses it.
+fn point(pair: &Json) -> Option<Point> {
+    Some(Point {
+        at_s: pair[0].as_f64()?.round() as i64,
+        value: match pair[1].as_str()? {
+            "+Inf" => f64::INFINITY,
+            "-Inf" => f64::NEG_INFINITY,
+            text => text.parse().unwrap_or(f64::NAN),
+        },
+    })
+}
+
+fn answered(api: &Api, path: &str, params: &Params, query: &str) -> Result<Json> {
+    let answer = api.get(path, params)?;
+    let mut body: Json = serde_json::from_slice(&answer.body).map_err(|_| {
+        anyhow!(
+            "status {} and no JSON: is this a Prometheus?",
+            answer.status
+        )
+    })?;
+    if body["status"] == "success" {
+        return Ok(body["data"].take());
+    }
+    let error = body["error"].as_str().unwrap_or("no reason is given");
+    Err(Refused {
+        error: format!("`{query}`: {error}"),
+        hint: Some("a shorter `--since` or a larger `--step` asks for less".into()),
+    }
+    .into())
+}
+
+/// As a string of PromQL.
+fn quoted(text: &str) -> String {
+    let escaped = text
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n");
+    format!("\"{escaped}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_what_an_answer_holds_and_leave_nothing_out() {
+        let grain = Grain {
+            from_s: 0,
+            to_s: 2_592_000,
+            step_s: 60,
+        };
+        let pieces: Vec<_> = grain.pieces().collect();
+        assert_eq!(pieces.len(), 5);
+        assert!(
+            pieces
+                .iter()
+                .all(|(from_s, to_s)| (to_s - from_s) / 60 < POINTS_MAX)
+        );
+        assert!(pieces.windows(2).all(|pair| pair[1].0 == pair[0].1 + 60));
+        assert_eq!(pieces[4].1, 2_592_000);
+    }
+
+    #[test]
+    fn while_nothing_runs_nothing_is_used_and_then_it_starts() {
+        let points = |values: [f64; 4]| -> Vec<Point> {
+            let at = |(index, value): (usize, f64)| Point {
+                at_s: index as i64,
+                value,
+            };
+            values.into_iter().enumerate().map(at).collect()
+        };
+        let mut pod = PodSamples {
+            cpu_milli: points([5.0, 0.0, 0.0, 6.0]),
+            memory_bytes: points([10.0, 0.0, 0.0, 12.0]),
+            ..PodSamples::default()
+        };
+        only_while_it_ran(&mut pod);
+        assert_eq!(pod.starts_s, [3]);
+        assert_eq!(pod.memory_bytes.len(), 2);
+        assert_eq!(pod.cpu_milli.len(), 2);
+    }
+
+    #[test]
+    fn names_are_no_promql() {
+        assert_eq!(quoted("a\"} or up{x=\"\\"), r#""a\"} or up{x=\"\\""#);
+    }
+}
