@@ -16,8 +16,8 @@ use ph_cost::profile::{Profile, profile};
 use ph_cost::replay::{Measuring, PodPrice, PodShape, Scenario, Service, Slo};
 use quantity::{bytes, micro, milli, seconds, whole_seconds};
 
-/// Longer loads are searched only when it is asked for: it takes minutes.
-const SEARCHED_STEPS_MAX: usize = 20_000;
+/// The search of a longer load takes so long that it is said.
+const QUICK_STEPS_MAX: usize = 20_000;
 /// Shorter loads say nothing: two windows of scaling down.
 const LENGTH_S_MIN: i64 = 600;
 
@@ -85,7 +85,7 @@ pub(crate) struct SimulateArgs {
     /// Compare with so many static pods, instead of the fewest that keep the objective.
     #[arg(long = "static", value_name = "PODS", help_heading = "Autoscaler")]
     static_pods: Option<i64>,
-    /// Search however long it takes, and print every setting that no other is cheaper and better than.
+    /// Print every setting that was tried and of which no other is both cheaper and better.
     #[arg(long, help_heading = "Autoscaler")]
     optimise: bool,
 
@@ -190,7 +190,7 @@ pub(crate) fn simulate(args: &SimulateArgs, printer: &Printer) -> Result<u8> {
             );
         }
     }
-    if load.arrivals.counts.len() > SEARCHED_STEPS_MAX && !args.optimise {
+    if load.arrivals.counts.len() > QUICK_STEPS_MAX {
         printer.say("this load is long, and the search takes a while; it can be shortened with --since or coarser steps");
     }
     let search = Search {
