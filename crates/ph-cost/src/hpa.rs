@@ -12,9 +12,9 @@ pub mod metric;
 pub mod pods;
 
 pub use autoscaler::{Autoscaler, Decision, Hpa, MetricSpec, Reading};
-pub use behavior::{Behavior, Limited, Policy, Reason, Rules, Select};
+pub use behavior::{Behavior, Limited, Policy, Reason, Rules, Select, held_back};
 pub use history::{Change, Changes, Recommendation, Recommendations};
-pub use metric::{Invalid, Proposal, ResourceTarget, Tolerance, TotalTarget};
+pub use metric::{Invalid, Proposal, ResourceTarget, Tolerance, TotalTarget, total_average};
 pub use pods::{Groups, Phase, Pod, Ready, Sample, Seen, Startup};
 
 /// Seconds between two looks of the controller, unless it is told otherwise.

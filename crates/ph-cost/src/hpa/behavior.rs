@@ -172,8 +172,7 @@ impl Behavior {
         let within = |window_s: i64| history.within(now_s, window_s);
         let least = within(self.up.window_s).fold(desired, i64::min);
         let most = within(self.down.window_s).fold(desired, i64::max);
-        // In this order: where both hold, the one for scaling down has the last word.
-        let stable = current.max(least).min(most);
+        let stable = held_back(current, least, most);
         history.remember(desired, now_s, self.up.window_s.max(self.down.window_s));
         stable
     }
@@ -271,6 +270,17 @@ impl Behavior {
         };
         allowed.unwrap_or(current)
     }
+}
+
+/// The number that changes least among what was proposed of late: more only if all of the one window asked for more, fewer
+/// only if all of the other were content with fewer.
+///
+/// - `least`: of the window for scaling up.
+/// - `most`: of the window for scaling down.
+#[must_use]
+pub fn held_back(current: i64, least: i64, most: i64) -> i64 {
+    // In this order: where both hold, the one for scaling down has the last word.
+    current.max(least).min(most)
 }
 
 /// Without `behavior`: the most of what was proposed within the controller's window, and remembers what is proposed now.

@@ -3,7 +3,11 @@
 //! Each look gives a number that would do for the load of that moment. There are more replicas when
 //! every look of the last `up_after` asked for more, and fewer when every look of the last `down_after`
 //! was content with fewer: a burst does not start processes, and a lull does not stop them.
+//!
+//! That is what the autoscaler of Kubernetes does with an `averageValue` and two windows, and it is the same code; without
+//! tolerance, since a child is cheap.
 
+use ph_cost::hpa::{Tolerance, held_back, total_average};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -50,17 +54,29 @@ impl ScaleRules {
     /// The number that would do for `load`, beside `wanted` replicas.
     fn enough_for(&self, load: Load, wanted: u16) -> u16 {
         let calls = load.in_flight.saturating_add(load.waiting);
-        let by_calls = calls.div_ceil(self.target_in_flight.max(1));
+        let by_calls = self.enough_for_calls(calls, wanted);
         let is_slow =
             matches!((load.latency, self.target_latency), (Some(is), Some(max)) if is > max);
         // Where every replica has at most one call, another one would make none of them faster.
         let by_latency = if is_slow && calls > u32::from(wanted) {
-            u32::from(wanted) + 1
+            wanted.saturating_add(1)
         } else {
             0
         };
-        let enough = u16::try_from(by_calls.max(by_latency)).unwrap_or(u16::MAX);
+        let enough = by_calls.max(by_latency);
         enough.clamp(self.min, self.max.max(self.min))
+    }
+
+    /// As an autoscaler with the calls of all as its metric, and the target as its `averageValue`.
+    fn enough_for_calls(&self, calls: u32, wanted: u16) -> u16 {
+        let milli = |calls: u32| i64::from(calls) * 1_000;
+        let exactly = Tolerance { up: 0.0, down: 0.0 };
+        let target = milli(self.target_in_flight.max(1));
+        let proposal = total_average(i64::from(wanted), milli(calls), target, exactly);
+        // Only a target of 0 has no proposal.
+        proposal.map_or(wanted, |proposal| {
+            u16::try_from(proposal.replicas).unwrap_or(u16::MAX)
+        })
     }
 }
 
@@ -93,10 +109,9 @@ impl Scaler {
         if self.wanted == 0 && enough > 0 {
             // Somebody waits, and nobody is there: no time to lose.
             self.wanted = enough;
-        } else if least > self.wanted {
-            self.wanted = least;
-        } else if most < self.wanted {
-            self.wanted = most;
+        } else {
+            let held = held_back(self.wanted.into(), least.into(), most.into());
+            self.wanted = u16::try_from(held).unwrap_or(self.wanted);
         }
         self.wanted = self
             .wanted
