@@ -12,6 +12,7 @@ mod grafana;
 mod headers;
 pub mod kubernetes;
 mod prometheus;
+pub mod retention;
 mod rules;
 mod yaml;
 

@@ -10,5 +10,6 @@ pub mod optimise;
 pub mod price;
 pub mod profile;
 pub mod replay;
+pub mod retention;
 pub mod sizing;
 pub mod workload;
