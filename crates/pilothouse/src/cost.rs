@@ -1,5 +1,7 @@
 //! `pilothouse cost`: what servers need, and what it costs. One file per subcommand.
 
+mod logs;
+mod report;
 mod rightsize;
 mod simulate;
 
@@ -18,6 +20,12 @@ enum What {
     /// Recommend requests and limits from what was used, with the arithmetic and a replay of the recorded time.
     #[command(after_help = rightsize::EXAMPLES)]
     Rightsize(Box<rightsize::RightsizeArgs>),
+    /// Compare what keeping logs costs now and by another plan, and write that plan for a store.
+    #[command(after_help = logs::EXAMPLES)]
+    Logs(logs::LogsArgs),
+    /// Show the bill of a month, and what measures take off it one after the other.
+    #[command(after_help = report::EXAMPLES)]
+    Report(report::ReportArgs),
     /// Replay a load against settings of an autoscaler: pods, latency and cost, as they would have been.
     #[command(after_help = simulate::EXAMPLES)]
     Simulate(Box<simulate::SimulateArgs>),
@@ -26,6 +34,8 @@ enum What {
 pub(crate) fn cost(args: &CostArgs, printer: &Printer) -> Result<u8> {
     match &args.what {
         What::Rightsize(args) => rightsize::rightsize(args, printer),
+        What::Logs(args) => logs::logs(args, printer),
+        What::Report(args) => report::report(args, printer),
         What::Simulate(args) => simulate::simulate(args, printer),
     }
 }

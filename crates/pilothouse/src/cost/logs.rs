@@ -1,0 +1,124 @@
+//! `pilothouse cost logs`: what keeping logs costs, now and by another plan.
+
+use crate::exit;
+use crate::printer::Printer;
+use anyhow::{Context as _, Result, ensure};
+use clap::{Args, ValueEnum};
+use ph_cost::retention::{Compared, Logs, compare};
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::PathBuf;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  pilothouse cost logs logs.json
+  pilothouse cost logs logs.json --format ilm > ilm-policy.json     # also ism, loki
+
+The file is JSON:
+  {\"currency\": \"USD\",
+   \"kinds\": [{\"name\": \"calls\", \"bytes_per_day\": 10000000000}, {\"name\": \"audit\", \"bytes_per_day\": 1000000000, \"is_audit\": true}],
+   \"now\":  {\"rollover_days\": 1, \"warm_days\": 90, \"delete_days\": 90, \"hot_replicas\": 1, \"warm_replicas\": 1},
+   \"then\": {\"rollover_days\": 1, \"warm_days\": 7, \"delete_days\": 30, \"hot_replicas\": 1, \"warm_replicas\": 0},
+   \"storage\": {\"hot_gb_month\": 0.1, \"warm_gb_month\": 0.04, \"stored_permille\": 250}}";
+
+#[derive(Args)]
+pub(crate) struct LogsArgs {
+    /// What is written, how it is kept now and then, and what that costs.
+    #[arg(value_name = "FILE")]
+    logs: PathBuf,
+    /// What is wanted: the comparison, or the plan `then` for a store.
+    #[arg(long, value_enum, default_value_t = Format::Markdown)]
+    format: Format,
+    /// The indices of OpenSearch that the policy is for; none with audit logs in them.
+    #[arg(long, value_name = "PATTERN", default_value = "mcp-logs-*")]
+    pattern: String,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// The comparison as Markdown.
+    Markdown,
+    /// All its numbers.
+    Json,
+    /// A policy of Elasticsearch.
+    Ilm,
+    /// A policy of OpenSearch.
+    Ism,
+    /// Parts of Loki's configuration.
+    Loki,
+}
+
+/// Longest file, in bytes.
+const BYTES_MAX: u64 = 4 << 20;
+
+pub(super) fn logs(args: &LogsArgs, printer: &Printer) -> Result<u8> {
+    let name = args.logs.display();
+    let mut text = String::new();
+    File::open(&args.logs)
+        .and_then(|file| file.take(BYTES_MAX + 1).read_to_string(&mut text))
+        .with_context(|| format!("cannot read `{name}`"))?;
+    ensure!(
+        text.len() as u64 <= BYTES_MAX,
+        "`{name}` is larger than 4 MiB"
+    );
+    let logs: Logs = serde_json::from_str(&text)
+        .with_context(|| format!("`{name}` does not say what is kept and how"))?;
+    let compared = match compare(&logs) {
+        Ok(compared) => compared,
+        Err(problem) => {
+            printer.say(&format!("error: {name}: {problem}\n"));
+            return Ok(exit::FOUND);
+        }
+    };
+    let audit: Vec<_> = logs.kinds.iter().filter(|kind| kind.is_audit).collect();
+    let is_policy = matches!(args.format, Format::Ilm | Format::Ism | Format::Loki);
+    if is_policy && !audit.is_empty() {
+        let names: Vec<_> = audit.iter().map(|kind| kind.name.as_str()).collect();
+        printer.say(&format!(
+            "warning: this deletes after {} days and is not for {}: audit logs belong into a store or an index of their own\n",
+            logs.then.delete_days,
+            names.join(", ")
+        ));
+    }
+    let text = match args.format {
+        Format::Markdown => markdown(&compared),
+        Format::Json => serde_json::to_string_pretty(&compared)? + "\n",
+        Format::Ilm => ph_artifacts::retention::ilm(&logs.then).text,
+        Format::Ism => ph_artifacts::retention::ism(&logs.then, &args.pattern).text,
+        Format::Loki => ph_artifacts::retention::loki(&logs.then).text,
+    };
+    printer.data(&text)?;
+    Ok(exit::DONE)
+}
+
+fn markdown(compared: &Compared) -> String {
+    let mut out = format!(
+        "| logs | a month now ({0}) | then ({0}) | saved |\n| --- | ---: | ---: | ---: |\n",
+        compared.currency
+    );
+    for row in &compared.kinds {
+        let name = row.name.replace('|', "\\|");
+        let what = if row.is_audit {
+            format!("{name} (audit: stays as it is)")
+        } else {
+            name
+        };
+        let _ = writeln!(
+            out,
+            "| {what} | {} | {} | {} |",
+            row.now,
+            row.then,
+            row.now - row.then
+        );
+    }
+    let _ = writeln!(
+        out,
+        "| Total | {} | {} | {} |\n",
+        compared.now, compared.then, compared.saved
+    );
+    for line in &compared.arithmetic {
+        let _ = writeln!(out, "- {line}");
+    }
+    out
+}
