@@ -152,7 +152,7 @@ impl Kind {
             !cases.is_empty() && cases.iter().all(has)
         };
         let measured = |case: &Value| case.get("resource").or(case.get("metric")).is_some();
-        if every(&["expectedStabilizedReplicas"]) {
+        if every(&["expectedStabilizedReplicas"]) || every(&["recommendations"]) {
             Some(Self::Windows)
         } else if every(&["expectedConvertedDesiredReplicas"]) {
             Some(Self::Legacy)

@@ -91,6 +91,13 @@ impl<'a> Case<'a> {
             self.get(DOWN);
             tolerance.up = place.float(UP)?.unwrap_or(tolerance.up);
             tolerance.down = place.float(DOWN)?.unwrap_or(tolerance.down);
+            let milli =
+                |names: &[&str]| Ok::<_, anyhow::Error>(place.float(names)?.map(|m| m / 1e3));
+            let up = milli(&["scaleUpTolerance_milli", "scaleUp_milli", "up_milli"])?;
+            let down = milli(&["scaleDownTolerance_milli", "scaleDown_milli", "down_milli"])?;
+            self.get(&["scaleUpTolerance_milli", "scaleDownTolerance_milli"]);
+            tolerance.up = up.unwrap_or(tolerance.up);
+            tolerance.down = down.unwrap_or(tolerance.down);
         }
         Ok(tolerance)
     }

@@ -16,7 +16,7 @@ const NOW_MS: i64 = 1_000_000_001;
 pub(super) fn judge(case: &Case<'_>) -> Result<Outcome> {
     let behavior = behavior(case)?;
     let desired = case.need(&["prenormalizedDesiredReplicas", "desiredReplicas"])?;
-    let want = case.need(&["expectedStabilizedReplicas"])?;
+    let want = case.need(&["expectedStabilizedReplicas", "expectedReplicas"])?;
     let mut history =
         Recommendations(recommendations(case, &["recommendations"])?.unwrap_or_default());
     let got = match behavior {
@@ -97,6 +97,8 @@ fn recommendations(case: &Case<'_>, names: &[&str]) -> Result<Option<Vec<Recomme
                 let replicas = entry.need(&["recommendation", "replicas", "value"])?;
                 let age = entry.get(&[
                     "age_s",
+                    "age_seconds",
+                    "seconds_ago",
                     "ageSeconds",
                     "age",
                     "secondsAgo",
