@@ -1,9 +1,10 @@
 //! Sends hostile inputs to a test instance of a server, through MCP, and sees what they do.
 //!
-//! The instance is started for this and ended with it. What the inputs leave behind (a key on a prototype, a file, a
+//! The instance is started for this and ended with it, or is one behind an address that may be harmed. What the inputs leave behind (a key on a prototype, a file, a
 //! request) is the tester's own, under a name that is drawn at random.
 
 mod address;
+mod http;
 mod scene;
 mod session;
 
@@ -14,9 +15,19 @@ use ph_vuln::probe::{self, Class, Outcome, Probe, Seen, Tool};
 use ph_wire::child::ChildSpec;
 use tokio::time::Instant;
 
+pub use http::Endpoint;
 use scene::Scene;
 pub use session::Trouble;
 use session::{Answer, Session};
+
+/// What hostile inputs are sent to.
+#[derive(Debug, Clone)]
+pub enum Instance {
+    /// Started for this.
+    Command(ChildSpec),
+    /// One that runs already, and may be harmed. What happens within its process cannot be seen.
+    Address(Endpoint),
+}
 
 /// How inputs are sent.
 #[derive(Debug, Clone)]
@@ -44,17 +55,27 @@ pub struct Tested {
     pub is_cut: bool,
 }
 
+impl Tested {
+    fn has_shown(&self, last: &Outcome) -> bool {
+        let mut all = self.outcomes.iter().chain([last]);
+        all.any(|outcome| !outcome.demonstrated.is_empty())
+    }
+}
+
 /// What a hostile input does may show itself a moment after the answer.
 const AFTERWARDS: Duration = Duration::from_millis(40);
 
-/// Starts an instance and tries all classes.
+/// Starts an instance, or asks the one that there is, and tries all classes.
 ///
 /// # Errors
 /// When the instance cannot be started or does not speak MCP, or the tester's own files cannot be made.
-pub async fn test(spec: &ChildSpec, options: &Options) -> Result<Tested, Trouble> {
+pub async fn test(instance: &Instance, options: &Options) -> Result<Tested, Trouble> {
     let scene = Scene::build(options.allowed.as_deref()).await?;
-    let spec = scene.dress(spec);
-    let mut session = Session::start(&spec).await?;
+    let instance = match instance {
+        Instance::Command(spec) => Instance::Command(scene.dress(spec)),
+        Instance::Address(endpoint) => Instance::Address(endpoint.clone()),
+    };
+    let mut session = Session::start(&instance).await?;
     let mut tools = session.tools().await?;
     if !options.tools.is_empty() {
         tools.retain(|tool| options.tools.contains(&tool.name));
@@ -80,7 +101,17 @@ pub async fn test(spec: &ChildSpec, options: &Options) -> Result<Tested, Trouble
             outcome.add(probe, &seen, evidence);
             if seen.has_ended || seen.is_late {
                 session.stop().await;
-                session = Session::start(&spec).await?;
+                session = match Session::start(&instance).await {
+                    Ok(session) => session,
+                    // What was shown before it went down stands.
+                    Err(_) if tested.has_shown(&outcome) => {
+                        outcome.left_out += probes.len() - index - 1;
+                        tested.is_cut = true;
+                        tested.outcomes.push(outcome);
+                        return Ok(tested);
+                    }
+                    Err(trouble) => return Err(trouble),
+                };
             }
         }
         tested.outcomes.push(outcome);

@@ -3,7 +3,8 @@
 The old one is found, and said to be reachable from the tool, at file and line; both ways to the prototype of all objects
 are demonstrated through MCP; the test that is generated fails in the server's own suite. The commands that `vuln patch`
 names move lodash, which `vuln verify` sees, in the lockfile and in what is installed. The new one shows none of it, and
-is still not called safe.
+is still not called safe. A small server that is weak in every class shows each over stdio and HTTP, with sessions and
+without, and one that is not shows none; the test for pytest fails with the one and passes with the other.
 
 PILOTHOUSE_BIN names the binary (default target/debug/pilothouse)."""
 
@@ -113,7 +114,85 @@ def new(server, place):
     check("and nothing is found in it", code == 0, f"{code} {out} {err}")
 
 
+def outcomes(out):
+    return {one["class"]: one for one in json.loads(out)["classes"]} if out else {}
+
+
+def judge(name, code, out, err, is_weak, classes):
+    """Each class is demonstrated by the tool that is weak, and by no other; a strong server shows none, and is not
+    called safe."""
+    found = outcomes(out)
+    tools = {"command-injection": {"run"}, "ssrf": {"fetch"}, "redos": {"match"}}
+    # What fetches any address reads `file:`, too.
+    tools["path-traversal"] = {"read", "fetch"}
+    for word in classes:
+        one = found.get(word, {"outcome": "missing", "demonstrated": [], "calls": 0})
+        shown = {each["tool"] for each in one["demonstrated"]}
+        wanted = ("demonstrated", tools[word]) if is_weak else ("not demonstrated", set())
+        is_right = (one["outcome"], shown) == wanted and one["calls"] > 0
+        check(f"{name}: {word} is {wanted[0]}", is_right, f"{one['outcome']} {shown} {err}")
+    check(f"{name}: exit code", code == (1 if is_weak else 0), f"{code} {err}")
+
+
+def weak(home):
+    """Every class over both transports in both eras, with a server that is weak and with one that is not."""
+    server = [sys.executable, str(HERE / "weak.py")]
+    fast = ["path-traversal", "command-injection", "ssrf"]
+    slow = [*fast, "redos"]
+    for is_weak in (True, False):
+        strength = [] if is_weak else ["--strong"]
+        for era in ("legacy", "modern"):
+            name = f"{'weak' if is_weak else 'strong'} {era}"
+            classes = slow if era == "modern" else fast
+            args = [word for one in classes for word in ("--class", one)]
+            args += ["--timeout", "2", "--yes", "--json"]
+            command = ["--", *server, "--era", era, *strength]
+            code, out, err = vuln("test", *args, *command, cwd=home)
+            judge(f"{name} stdio", code, out, err, is_weak, classes)
+            running = subprocess.Popen(
+                [*server, "--era", era, "--http", *strength], stderr=subprocess.PIPE, text=True, cwd=home
+            )
+            try:
+                url = running.stderr.readline().strip()
+                args = [word for one in fast for word in ("--class", one)]
+                args += ["--yes", "--json"]
+                code, out, err = vuln("test", url, *args, cwd=home)
+                check(f"{name} http: nothing is sent without --test-instance", code == 2 and "--test-instance" in err, err)
+                code, out, err = vuln("test", url, "--test-instance", *args, cwd=home)
+                judge(f"{name} http", code, out, err, is_weak, fast)
+                Path(home, "pilothouse.yaml").write_text(f"servers: {{weak: {{url: '{url}'}}}}\n")
+                code, out, err = vuln("test", "weak", "--test-instance", *args, cwd=home)
+                judge(f"{name} http by its name", code, out, err, is_weak, fast)
+            finally:
+                running.kill()
+                running.wait()
+    args = ["--class", "prototype-pollution", "--yes", "--test-instance"]
+    code, out, err = vuln("test", "http://127.0.0.1:9/mcp", *args, cwd=home)
+    check("what cannot be seen behind an address is said", code == 2 and "cannot be seen" in err, f"{code} {err}")
+
+
+def suite_of_python(home):
+    """The test that is written for pytest fails with the weak server and passes with the strong one."""
+    python = str(DEPS / "venv/bin/python")
+    written = Path(home, "suite/test_path_traversal_regression.py")
+    args = ["--class", "path-traversal", "--yes", "--regression", "pytest", "--out", "suite"]
+    code, out, err = vuln("test", *args, "--", python, str(HERE / "weak.py"), cwd=home)
+    check("a test for pytest is written", code == 1 and written.exists(), f"{code} {out} {err}")
+    suite = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "suite"]
+    code, out, err = run(*suite, cwd=home)
+    check("the test for pytest fails with the weak server", code == 1 and "1 failed" in out, out + err)
+    weak_py = json.dumps(str(HERE / "weak.py"))
+    text = written.read_text().replace(f"args=[{weak_py}]", f'args=[{weak_py}, "--strong"]')
+    check("it names the command of the server", "--strong" in text, text)
+    written.write_text(text)
+    code, out, err = run(*suite, cwd=home)
+    check("and passes with the strong one", code == 0 and "1 passed" in out, out + err)
+
+
 def main():
+    with tempfile.TemporaryDirectory() as home:
+        weak(home)
+        suite_of_python(home)
     with tempfile.TemporaryDirectory() as home:
         place = ["--db", str(Path(home) / "advisories")]
         code, out, err = vuln("db", "import", HERE / "osv", *place, cwd=home)

@@ -1,4 +1,5 @@
-//! A client of one stdio server, as small as it can be: one call at a time.
+//! A client of one server, as small as it can be: one call at a time. A server that knows no sessions is told all with
+//! each request.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -7,14 +8,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ph_vuln::probe::Tool;
-use ph_wire::child::{self, Child, ChildSpec, SpawnError};
+use ph_wire::child::{self, Child, SpawnError};
 use ph_wire::lines::Frame;
 use ph_wire::reaper::Reaper;
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout_at};
 
+use super::Instance;
+use super::http::Http;
+
 /// The revision that is asked for; every server of the session era knows it.
 const REVISION: &str = "2025-06-18";
+/// The revision without sessions.
+const MODERN: &str = "2026-07-28";
 /// A server may take so long to start: `npx` may have to unpack it.
 const START: Duration = Duration::from_secs(60);
 const LIST: Duration = Duration::from_secs(20);
@@ -57,6 +63,12 @@ pub enum Trouble {
         /// Its message.
         message: String,
     },
+    /// The address is none.
+    #[error("`{0}` is no address of an HTTP server")]
+    Url(String),
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
     /// The tester's own files or address cannot be made.
     #[error("the tester's own files cannot be made: {0}")]
     Files(#[source] io::Error),
@@ -78,13 +90,19 @@ pub(super) enum Answer {
 
 /// One running instance.
 pub(super) struct Session {
-    child: Child,
+    way: Way,
+    is_modern: bool,
     next_id: u64,
     marks: Arc<Mutex<BTreeSet<String>>>,
 }
 
+enum Way {
+    Child(Box<Child>),
+    Http(Box<Http>),
+}
+
 impl Session {
-    pub(super) async fn start(spec: &ChildSpec) -> Result<Self, Trouble> {
+    pub(super) async fn start(instance: &Instance) -> Result<Self, Trouble> {
         let marks = Arc::new(Mutex::new(BTreeSet::new()));
         let noted = Arc::clone(&marks);
         let on_stderr = Arc::new(move |line: &str| {
@@ -95,9 +113,16 @@ impl Session {
                 }
             }
         });
-        let child = child::spawn(spec, &Reaper::none(), on_stderr)?;
+        let way = match instance {
+            Instance::Command(spec) => {
+                let child = child::spawn(spec, &Reaper::none(), on_stderr)?;
+                Way::Child(Box::new(child))
+            }
+            Instance::Address(endpoint) => Way::Http(Box::new(Http::to(endpoint)?)),
+        };
         let mut session = Self {
-            child,
+            way,
+            is_modern: false,
             next_id: 1,
             marks,
         };
@@ -106,11 +131,32 @@ impl Session {
             "capabilities": {},
             "clientInfo": { "name": "pilothouse-vuln-test", "version": env!("CARGO_PKG_VERSION") },
         });
-        session.ask("initialize", params, START).await?;
+        match session.ask("initialize", params, START).await {
+            Ok(_) => {}
+            Err(refused @ Trouble::Refused { .. }) => return session.without(refused).await,
+            Err(trouble) => return Err(trouble),
+        }
+        session.agree(REVISION);
         session
             .send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))
             .await;
         Ok(session)
+    }
+
+    /// One that refuses a session may be one that knows none.
+    async fn without(mut self, refused: Trouble) -> Result<Self, Trouble> {
+        self.is_modern = true;
+        self.agree(MODERN);
+        match self.ask("server/discover", json!({}), START).await {
+            Ok(_) => Ok(self),
+            Err(_) => Err(refused),
+        }
+    }
+
+    fn agree(&mut self, revision: &'static str) {
+        if let Way::Http(http) = &mut self.way {
+            http.version = Some(revision);
+        }
     }
 
     /// All tools that the server lists.
@@ -179,8 +225,10 @@ impl Session {
     pub(super) async fn listen(&mut self, time: Duration) {
         let until = Instant::now() + time;
         let mut frames = Vec::new();
-        while let Ok(Ok(())) = timeout_at(until, self.child.next_frames(&mut frames)).await {
-            frames.clear();
+        if let Way::Child(child) = &mut self.way {
+            while let Ok(Ok(())) = timeout_at(until, child.next_frames(&mut frames)).await {
+                frames.clear();
+            }
         }
         tokio::time::sleep_until(until).await;
     }
@@ -192,7 +240,9 @@ impl Session {
     }
 
     pub(super) async fn stop(&mut self) {
-        self.child.stop(GRACE, GRACE).await;
+        if let Way::Child(child) = &mut self.way {
+            child.stop(GRACE, GRACE).await;
+        }
     }
 
     async fn ask(
@@ -215,20 +265,41 @@ impl Session {
             }),
             Reply::Ended => Err(Trouble::Ended {
                 method,
-                stderr: self.child.stderr_tail(),
+                stderr: match &self.way {
+                    Way::Child(child) => child.stderr_tail(),
+                    Way::Http(_) => String::new(),
+                },
             }),
         }
     }
 
-    async fn request(&mut self, method: &str, params: Value, bound: Duration) -> Reply {
+    async fn request(&mut self, method: &str, mut params: Value, bound: Duration) -> Reply {
         let id = self.next_id;
         self.next_id += 1;
         let until = Instant::now() + bound;
-        self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }))
-            .await;
+        if self.is_modern {
+            params["_meta"] = json!({
+                "io.modelcontextprotocol/protocolVersion": MODERN,
+                "io.modelcontextprotocol/clientCapabilities": {},
+                "io.modelcontextprotocol/clientInfo": { "name": "pilothouse-vuln-test", "version": env!("CARGO_PKG_VERSION") },
+            });
+        }
+        let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        if let Way::Http(http) = &mut self.way {
+            let answer = http.post(&request, Some(id), self.is_modern);
+            return match timeout_at(until, answer).await {
+                Err(_) => Reply::Late,
+                Ok(None) => Reply::Ended,
+                Ok(Some(message)) => Reply::Message(message),
+            };
+        }
+        self.send(&request).await;
         let mut frames = Vec::new();
         loop {
-            match timeout_at(until, self.child.next_frames(&mut frames)).await {
+            let Way::Child(child) = &mut self.way else {
+                return Reply::Ended;
+            };
+            match timeout_at(until, child.next_frames(&mut frames)).await {
                 Err(_) => return Reply::Late,
                 Ok(Err(_)) => return Reply::Ended,
                 Ok(Ok(())) => {}
@@ -262,11 +333,15 @@ impl Session {
 
     /// That nobody reads any more shows itself in what is read.
     async fn send(&mut self, message: &Value) {
-        let _ = self
-            .child
-            .writer()
-            .send(Bytes::from(message.to_string()))
-            .await;
+        match &mut self.way {
+            Way::Child(child) => {
+                let _ = child.writer().send(Bytes::from(message.to_string())).await;
+            }
+            Way::Http(http) => {
+                let told = http.post(message, None, self.is_modern);
+                let _ = tokio::time::timeout(LIST, told).await;
+            }
+        }
     }
 }
 

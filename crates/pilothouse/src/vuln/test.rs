@@ -5,8 +5,9 @@ use crate::exit;
 use crate::printer::Printer;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
-use ph_jobs::probe::{Options, Tested, test as probe};
-use ph_plan::Upstream;
+use http::header::{HeaderName, HeaderValue};
+use ph_jobs::probe::{Endpoint, Instance, Options, Tested, test as probe};
+use ph_plan::{HttpUpstream, Upstream};
 use ph_vuln::probe::{Class, Framework, regression};
 use ph_wire::child::ChildSpec;
 use serde_json::{Value, json};
@@ -20,16 +21,19 @@ Examples:
   pilothouse vuln test files --class path-traversal --allowed /srv/files --yes
   pilothouse vuln test --class prototype-pollution --regression vitest --out test --yes -- node server.js
 
+  pilothouse vuln test http://127.0.0.1:3000/mcp --class ssrf --test-instance --yes
+
 A process of its own is started for this and gets inputs that are meant to do harm: read a file that it must not
 read, run a command, reach every object. What they leave is a mark and no more, but what a tool does with its other
-arguments it does. Nothing is sent without `--yes`.
+arguments it does. Nothing is sent without `--yes`, and nothing to an address without `--test-instance`: who else uses
+that instance is not known here.
 
 Exits with 1 when something was demonstrated, with 0 when nothing was, which proves nothing of other inputs, and with
 3 when nothing could be tried.";
 
 #[derive(Args)]
 pub(crate) struct TestArgs {
-    /// A server of the configuration; or a command after `--`.
+    /// A server of the configuration, or the address of one; or a command after `--`.
     #[arg(value_name = "SERVER", conflicts_with = "command")]
     server: Option<String>,
     #[command(flatten)]
@@ -58,6 +62,9 @@ pub(crate) struct TestArgs {
     /// Start the instance and send.
     #[arg(long)]
     yes: bool,
+    /// What is at the address is a test instance: nobody needs it, and it may be harmed.
+    #[arg(long)]
+    test_instance: bool,
     /// The command of the test instance.
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -67,20 +74,35 @@ pub(crate) struct TestArgs {
 const TOTAL: Duration = Duration::from_secs(600);
 
 pub(crate) fn test(args: &TestArgs, printer: &Printer) -> Result<u8> {
-    let spec = spec(args)?;
-    let shown = std::iter::once(&spec.command)
-        .chain(&spec.args)
-        .cloned()
-        .collect::<Vec<_>>();
-    if !args.yes {
+    let instance = instance(args)?;
+    let shown = shown(&instance);
+    let is_address = matches!(instance, Instance::Address(_));
+    if is_address && !args.test_instance {
         bail!(
-            "`{}` would be started and sent hostile input; nothing was done: say `--yes` where that can do no harm",
+            "`{}` is an address: who else uses what is there is not known here, and what hostile input does there stays; nothing was sent: say `--test-instance` if it is an instance that may be harmed, or give a command after `--`",
             shown.join(" ")
         );
     }
+    if is_address && args.regression.is_some() {
+        bail!("a test of a server's own suite starts it: give its command after `--`");
+    }
+    if !args.yes {
+        bail!(
+            "`{}` would be {}sent hostile input; nothing was done: say `--yes` where that can do no harm",
+            shown.join(" "),
+            if is_address { "" } else { "started and " }
+        );
+    }
+    if is_address && args.class.contains(&Class::PrototypePollution) {
+        bail!(
+            "the prototypes of a process behind an address cannot be seen: give its command after `--`"
+        );
+    }
+    let can_be_seen = |class: &Class| !is_address || *class != Class::PrototypePollution;
+    let all = Class::ALL.map(|(class, _)| class);
     let options = Options {
         classes: if args.class.is_empty() {
-            Class::ALL.map(|(class, _)| class).to_vec()
+            all.into_iter().filter(can_be_seen).collect()
         } else {
             args.class.clone()
         },
@@ -92,7 +114,7 @@ pub(crate) fn test(args: &TestArgs, printer: &Printer) -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let tested = runtime.block_on(probe(&spec, &options))?;
+    let tested = runtime.block_on(probe(&instance, &options))?;
     for tool in &args.tool {
         ensure!(
             tested.tools.contains(tool),
@@ -120,9 +142,27 @@ pub(crate) fn test(args: &TestArgs, printer: &Printer) -> Result<u8> {
     )
 }
 
-fn spec(args: &TestArgs) -> Result<ChildSpec> {
+/// The words that it is known by: its command, or its address.
+fn shown(instance: &Instance) -> Vec<String> {
+    match instance {
+        Instance::Command(spec) => std::iter::once(&spec.command)
+            .chain(&spec.args)
+            .cloned()
+            .collect(),
+        Instance::Address(endpoint) => vec![endpoint.url.clone()],
+    }
+}
+
+fn instance(args: &TestArgs) -> Result<Instance> {
     if let Some((program, rest)) = args.command.split_first() {
-        return Ok(ChildSpec::new(program, rest));
+        return Ok(Instance::Command(ChildSpec::new(program, rest)));
+    }
+    if let Some(url) = args.server.as_ref().filter(|name| name.contains("://")) {
+        return Ok(Instance::Address(Endpoint {
+            url: url.clone(),
+            headers: Vec::new(),
+            ca_file: None,
+        }));
     }
     let Some(name) = &args.server else {
         bail!("nothing to test: name a server of the configuration, or give a command after `--`");
@@ -136,10 +176,9 @@ fn spec(args: &TestArgs) -> Result<ChildSpec> {
             known.join(", ")
         );
     };
-    let Upstream::Stdio(stdio) = &server.upstream else {
-        bail!(
-            "`{name}` is an address and not a command: an instance of its own cannot be started from here"
-        );
+    let stdio = match &server.upstream {
+        Upstream::Stdio(stdio) => stdio,
+        Upstream::Http(http) => return endpoint(http).map(Instance::Address),
     };
     let mut spec = ChildSpec::new(
         stdio.command.as_str(),
@@ -152,7 +191,21 @@ fn spec(args: &TestArgs) -> Result<ChildSpec> {
             .map(|(key, value)| (key.as_str().to_owned(), value.expose().to_owned())),
     );
     spec.cwd = stdio.cwd.as_ref().map(|cwd| cwd.as_path().to_owned());
-    Ok(spec)
+    Ok(Instance::Command(spec))
+}
+
+fn endpoint(http: &HttpUpstream) -> Result<Endpoint> {
+    let header = |(name, value): (&ph_plan::HeaderKey, &ph_plan::Secret)| {
+        let value = HeaderValue::from_str(value.expose());
+        let value =
+            value.with_context(|| format!("the value of the header `{}`", name.header_name()))?;
+        Ok::<(HeaderName, HeaderValue), anyhow::Error>((name.header_name().clone(), value))
+    };
+    Ok(Endpoint {
+        url: http.url.as_str().to_owned(),
+        headers: http.headers.iter().map(header).collect::<Result<_>>()?,
+        ca_file: http.ca_file.as_ref().map(|file| file.as_path().to_owned()),
+    })
 }
 
 /// One file for each class that was demonstrated and that the framework has a test for.
