@@ -169,7 +169,6 @@ fn message(bytes: &[u8], id: u64) -> Option<Value> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use super::*;
 
