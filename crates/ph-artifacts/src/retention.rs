@@ -3,7 +3,7 @@
 use ph_cost::retention::Plan;
 use serde_json::{Value as Json, json};
 
-use crate::file::{File, MARK};
+use crate::file::File;
 use crate::yaml::{Map, Yaml};
 
 /// Size at which an index is full, whatever its age.
@@ -27,8 +27,7 @@ pub fn ilm(plan: &Plan) -> File {
             "set_priority": {"priority": 50},
         }});
     }
-    let policy =
-        json!({"policy": {"_meta": {"written_by": format!("{MARK} retention")}, "phases": phases}});
+    let policy = json!({"policy": {"_meta": {"written_by": format!("pilothouse cost logs")}, "phases": phases}});
     File::new("ilm-policy.json", pretty(&policy))
 }
 
@@ -58,7 +57,7 @@ pub fn ism(plan: &Plan, pattern: &str) -> File {
     }
     states.push(json!({"name": "delete", "actions": [{"delete": {}}], "transitions": []}));
     let policy = json!({"policy": {
-        "description": format!("Written by {MARK} retention"),
+        "description": format!("Written by pilothouse cost logs"),
         "default_state": "hot",
         "states": states,
         "ism_template": [{"index_patterns": [pattern], "priority": 100}],
@@ -84,7 +83,7 @@ pub fn loki(plan: &Plan) -> File {
         .with("compactor", compactor)
         .with("limits_config", limits);
     let head = format!(
-        "Parts of Loki's configuration. Written by `{MARK} retention`. Without `retention_enabled` Loki keeps for ever. There is\n\
+        "Parts of Loki's configuration. Written by `pilothouse cost logs`. Without `retention_enabled` Loki keeps for ever. There is\n\
          to be one compactor, and rules of the object store have to keep for longer than this."
     );
     File::new("loki-retention.yaml", root.document(&head))
