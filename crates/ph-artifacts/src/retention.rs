@@ -27,7 +27,8 @@ pub fn ilm(plan: &Plan) -> File {
             "set_priority": {"priority": 50},
         }});
     }
-    let policy = json!({"policy": {"_meta": {"written_by": format!("pilothouse cost logs")}, "phases": phases}});
+    let policy =
+        json!({"policy": {"_meta": {"written_by": "pilothouse cost logs"}, "phases": phases}});
     File::new("ilm-policy.json", pretty(&policy))
 }
 
@@ -57,7 +58,7 @@ pub fn ism(plan: &Plan, pattern: &str) -> File {
     }
     states.push(json!({"name": "delete", "actions": [{"delete": {}}], "transitions": []}));
     let policy = json!({"policy": {
-        "description": format!("Written by pilothouse cost logs"),
+        "description": "Written by pilothouse cost logs",
         "default_state": "hot",
         "states": states,
         "ism_template": [{"index_patterns": [pattern], "priority": 100}],
@@ -82,11 +83,9 @@ pub fn loki(plan: &Plan) -> File {
     let root = Map::new()
         .with("compactor", compactor)
         .with("limits_config", limits);
-    let head = format!(
-        "Parts of Loki's configuration. Written by `pilothouse cost logs`. Without `retention_enabled` Loki keeps for ever. There is\n\
-         to be one compactor, and rules of the object store have to keep for longer than this."
-    );
-    File::new("loki-retention.yaml", root.document(&head))
+    let head = "Parts of Loki's configuration. Written by `pilothouse cost logs`. Without `retention_enabled` Loki keeps for ever. There is\n\
+         to be one compactor, and rules of the object store have to keep for longer than this.";
+    File::new("loki-retention.yaml", root.document(head))
 }
 
 fn has_warm(plan: &Plan) -> bool {
