@@ -69,6 +69,14 @@ class Chain:
             value = await self.gateway.metric(self.port, "mcp_vulnerabilities", server=server, state="detected")
             self.check(f"{server}: in the metrics", value and value >= 1, value)
 
+    async def is_reported(self):
+        code, out, err = await self.vuln("report", "--since", "1d", "--data-dir", self.gateway.data)
+        times = [line for line in out.splitlines() if line.startswith("- detected to deployed: ")]
+        self.check("the report has the time of each", code == 0 and len(times) >= 2, f"{code} {out[:600]} {err}")
+        name = "mcp_vulnerability_remediation_seconds_count"
+        value = await self.gateway.metric(self.port, name, severity="high")
+        self.check("and the metrics count them", value and value >= 2, value)
+
     async def replace(self, server, to):
         code, out, err = await self.gateway.cli("replace", server, "--to", to, "--data-dir", self.gateway.data)
         if not self.check(f"{server}: replaced", code == 0, out + err):
@@ -119,6 +127,8 @@ async def chain(one, to):
         one.check(f"{server}: test", code == 0, out + err)
         await one.replace(server, to)
         await one.is_deployed(server)
+
+    await one.is_reported()
 
 
 async def main():
