@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    History, Judged, Outcome, Policy, Recommendation, Refusal, Resources, Samples, Verdict, judge,
-    recommend, verdict,
+    History, Judged, Outcome, Policy, Recommendation, Refusal, Resources, Samples, Tuning, Verdict,
+    judge, ours, recommend, verdict,
 };
 
 /// A history that is worth less cannot be cut in two halves that say something.
@@ -74,14 +74,18 @@ pub fn compare(samples: &Samples, current: Resources) -> Result<Comparison, Refu
 
 /// Recommends by the first half, judges on the second.
 fn halves(samples: &Samples, current: Resources) -> Result<Option<Verdict>, Refusal> {
-    if History::of(samples)?.worth_days < WORTH_DAYS_MIN {
+    let whole = History::of(samples)?;
+    if whole.worth_days < WORTH_DAYS_MIN {
         return Ok(None);
     }
     let (known, rest) = samples.halves();
     let judged: Result<Vec<Judged>, Refusal> = Policy::ALL
         .iter()
         .map(|policy| {
-            let resources = recommend(*policy, &known, current)?.resources;
+            let resources = match policy {
+                Policy::Ours => of_half(&known, &whole)?,
+                _ => recommend(*policy, &known, current)?.resources,
+            };
             Ok(Judged {
                 policy: *policy,
                 outcome: judge(&rest, &resources),
@@ -90,4 +94,14 @@ fn halves(samples: &Samples, current: Resources) -> Result<Option<Verdict>, Refu
         .collect();
     // A half of its own may be refused: a pod that is new, or gone. Then nothing is compared.
     Ok(judged.ok().map(|judged| verdict(&judged)))
+}
+
+/// Ours, widened only as the whole history would have it: what is judged is what is recommended.
+fn of_half(known: &Samples, whole: &History) -> Result<Resources, Refusal> {
+    let history = History {
+        confidence: whole.confidence,
+        worth_days: whole.worth_days,
+        ..History::of(known)?
+    };
+    Ok(ours::recommend(known, history, &Tuning::default()).resources)
 }
