@@ -60,16 +60,16 @@ pub(crate) struct RightsizeArgs {
 #[derive(Args)]
 struct AskedArgs {
     /// CPU request of today, as in a manifest: `500m`.
-    #[arg(long, value_name = "QUANTITY", value_parser = cpu_of)]
+    #[arg(long, value_name = "QUANTITY", value_parser = cpu_of, allow_hyphen_values = true)]
     cpu_request: Option<u64>,
     /// CPU limit of today.
-    #[arg(long, value_name = "QUANTITY", value_parser = cpu_of)]
+    #[arg(long, value_name = "QUANTITY", value_parser = cpu_of, allow_hyphen_values = true)]
     cpu_limit: Option<u64>,
     /// Memory request of today: `512Mi`.
-    #[arg(long, value_name = "QUANTITY", value_parser = memory_of)]
+    #[arg(long, value_name = "QUANTITY", value_parser = memory_of, allow_hyphen_values = true)]
     memory_request: Option<u64>,
     /// Memory limit of today.
-    #[arg(long, value_name = "QUANTITY", value_parser = memory_of)]
+    #[arg(long, value_name = "QUANTITY", value_parser = memory_of, allow_hyphen_values = true)]
     memory_limit: Option<u64>,
 }
 
