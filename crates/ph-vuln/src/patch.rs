@@ -2,18 +2,25 @@
 
 mod manager;
 mod moves;
+mod words;
 
 use ph_inventory::{Component, Ecosystem};
 
 pub use manager::Manager;
 pub use moves::{Move, moves};
+pub use words::words;
 
 use crate::report::{Report, Row};
 use crate::version::{Version, compare};
 
+/// So many versions after the least one are named.
+pub const INSTEAD_MAX: usize = 2;
+
 /// What to do about all findings on one version of a package in one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice {
+    /// Where the package is from.
+    pub ecosystem: Ecosystem,
     /// The package, as its ecosystem writes it.
     pub package: String,
     /// The version that is there.
@@ -32,8 +39,23 @@ pub struct Advice {
     pub commands: Vec<String>,
     /// What to run where those leave the version as it is, since a package above does not admit the new one.
     pub otherwise: Vec<String>,
+    /// Later versions that end the same, the least first: advisories name versions that no registry has.
+    pub instead: Vec<Instead>,
     /// What to know before: a major version, a package above that may not admit it.
     pub notes: Vec<String>,
+    /// Whose commands they are; none where there are no commands.
+    pub manager: Option<Manager>,
+}
+
+/// The same with a later version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instead {
+    /// The version.
+    pub to: String,
+    /// As [`Advice::commands`].
+    pub commands: Vec<String>,
+    /// As [`Advice::otherwise`].
+    pub otherwise: Vec<String>,
 }
 
 /// The advice for a report, in its order, one for each version of a package in each file.
@@ -69,7 +91,14 @@ fn advice(rows: &[&Row], files: &[String]) -> Option<Advice> {
         .iter()
         .map(|row| row.finding.fixed_in.as_slice())
         .collect();
-    let to = least(&component.ecosystem, &from, &lists);
+    let mut candidates = candidates(&component.ecosystem, &from, &lists).into_iter();
+    let to = candidates.next();
+    let later = candidates.take(INSTEAD_MAX);
+    let later = later.map(|to| Instead {
+        to,
+        commands: Vec::new(),
+        otherwise: Vec::new(),
+    });
     let ids = |rows: &[&&Row]| {
         unique(
             rows.iter()
@@ -77,6 +106,7 @@ fn advice(rows: &[&Row], files: &[String]) -> Option<Advice> {
         )
     };
     let mut advice = Advice {
+        ecosystem: component.ecosystem.clone(),
         package: component.name.clone(),
         from,
         fixes: if to.is_some() {
@@ -90,7 +120,9 @@ fn advice(rows: &[&Row], files: &[String]) -> Option<Advice> {
         file: component.file.clone(),
         commands: Vec::new(),
         otherwise: Vec::new(),
+        instead: later.collect(),
         notes: Vec::new(),
+        manager: None,
     };
     say(&mut advice, component, files);
     Some(advice)
@@ -114,18 +146,29 @@ fn say(advice: &mut Advice, component: &Component, files: &[String]) {
             .push("which package manager installs it is not known from this file".to_owned());
         return;
     };
-    if !is_safe_to_paste(&component.name)
-        || !is_safe_to_paste(&advice.from)
-        || !is_safe_to_paste(&to)
+    let versions = advice.instead.iter().map(|one| &one.to);
+    if ![&component.name, &advice.from, &to]
+        .into_iter()
+        .chain(versions)
+        .all(|word| is_safe_to_paste(word))
     {
         advice.notes.push("its name or version has characters that mean something to a shell: no command is written".to_owned());
         return;
     }
     advice.file = file;
     let is_direct = component.is_direct || advice.chain.len() < 2;
+    advice.manager = Some(manager);
+    let otherwise = |to: &str| match is_direct {
+        true => Vec::new(),
+        false => manager.force(component, to),
+    };
     advice.commands = manager.upgrade(component, &to, is_direct);
+    advice.otherwise = otherwise(&to);
+    for later in &mut advice.instead {
+        later.commands = manager.upgrade(component, &later.to, is_direct);
+        later.otherwise = otherwise(&later.to);
+    }
     if !is_direct {
-        advice.otherwise = manager.force(component, &to);
         if advice.otherwise != advice.commands && !advice.otherwise.is_empty() {
             let above = &advice.chain[advice.chain.len() - 2];
             advice.notes.push(format!(
@@ -136,11 +179,13 @@ fn say(advice: &mut Advice, component: &Component, files: &[String]) {
     }
 }
 
-/// The least version above `from` that every list admits: it is named there, or not below the last of the list. A list
-/// with several versions is of several branches, so a version between two of them proves nothing.
-fn least(ecosystem: &Ecosystem, from: &str, lists: &[&[String]]) -> Option<String> {
+/// The versions above `from` that every list admits, the least first: each is named there, or not below the last of the
+/// list. A list with several versions is of several branches, so a version between two of them proves nothing.
+fn candidates(ecosystem: &Ecosystem, from: &str, lists: &[&[String]]) -> Vec<String> {
     let read = |text: &str| Version::read(ecosystem, text).ok();
-    let from = read(from)?;
+    let Some(from) = read(from) else {
+        return Vec::new();
+    };
     let mut candidates: Vec<(Version, &String)> = lists
         .iter()
         .flat_map(|list| list.iter())
@@ -148,14 +193,16 @@ fn least(ecosystem: &Ecosystem, from: &str, lists: &[&[String]]) -> Option<Strin
         .filter(|(version, _)| *version > from)
         .collect();
     candidates.sort_by(|(a, _), (b, _)| a.cmp(b));
+    candidates.dedup_by(|(a, _), (b, _)| a == b);
     let admits = |version: &Version, list: &[String]| {
         let fixed: Vec<Version> = list.iter().filter_map(|text| read(text)).collect();
         fixed.contains(version) || fixed.iter().max().is_some_and(|last| version >= last)
     };
     candidates
         .into_iter()
-        .find(|(version, _)| lists.iter().all(|list| admits(version, list)))
+        .filter(|(version, _)| lists.iter().all(|list| admits(version, list)))
         .map(|(_, text)| text.clone())
+        .collect()
 }
 
 /// Another first number, or another second one below 1.0.

@@ -23,6 +23,8 @@ pub enum Manager {
     Pipenv,
     /// pip, with versions in `requirements.txt`.
     Pip,
+    /// The pip of a virtual environment that no lockfile lies beside.
+    Environment,
     /// Cargo.
     Cargo,
     /// Go.
@@ -49,12 +51,38 @@ impl Manager {
         if let Some(manager) = Self::of_lockfile(&component.file, &component.path) {
             return Some((manager, component.file.clone()));
         }
-        let root = root_of_tree(&component.file)?;
-        files.iter().find_map(|file| {
-            let name = file.strip_prefix(root).filter(|name| !name.contains('/'))?;
-            let manager = Self::of_lockfile(name, "")?;
-            (manager.installs(&component.ecosystem)).then(|| (manager, file.clone()))
+        let beside = root_of_tree(&component.file).and_then(|root| {
+            files.iter().find_map(|file| {
+                let name = file.strip_prefix(root).filter(|name| !name.contains('/'))?;
+                let manager = Self::of_lockfile(name, "")?;
+                (manager.installs(&component.ecosystem)).then(|| (manager, file.clone()))
+            })
+        });
+        let environment = || {
+            let root = root_of_environment(component)?;
+            Some((Self::Environment, format!("{root}pyvenv.cfg")))
+        };
+        beside.or_else(environment)
+    }
+
+    /// The file beside its lockfile without which it looks for one in the folders above; none: it does not.
+    #[must_use]
+    pub fn manifest(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Npm | Self::Yarn | Self::YarnBerry | Self::Pnpm | Self::Bun => "package.json",
+            Self::Uv | Self::Poetry => "pyproject.toml",
+            Self::Pipenv => "Pipfile",
+            Self::Cargo => "Cargo.toml",
+            Self::Go => "go.mod",
+            Self::Environment => "pyvenv.cfg",
+            Self::Pip | Self::Apt | Self::Apk => return None,
         })
+    }
+
+    /// Whether it changes the whole machine, and not a folder.
+    #[must_use]
+    pub fn is_of_the_machine(self) -> bool {
+        matches!(self, Self::Apt | Self::Apk)
     }
 
     /// `path`: how the entry is named, which tells the two kinds of `yarn.lock` apart.
@@ -125,6 +153,9 @@ impl Manager {
                     component.file.rsplit('/').next().unwrap_or_default()
                 ),
             ],
+            (Self::Environment, _) => {
+                vec![format!("bin/python -m pip install '{name}=={to}'")]
+            }
             (Self::Cargo, _) => vec![format!(
                 "cargo update --package {name}@{from} --precise {to}"
             )],
@@ -167,6 +198,7 @@ impl Manager {
             | Self::Poetry
             | Self::Pipenv
             | Self::Pip
+            | Self::Environment
             | Self::Cargo
             | Self::Go
             | Self::Apt
@@ -180,4 +212,16 @@ fn root_of_tree(file: &str) -> Option<&str> {
     ["node_modules/", ".venv/", "venv/"]
         .iter()
         .find_map(|tree| file.find(tree).map(|at| &file[..at]))
+}
+
+/// What is before `lib/python3.11/site-packages` of an installed Python package.
+fn root_of_environment(component: &Component) -> Option<&str> {
+    let file = &component.file;
+    let (before, _) = file
+        .split_once("/site-packages/")
+        .filter(|_| component.ecosystem == Ecosystem::PyPi)?;
+    let (folder, lib) = before.rsplit_once('/')?;
+    let root = folder.strip_suffix("lib")?;
+    let is_python = lib.starts_with("python") || lib.starts_with("pypy");
+    (is_python && (root.is_empty() || root.ends_with('/'))).then_some(root)
 }

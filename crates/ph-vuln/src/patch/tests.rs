@@ -59,6 +59,8 @@ fn one_upgrade_ends_all_findings_of_a_package() {
 fn a_version_between_two_branches_proves_nothing() {
     let npm = Ecosystem::Npm;
     let list = |texts: &[&str]| -> Vec<String> { texts.iter().map(|&t| t.to_owned()).collect() };
+    let least =
+        |npm: &_, from: &str, lists: &[&[String]]| candidates(npm, from, lists).first().cloned();
     let (a, b) = (list(&["1.1.17", "2.1.3", "5.0.8"]), list(&["2.0.1"]));
     assert_eq!(least(&npm, "1.1.0", &[&a]).as_deref(), Some("1.1.17"));
     assert_eq!(least(&npm, "1.1.0", &[&a, &b]).as_deref(), Some("2.1.3"));
@@ -259,4 +261,56 @@ fn an_installed_tree_is_upgraded_by_the_lockfile_beside_it() {
         advice[0].commands,
         ["pnpm update --ignore-scripts lodash@4.17.21"]
     );
+}
+
+#[test]
+fn a_version_that_no_registry_has_is_followed_by_the_next_ones() {
+    let at = lodash("package-lock.json");
+    let fixed = ["0.6.4", "4.17.11", "5.0.0", "5.0.0", "6.0.0", "7.0.0"];
+    let one = &advice_of(vec![row("GHSA-1", &at, &fixed, &["lodash"])])[0];
+    let instead: Vec<_> = one.instead.iter().map(|one| one.to.as_str()).collect();
+    assert_eq!(
+        (one.to.as_deref(), instead),
+        (Some("4.17.11"), vec!["5.0.0", "6.0.0"])
+    );
+    assert_eq!(
+        one.instead[0].commands,
+        ["npm install --ignore-scripts lodash@5.0.0"]
+    );
+    let one = &advice_of(vec![row("GHSA-1", &at, &fixed, &["a", "lodash"])])[0];
+    assert_eq!(
+        one.instead[1].otherwise[0],
+        "npm pkg set 'overrides[lodash]=6.0.0'"
+    );
+}
+
+#[test]
+fn an_environment_without_a_lockfile_has_its_own_pip() {
+    for (file, want) in [
+        (
+            "lib/python3.11/site-packages/git-1.dist-info/METADATA",
+            Some("pyvenv.cfg"),
+        ),
+        (
+            "srv/.venv/lib/pypy3.9/site-packages/git-1.dist-info/METADATA",
+            Some("srv/.venv/pyvenv.cfg"),
+        ),
+        ("git-1.dist-info/METADATA", None),
+        ("mylib/python3.11/site-packages/git-1.dist-info/METADATA", None),
+        ("lib/node/site-packages/git-1.dist-info/METADATA", None),
+    ] {
+        let mut at = Component {
+            file: file.to_owned(),
+            version: Some("1.0".to_owned()),
+            ..Component::new(Ecosystem::PyPi, "git")
+        };
+        at.path = file.trim_end_matches("/METADATA").to_owned();
+        let one = &advice_of(vec![row("GHSA-1", &at, &["2.0"], &["git"])])[0];
+        let run: Vec<&str> = want
+            .iter()
+            .map(|_| "bin/python -m pip install 'git==2.0'")
+            .collect();
+        assert_eq!(one.commands, run, "{file}");
+        assert_eq!(one.file, want.unwrap_or(file), "{file}");
+    }
 }

@@ -87,6 +87,15 @@ fn as_text(report: &Report, advice: &[Advice]) -> String {
                 text.push_str(&format!("    {command}\n"));
             }
         }
+        if let Some(to) = &one.to
+            && !one.instead.is_empty()
+        {
+            let later: Vec<_> = one.instead.iter().map(|one| one.to.as_str()).collect();
+            text.push_str(&format!(
+                "  instead  {} (where the registry has no {to})\n",
+                later.join(", ")
+            ));
+        }
         for note in &one.notes {
             text.push_str(&format!("  note     {note}\n"));
         }
@@ -113,6 +122,7 @@ fn as_json(one: &Advice) -> Value {
         "file": one.file,
         "commands": one.commands,
         "otherwise": one.otherwise,
+        "instead": one.instead.iter().map(|one| &one.to).collect::<Vec<_>>(),
         "notes": one.notes,
     })
 }
