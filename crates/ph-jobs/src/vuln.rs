@@ -1,7 +1,8 @@
 //! Looking at what a server, a folder or an image holds, and comparing that with the advisories of the mirror.
 //!
 //! [`subject`] says where the packages lie that a command really runs, [`walk`] reads them, [`compare`] puts lockfile
-//! and installed tree together, and [`scan`] makes a report of it. Nothing here starts a process or uses the network.
+//! and installed tree together, and [`scan`] makes a report of it. Only
+//! [`patch()`] and [`trivy()`] start processes, and what those do on the network is theirs.
 
 mod compare;
 mod exposed;
@@ -9,6 +10,7 @@ mod image;
 mod launch;
 mod machine;
 mod own;
+mod patch;
 mod place;
 mod running;
 mod scan;
@@ -21,6 +23,10 @@ use ph_inventory::Component;
 
 pub use exposed::{Own, expose};
 pub use machine::Machine;
+pub use patch::{
+    COPY_BYTES_MAX, COPY_ENTRIES_MAX, CopyError, Done, Look, Original, PatchError, Patched, Tried,
+    command_in, patch,
+};
 pub use running::started;
 pub use scan::{Advisories, ScanError, Scanned, scan};
 pub use sources::{SOURCES_BYTES_MAX, SOURCES_MAX, Sources, sources};

@@ -296,7 +296,10 @@ fn an_environment_without_a_lockfile_has_its_own_pip() {
             Some("srv/.venv/pyvenv.cfg"),
         ),
         ("git-1.dist-info/METADATA", None),
-        ("mylib/python3.11/site-packages/git-1.dist-info/METADATA", None),
+        (
+            "mylib/python3.11/site-packages/git-1.dist-info/METADATA",
+            None,
+        ),
         ("lib/node/site-packages/git-1.dist-info/METADATA", None),
     ] {
         let mut at = Component {
