@@ -1,5 +1,6 @@
 //! `pilothouse vuln`: what servers are made of, and what is known to be wrong with it. One file per subcommand.
 
+mod apply;
 mod cases;
 mod db;
 mod exposure;
@@ -47,7 +48,7 @@ enum What {
     /// Say where the source uses what an advisory names, and which tools lead there.
     #[command(after_help = exposure::EXAMPLES)]
     Exposure(Box<exposure::ExposureArgs>),
-    /// Say the smallest upgrade that ends each finding, and the commands that make it.
+    /// Say the smallest upgrade that ends each finding, and the commands that make it, or make it on a copy.
     #[command(after_help = patch::EXAMPLES)]
     Patch(Box<patch::PatchArgs>),
     /// Look whether a package has moved, in lockfiles and installed trees.

@@ -1,41 +1,82 @@
 //! `pilothouse vuln patch`: the smallest upgrade that ends each finding.
 
+use super::apply;
 use super::place::PlaceArgs;
 use super::scan;
 use crate::exit;
 use crate::printer::Printer;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use ph_vuln::patch::{Advice, advise};
 use ph_vuln::report::{Outcome, Report};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(crate) const EXAMPLES: &str = "\
-Nothing is changed: the commands are for you to run, and `pilothouse vuln verify` looks whether they did it.
+Nothing is changed: the commands are for you to run, and `pilothouse vuln verify` looks whether they did it. With --apply
+they are run on a copy of the folder, and the copy is looked at afterwards; the folder itself is never written to. Package
+managers fetch what they need.
 
-Exits as `vuln scan` does.
+Exits as `vuln scan` does, with --apply as a scan of the copy; 2 when an upgrade did not happen, and then there is no copy.
 
 Examples:
   pilothouse vuln patch
-  pilothouse vuln patch files --json";
+  pilothouse vuln patch files --json
+  pilothouse vuln patch files --apply
+  pilothouse vuln patch . --apply --only lodash --copy /srv/files-4.17.21";
 
 #[derive(Args)]
 pub(crate) struct PatchArgs {
     /// A folder, a lockfile or a server of the configuration [default: this folder].
     #[arg(value_name = "PATH|SERVER")]
-    subject: Option<String>,
+    pub(super) subject: Option<String>,
+    /// Run the commands on a copy of the folder.
+    #[arg(long)]
+    pub(super) apply: bool,
+    /// Where the copy is made [default: FOLDER.patched beside a folder, SERVER.patched here for a server].
+    #[arg(long, value_name = "DIR", requires = "apply")]
+    pub(super) copy: Option<PathBuf>,
+    /// Only this package; can be given several times [default: all that can be upgraded].
+    #[arg(long, value_name = "PACKAGE")]
+    pub(super) only: Vec<String>,
     #[command(flatten)]
-    place: PlaceArgs,
+    pub(super) place: PlaceArgs,
     /// Answer in JSON.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
+}
+
+impl PatchArgs {
+    /// The advice that is asked for.
+    pub(super) fn advice(&self, report: &Report) -> Result<Vec<Advice>> {
+        let mut advice = advise(report);
+        let is = |one: &Advice, name: &String| {
+            one.ecosystem.normal_name(&one.package) == one.ecosystem.normal_name(name)
+        };
+        if let Some(name) = self
+            .only
+            .iter()
+            .find(|name| !advice.iter().any(|one| is(one, name)))
+        {
+            bail!("nothing was found in `{name}`, which `--only` names");
+        }
+        if !self.only.is_empty() {
+            advice.retain(|one| self.only.iter().any(|name| is(one, name)));
+        }
+        Ok(advice)
+    }
 }
 
 pub(crate) fn patch(args: &PatchArgs, printer: &Printer) -> Result<u8> {
     let (scanned, _) = scan::plain(args.subject.clone(), args.place.clone())?;
     let report = &scanned.report;
-    let advice = advise(report);
+    let advice = args.advice(report)?;
+    if args.apply && advice.iter().any(|one| one.to.is_some()) {
+        return apply::apply(args, &advice, printer);
+    }
+    if args.apply {
+        printer.say("note: nothing was copied, since nothing that was found can be upgraded");
+    }
     if args.json {
         let all: Vec<Value> = advice.iter().map(as_json).collect();
         printer.data(&format!(
@@ -48,11 +89,16 @@ pub(crate) fn patch(args: &PatchArgs, printer: &Printer) -> Result<u8> {
     for doubt in report.doubts() {
         printer.say(&format!("note: {doubt}"));
     }
-    Ok(match report.outcome(None) {
+    Ok(exit_of(report))
+}
+
+/// As `vuln scan` exits.
+pub(super) fn exit_of(report: &Report) -> u8 {
+    match report.outcome(None) {
         Outcome::Clean => exit::DONE,
         Outcome::Found => exit::FOUND,
         Outcome::Unknown => exit::COULD_NOT_CHECK,
-    })
+    }
 }
 
 fn as_text(report: &Report, advice: &[Advice]) -> String {

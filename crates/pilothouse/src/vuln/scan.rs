@@ -107,7 +107,28 @@ Examples:
 
 /// A scan of a folder or a server without any of the other flags, for commands that go on from there.
 pub(super) fn plain(subject: Option<String>, place: PlaceArgs) -> Result<(Scanned, Own)> {
-    let args = ScanArgs {
+    let args = plain_args(subject, place);
+    let place = args.place.read()?;
+    let of = of::of(&args, &place)?;
+    let scanned = look(&args, &of, &place)?;
+    let own = Own::of(&of.subject(), &machine()?);
+    Ok((scanned, own))
+}
+
+/// What a word names, without a look into it.
+pub(super) fn named<T>(
+    subject: Option<String>,
+    place: PlaceArgs,
+    with: impl FnOnce(&Subject<'_>, &Place) -> Result<T>,
+) -> Result<T> {
+    let args = plain_args(subject, place);
+    let place = args.place.read()?;
+    let of = of::of(&args, &place)?;
+    with(&of.subject(), &place)
+}
+
+fn plain_args(subject: Option<String>, place: PlaceArgs) -> ScanArgs {
+    ScanArgs {
         subject,
         image: None,
         format: Format::Table,
@@ -118,12 +139,7 @@ pub(super) fn plain(subject: Option<String>, place: PlaceArgs) -> Result<(Scanne
         no_dev: false,
         no_exposure: false,
         place,
-    };
-    let place = args.place.read()?;
-    let of = of::of(&args, &place)?;
-    let scanned = look(&args, &of, &place)?;
-    let own = Own::of(&of.subject(), &machine()?);
-    Ok((scanned, own))
+    }
 }
 
 pub(crate) fn scan(args: &ScanArgs, printer: &Printer) -> Result<u8> {
@@ -226,10 +242,8 @@ fn by_trivy(of: &Of<'_>, scanned: &mut Scanned) -> Result<()> {
             scanned.report.subject
         )
     })?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let reaper = Reaper::start(Path::new("/proc/self/exe")).unwrap_or_else(|_| Reaper::none());
+    let runtime = runtime()?;
+    let reaper = reaper();
     let scan = runtime.block_on(ph_jobs::vuln::trivy("trivy", &image, &reaper));
     let scan = scan.map_err(|error: TrivyError| anyhow!(error))?;
     if scan.packages.is_some() || !scan.findings.is_empty() {
@@ -237,6 +251,17 @@ fn by_trivy(of: &Of<'_>, scanned: &mut Scanned) -> Result<()> {
     }
     scanners::merge(&mut scanned.report, &scanned.inventory, scan);
     Ok(())
+}
+
+/// Where a command runs programs of others.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    Ok(builder.enable_all().build()?)
+}
+
+/// Who ends those programs when this one is killed.
+pub(super) fn reaper() -> Reaper {
+    Reaper::start(Path::new("/proc/self/exe")).unwrap_or_else(|_| Reaper::none())
 }
 
 /// Names of servers for an error, not too many.

@@ -94,7 +94,7 @@ pub(crate) fn verify(args: &VerifyArgs, printer: &Printer) -> Result<u8> {
     )
 }
 
-fn line(place: &Place, wanted: &str) -> String {
+pub(super) fn line(place: &Place, wanted: &str) -> String {
     let has = place.version.as_deref().unwrap_or("no version");
     let word = match place.is_moved {
         Some(true) => "moved",
