@@ -1,13 +1,15 @@
 """From an advisory to the proof that the fix is what runs.
 
 Old releases of real servers run behind the real binary, each as staging and as production, and are called all the time
-through the official client. Each goes the whole way: scan, case with deadline and metric, exposure, patch, test, the new
-version on staging, then on production, a scan of what runs, `deployed`, the report. No call may fail.
+through the official client. Each goes the whole way: scan, case with deadline and metric, exposure, a patched copy, test, the
+copy on staging, then the new version on production, a scan of what runs, `deployed`, the report. No call may fail.
 
 PILOTHOUSE_BIN names the binary (default target/debug/pilothouse)."""
 
 import asyncio
 import json
+import shlex
+import shutil
 import socket
 import sys
 import tempfile
@@ -77,8 +79,27 @@ class Chain:
         value = await self.gateway.metric(self.port, name, severity="high")
         self.check("and the metrics count them", value and value >= 2, value)
 
-    async def replace(self, server, to):
-        code, out, err = await self.gateway.cli("replace", server, "--to", to, "--data-dir", self.gateway.data)
+    async def patched(self):
+        """A copy of what staging runs, with the upgrade, and the line that puts it there."""
+        code, out, err = await self.vuln("patch", self.staging, "--apply", "--json", "--data-dir", self.gateway.data)
+        if not self.check("a patched copy", code == 0 and out, f"{code} {out[:600]} {err}"):
+            return None
+        said = json.loads(out)
+        upgrade = next(one for one in said["upgrades"] if one["package"] == self.package)
+        tried = [one["why"] for one in upgrade["tried"]]
+        is_next = upgrade["to"] == "2025.7.1" and len(tried) == 1 and "No matching version" in tried[0]
+        self.check("the least version is on no registry, so the next was taken", is_next, upgrade)
+        self.check("the copy has none of it", said["left"] == [], said["left"])
+        code, out, err = await self.vuln("verify", f"npm/{self.package}@2025.7.1", said["copy"], "--data-dir", self.gateway.data)
+        self.check("and is verified", code == 0 and out.startswith("moved: 2025.7.1"), f"{code} {out} {err}")
+        code, out, err = await self.vuln("scan", said["original"], "--data-dir", self.gateway.data)
+        self.check("the original is as it was", code == 1 and "0.5.1" in out, f"{code} {out[:600]} {err}")
+        return shlex.split(said["replace"][0]["command"])[1:]
+
+    async def replace(self, server, to, line=None):
+        """- line: in the place of `to`, as `vuln patch --apply` has printed it."""
+        line = line or ["replace", server, "--to", to, "--data-dir", self.gateway.data]
+        code, out, err = await self.gateway.cli(*line)
         if not self.check(f"{server}: replaced", code == 0, out + err):
             return
 
@@ -122,13 +143,40 @@ async def chain(one, to):
         for what in ("assess", "patch"):
             code, out, err = await one.move(server, what, "--reason", f"to {to}")
             one.check(f"{server}: {what}", code == 0, out + err)
+    line = await one.patched()
     for server in (one.staging, one.production):
         code, out, err = await one.move(server, "test", "--reason", "the new version answers")
         one.check(f"{server}: test", code == 0, out + err)
-        await one.replace(server, to)
+        await one.replace(server, to, line if server == one.staging else None)
         await one.is_deployed(server)
 
     await one.is_reported()
+
+
+async def transitive(gateway):
+    """What only another package needs: in a copy, by the package manager's own words."""
+    folder = gateway.folder / "transitive"
+    shutil.copytree(DEPS / "transitive", folder, symlinks=True)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    code, out, err = await gateway.cli("vuln", "patch", folder, "--apply", "--json")
+    if not check("transitive: a patched copy", code == 0 and out, f"{code} {out[:600]} {err}"):
+        return
+    said = json.loads(out)
+    moved = [one for one in said["moves"] if one["package"] == "npm/brace-expansion"]
+    check("transitive: it has moved", moved and moved[0]["from"] == ["2.0.1"] and moved[0]["to"] != ["2.0.1"], moved)
+    code, out, err = await gateway.cli("vuln", "verify", "npm/brace-expansion@2.0.2", said["copy"])
+    check("transitive: and is verified", code == 0 and "NOT moved" not in out, f"{code} {out} {err}")
+    lock = json.loads((Path(said["copy"]) / "package-lock.json").read_text())
+    locked = lock["packages"]["node_modules/brace-expansion"]["version"]
+    check("transitive: locked and installed", [locked] == moved[0]["to"], locked)
+    after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    check("transitive: the original is as it was", before == after, sorted(before.keys() ^ after.keys()))
+    # Nothing can be fetched: of the copy nothing is left, and it is said why.
+    empty = {"npm_config_cache": str(gateway.folder / "empty")}
+    to = gateway.folder / "failed"
+    code, out, err = await gateway.cli("vuln", "patch", folder, "--apply", "--copy", to, env=empty)
+    is_told = "no copy is left" in err and "brace-expansion stays at 2.0.1" in err and "npm error" in err
+    check("transitive: one that fails leaves its last words", code == 2 and is_told and not to.exists(), f"{code} {out} {err}")
 
 
 async def main():
@@ -155,6 +203,7 @@ async def main():
         (folder / "pilothouse.yaml").write_text(json.dumps(config))
         try:
             await gateway.start()
+            await transitive(gateway)
             await run(gateway, port, files)
         finally:
             gateway.stop()

@@ -52,9 +52,9 @@ class Gateway:
         self.log = folder / "pilothouse.log"
         self.process = None
 
-    async def cli(self, *args, cwd=None):
+    async def cli(self, *args, cwd=None, env=None):
         """(exit code, standard output, standard error) of a command."""
-        env = {**ENVIRONMENT, **({"PILOTHOUSE_ADMIN_KEY": self.key} if self.key else {})}
+        env = {**ENVIRONMENT, **({"PILOTHOUSE_ADMIN_KEY": self.key} if self.key else {}), **(env or {})}
         child = await asyncio.create_subprocess_exec(
             BINARY,
             *map(str, args),

@@ -161,7 +161,7 @@ impl Work<'_> {
         for one in &advice {
             self.is_possible(one).map_err(PatchError::Nothing)?;
         }
-        let (mut now, mut done) = (self.look()?, Vec::new());
+        let (mut now, mut done) = (before.clone(), Vec::new());
         for one in advice {
             let upgrade;
             (upgrade, now) = self.upgrade(one, &before, now).await?;

@@ -12,6 +12,9 @@ use ph_vuln::patch::{Advice, Move, places};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
+/// So many packages that moved beside are named in the text; JSON has all.
+const OTHERS_MAX: usize = 20;
+
 /// What is copied, and for whom.
 struct Target {
     original: Original,
@@ -197,7 +200,12 @@ fn as_text(patched: &Patched, target: &Target, lines: &[Line]) -> String {
     }
     let others: Vec<String> = others(patched).map(moved).collect();
     if !others.is_empty() {
-        text.push_str(&format!("also moved\n  {}\n", others.join("\n  ")));
+        let shown = &others[..others.len().min(OTHERS_MAX)];
+        text.push_str(&format!("also moved\n  {}\n", shown.join("\n  ")));
+        if others.len() > shown.len() {
+            let more = others.len() - shown.len();
+            text.push_str(&format!("  and {more} more: --json names them\n"));
+        }
     }
     for (id, package) in left(patched) {
         text.push_str(&format!("still found: {id} in {package}\n"));
@@ -207,6 +215,11 @@ fn as_text(patched: &Patched, target: &Target, lines: &[Line]) -> String {
         patched.copy.display(),
         target.original.root.display()
     ));
+    if lines.is_empty() {
+        text.push_str(
+            "no server of the configuration runs from it: have what does start the copy\n",
+        );
+    }
     for line in lines {
         match &line.command {
             Ok(command) => text.push_str(&format!("into production with\n  {command}\n")),

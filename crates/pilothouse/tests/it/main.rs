@@ -25,6 +25,7 @@ mod limits;
 mod malicious;
 mod mirror;
 mod one_record;
+mod patching;
 mod pins;
 mod reading;
 mod reload;

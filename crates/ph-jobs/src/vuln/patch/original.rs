@@ -193,6 +193,12 @@ impl There<'_> {
             }
             Launch::Fetched { .. } | Launch::Image(_) | Launch::Unseen(_) => return None,
         }
+        // A runtime that is part of the folder.
+        if argv[0].contains('/')
+            && let Some(new) = self.moved(&self.machine.cwd.join(&argv[0]))
+        {
+            argv[0] = new;
+        }
         Some(argv)
     }
 
