@@ -69,14 +69,25 @@ fn of_server(
     pids: &[u32],
     machine: &Machine,
 ) -> Result<Original, String> {
-    let found = places_of(name, server, pids, machine);
-    let mut folders = Vec::new();
-    for place in found.places {
+    of_places(name, places_of(name, server, pids, machine).places)
+}
+
+fn of_places(name: &str, places: Vec<Place>) -> Result<Original, String> {
+    let mut folders: Vec<Original> = Vec::new();
+    let mut unseen = None;
+    for place in places {
         match place {
-            Place::Folder { root, only, .. } => folders.push(Original {
-                root,
-                is_only_modules: only.is_some(),
-            }),
+            Place::Folder { root, only, .. } => {
+                let is_only_modules = only.is_some();
+                // One process of it may be told by its script, another by the package that npx was asked for.
+                match folders.iter_mut().find(|one| one.root == root) {
+                    Some(known) => known.is_only_modules &= is_only_modules,
+                    None => folders.push(Original {
+                        root,
+                        is_only_modules,
+                    }),
+                }
+            }
             Place::Image(image) => {
                 return Err(format!(
                     "{name} runs the image `{image}`, which is not changed: build it anew from what it was built from"
@@ -88,12 +99,12 @@ fn of_server(
                     path.display()
                 ));
             }
-            Place::Unseen(one) => return Err(format!("{}: {}", one.what, one.why)),
+            Place::Unseen(one) => unseen = Some(format!("{}: {}", one.what, one.why)),
         }
     }
     match folders.as_slice() {
         [one] => Ok(one.clone()),
-        [] => Err(format!("{name} runs from no folder that is known")),
+        [] => Err(unseen.unwrap_or_else(|| format!("{name} runs from no folder that is known"))),
         all => {
             let all: Vec<_> = all
                 .iter()
@@ -334,6 +345,47 @@ mod tests {
         }
         for line in ["node other.js", "sh -c x", "docker run a", "bunx a"] {
             assert_eq!(of(line, &root), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_copied_from_the_one_folder_that_all_its_processes_run_from() {
+        let folder = |root: &str, only: Option<&str>| Place::Folder {
+            root: root.into(),
+            only: only.map(str::to_owned),
+            is_running: true,
+        };
+        let unseen = || {
+            Place::Unseen(ph_inventory::Unchecked {
+                what: "process 7".to_owned(),
+                why: "what it runs cannot be seen".to_owned(),
+            })
+        };
+        let of = |places| of_places("files", places);
+        let both = vec![
+            unseen(),
+            folder("/a", Some("node_modules/x")),
+            folder("/a", None),
+        ];
+        let one = of(both).unwrap();
+        assert_eq!((one.root, one.is_only_modules), ("/a".into(), false));
+        let modules = vec![folder("/a", Some("x")), folder("/a", Some("y"))];
+        assert!(of(modules).unwrap().is_only_modules);
+        for (places, why) in [
+            (vec![folder("/a", None), folder("/b", None)], "`/a`, `/b`"),
+            (vec![unseen()], "process 7: what it runs cannot be seen"),
+            (vec![], "from no folder that is known"),
+            (
+                vec![folder("/a", None), Place::Image("mcp/git".to_owned())],
+                "the image `mcp/git`",
+            ),
+            (
+                vec![Place::Program("/bin/x".into())],
+                "the program `/bin/x`",
+            ),
+        ] {
+            let said = of(places).unwrap_err();
+            assert!(said.contains(why), "{said}");
         }
     }
 
