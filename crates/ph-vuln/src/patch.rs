@@ -168,14 +168,12 @@ fn say(advice: &mut Advice, component: &Component, files: &[String]) {
         later.commands = manager.upgrade(component, &later.to, is_direct);
         later.otherwise = otherwise(&later.to);
     }
-    if !is_direct {
-        if advice.otherwise != advice.commands && !advice.otherwise.is_empty() {
-            let above = &advice.chain[advice.chain.len() - 2];
-            advice.notes.push(format!(
-                "{above} decides which versions of {} it takes: if the version does not move, raise {above}, or force it",
-                component.name
-            ));
-        }
+    if !is_direct && advice.otherwise != advice.commands && !advice.otherwise.is_empty() {
+        let above = &advice.chain[advice.chain.len() - 2];
+        advice.notes.push(format!(
+            "{above} decides which versions of {} it takes: if the version does not move, raise {above}, or force it",
+            component.name
+        ));
     }
 }
 

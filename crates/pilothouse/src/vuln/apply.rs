@@ -6,7 +6,7 @@ use super::scan;
 use super::verify;
 use crate::printer::Printer;
 use anyhow::{Result, anyhow};
-use ph_jobs::vuln::{Done, Machine, Original, Patched, Subject, command_in};
+use ph_jobs::vuln::{Done, Machine, Original, PatchError, Patched, Subject, command_in};
 use ph_plan::{Server, Upstream};
 use ph_vuln::patch::{Advice, Move, places};
 use serde_json::{Value, json};
@@ -60,12 +60,10 @@ pub(super) fn apply(args: &PatchArgs, advice: &[Advice], printer: &Printer) -> R
         &reaper,
         &look,
     ));
-    let patched = done.map_err(|error| {
-        let what = "nothing was changed, and no copy is left";
-        match error {
-            ph_jobs::vuln::PatchError::Left { .. } => anyhow!(error),
-            error => anyhow!(error).context(what),
-        }
+    let patched = done.map_err(|error| match error {
+        // These say themselves what is there.
+        PatchError::Copy(_) | PatchError::Write(_) | PatchError::Left { .. } => anyhow!(error),
+        error => anyhow!("{error}\nnothing was changed, and no copy is left"),
     })?;
     let lines = lines(&patched.copy, &target, &machine);
     if args.json {
