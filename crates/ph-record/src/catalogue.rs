@@ -125,6 +125,16 @@ metrics! {
         "CPU seconds used by the server's processes, user and system.";
     RESIDENT_BYTES = "mcp_server_resident_memory_bytes", Gauge, ["server", "replica"], &[],
         "Resident memory of the server's processes; 0 when none runs.";
+    RESIDENT_PEAK_BYTES = "mcp_server_resident_memory_peak_bytes", Gauge, ["server", "replica"], &[],
+        "Most resident memory of the server's processes in the last minute, by the kernel's own marks; 0 when none ran.";
+    CPU_PEAK_CORES = "mcp_server_cpu_peak_cores", Gauge, ["server", "replica"], &[],
+        "Most CPU cores that the server's processes used over 5 s in the last minute; 0 when none ran.";
+    CPU_THROTTLED_SECONDS = "mcp_server_cpu_throttled_seconds_total", Counter, ["server", "replica"], &[],
+        "Seconds that the server's processes waited for a bound on CPU, summed over CPUs; absent without control groups.";
+    CPU_THROTTLED_PERIODS = "mcp_server_cpu_throttled_periods_total", Counter, ["server", "replica"], &[],
+        "Periods in which the server's processes had used up a bound on CPU; absent without control groups.";
+    CGROUP_PEAK_BYTES = "mcp_server_cgroup_memory_peak_bytes", Gauge, ["server", "replica"], &[],
+        "Most memory charged to the control group of one running child since its start, cached files included; absent where the kernel does not say.";
     DISK_READ_BYTES = "mcp_server_disk_read_bytes_total", Counter, ["server", "replica"], &[],
         "Bytes the server's processes read from storage.";
     DISK_WRITTEN_BYTES = "mcp_server_disk_written_bytes_total", Counter, ["server", "replica"], &[],
@@ -135,6 +145,8 @@ metrics! {
         "Largest share of its limit of open files that one of the server's processes uses; 0 when none runs.";
     PROCESSES = "mcp_server_processes", Gauge, ["server", "replica"], &[],
         "Processes of the server, grandchildren included; 0 when none runs.";
+    MEMORY_KILLS = "mcp_server_memory_kills_total", Counter, ["server", "replica"], &[],
+        "Children ended because they used more memory than they may, by the kernel or by Pilothouse.";
     RESTARTS = "mcp_server_restarts_total", Counter, ["server", "replica", "reason"], &[],
         "Children started in another's place.";
     REFUSED = "mcp_refused_total", Counter, ["server", "reason"], &[],

@@ -23,8 +23,8 @@ pub use draft::Draft;
 pub use ending::{Answer, Ending, Outcome, RefusedReason, Verdict};
 pub use limits::{LimitIdx, LimitLabel, LimitTable, Limited};
 pub use observation::{
-    EventKind, HealthResult, Observation, ProcSample, RecordSink, RestartReason, ServerEvent,
-    ServerLine, ToolChange,
+    CageSample, EventKind, HealthResult, Observation, ProcSample, RecordSink, RestartReason,
+    ServerEvent, ServerLine, ToolChange,
 };
 pub use redact::{KeyLines, RedactSettings, Redactor, SecretKind, mask};
 pub use servers::{Live, Server, ServerIdx, ServerTable, ToolIdx, ToolTable};

@@ -163,6 +163,8 @@ pub enum EventKind {
         stderr_tail: Box<str>,
         /// Pilothouse asked for it.
         expected: bool,
+        /// It was ended since it used more memory than it may, by the kernel or by Pilothouse.
+        over_memory: bool,
     },
     /// A child is started in another's place.
     Restart {
@@ -276,10 +278,28 @@ pub struct ProcSample {
     pub written_bytes_delta: u64,
     /// Resident memory now, in bytes.
     pub resident_bytes: u64,
+    /// The most resident memory in the last minute, in bytes, also between two looks.
+    pub resident_peak_bytes: u64,
+    /// The most CPU in the last minute, in cores over some seconds.
+    pub cpu_peak_cores: f64,
+    /// What its control groups counted; `None` without one.
+    pub cage: Option<CageSample>,
     /// Open file descriptors now.
     pub open_fds: u64,
     /// Largest share of its limit of open files that one process uses now.
     pub open_fds_ratio: f64,
     /// Processes now.
     pub processes: u64,
+}
+
+/// What the control groups of a replica's children counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CageSample {
+    /// Seconds that processes waited for their share of CPU since the last sample.
+    pub throttled_seconds_delta: f64,
+    /// Periods in which they did, since the last sample.
+    pub throttled_periods_delta: u64,
+    /// The most memory that was charged to one of them since its start, cached files included. `None` where the kernel
+    /// does not say.
+    pub memory_peak_bytes: Option<u64>,
 }

@@ -229,21 +229,40 @@ fn health(page: &mut Page<'_>, all: &Servers<'_>) {
 }
 
 fn processes(page: &mut Page<'_>, all: &Servers<'_>) {
-    type Read = fn(&crate::registry::ProcTotals) -> Number;
-    let families: [(&'static Metric, Read); 7] = [
-        (&catalogue::CPU_SECONDS, |p| Number::Float(p.cpu_seconds)),
+    type Read = fn(&crate::registry::ProcTotals) -> Option<Number>;
+    let families: [(&'static Metric, Read); 12] = [
+        (&catalogue::CPU_SECONDS, |p| {
+            Some(Number::Float(p.cpu_seconds))
+        }),
         (&catalogue::RESIDENT_BYTES, |p| {
-            Number::Int(p.resident_bytes)
+            Some(Number::Int(p.resident_bytes))
         }),
-        (&catalogue::DISK_READ_BYTES, |p| Number::Int(p.read_bytes)),
+        (&catalogue::RESIDENT_PEAK_BYTES, |p| {
+            Some(Number::Int(p.resident_peak_bytes))
+        }),
+        (&catalogue::CPU_PEAK_CORES, |p| {
+            Some(Number::Float(p.cpu_peak_cores))
+        }),
+        (&catalogue::CPU_THROTTLED_SECONDS, |p| {
+            p.throttled.map(|t| Number::Float(t.seconds))
+        }),
+        (&catalogue::CPU_THROTTLED_PERIODS, |p| {
+            p.throttled.map(|t| Number::Int(t.periods))
+        }),
+        (&catalogue::CGROUP_PEAK_BYTES, |p| {
+            p.cgroup_peak_bytes.map(Number::Int)
+        }),
+        (&catalogue::DISK_READ_BYTES, |p| {
+            Some(Number::Int(p.read_bytes))
+        }),
         (&catalogue::DISK_WRITTEN_BYTES, |p| {
-            Number::Int(p.written_bytes)
+            Some(Number::Int(p.written_bytes))
         }),
-        (&catalogue::OPEN_FDS, |p| Number::Int(p.open_fds)),
+        (&catalogue::OPEN_FDS, |p| Some(Number::Int(p.open_fds))),
         (&catalogue::OPEN_FDS_RATIO, |p| {
-            Number::Float(p.open_fds_ratio)
+            Some(Number::Float(p.open_fds_ratio))
         }),
-        (&catalogue::PROCESSES, |p| Number::Int(p.processes)),
+        (&catalogue::PROCESSES, |p| Some(Number::Int(p.processes))),
     ];
     let replicas: Vec<_> = all
         .counted()
@@ -253,10 +272,16 @@ fn processes(page: &mut Page<'_>, all: &Servers<'_>) {
         let mut family = page.family(metric);
         for (server, replicas) in &replicas {
             for (replica, used) in replicas {
-                if let Some(totals) = &used.sample {
-                    family.sample(&[server.name.as_str(), replica], read(totals));
+                if let Some(number) = used.sample.as_ref().and_then(read) {
+                    family.sample(&[server.name.as_str(), replica], number);
                 }
             }
+        }
+    }
+    let mut family = page.family(&catalogue::MEMORY_KILLS);
+    for (server, replicas) in &replicas {
+        for (replica, used) in replicas {
+            family.sample(&[server.name.as_str(), replica], used.memory_kills);
         }
     }
     let mut family = page.family(&catalogue::RESTARTS);

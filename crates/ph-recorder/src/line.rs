@@ -350,6 +350,7 @@ fn details(o: &mut Object<'_>, kind: &EventKind) {
             how,
             stderr_tail,
             expected,
+            over_memory: _,
         } => {
             o.number(key!("pid"), (*pid).into());
             o.text(key!("exit"), how);

@@ -121,6 +121,14 @@ impl Registry {
                     .restarted(event.replica, *reason);
             }
             (
+                EventKind::ChildExited {
+                    over_memory: true, ..
+                },
+                Some(server),
+            ) => {
+                self.server(server).replicas.was_over_memory(event.replica);
+            }
+            (
                 EventKind::Health {
                     result,
                     duration_ns,

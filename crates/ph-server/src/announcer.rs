@@ -95,6 +95,7 @@ mod tests {
             how: "exit code 3".into(),
             stderr_tail: "api_key=sk-live-abcdefghijklmnop\n".into(),
             expected,
+            over_memory: false,
         };
         struct Nowhere;
         impl RecordSink for Nowhere {

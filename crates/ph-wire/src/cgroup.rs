@@ -5,6 +5,10 @@
 //! itself into a group beside its children's. It does that only where nobody else is in its group:
 //! somebody else's processes are not ours to move.
 
+mod usage;
+
+pub use usage::CageUsage;
+
 use crate::procfs::descends_from;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -97,6 +101,13 @@ impl Cgroups {
         };
         cage.fill(pid, bounds)?;
         Ok(cage)
+    }
+
+    /// What was counted of the child that leads the process group `leader`; `None` where it has no control group.
+    #[must_use]
+    pub fn usage(&self, leader: u32) -> Option<CageUsage> {
+        let place = self.place.get()?.as_ref().ok()?;
+        usage::usage_of(&place.dir.join(format!("{CHILD}{leader}")))
     }
 
     /// Removes groups whose processes are gone.
@@ -228,11 +239,7 @@ impl Cage {
 
     /// Processes that were killed since they wanted more memory than there is for them.
     pub(crate) fn memory_kills(&self) -> u64 {
-        let events = std::fs::read_to_string(self.dir.join("memory.events")).unwrap_or_default();
-        let mut kills = events
-            .lines()
-            .filter_map(|line| line.strip_prefix("oom_kill "));
-        kills.next().and_then(|n| n.parse().ok()).unwrap_or(0)
+        usage::memory_kills_of(&self.dir)
     }
 }
 
@@ -311,6 +318,13 @@ mod tests {
         let events = "low 0\nhigh 0\nmax 31\noom 1\noom_kill 2\n";
         std::fs::write(cage.dir.join("memory.events"), events).unwrap();
         assert_eq!(cage.memory_kills(), 2);
+        assert_eq!(cgroups.usage(99), None);
+        let stat = "usage_usec 7\nnr_periods 10\nnr_throttled 4\nthrottled_usec 200000\n";
+        std::fs::write(cage.dir.join("cpu.stat"), stat).unwrap();
+        let usage = cgroups.usage(99).unwrap();
+        assert_eq!((usage.throttled_periods, usage.throttled_us), (4, 200_000));
+        assert_eq!(usage.memory_peak_bytes, None);
+        assert_eq!(cgroups.usage(98), None);
         drop(cage);
         assert_eq!(of_child("cgroup.kill"), "1");
         // A group with processes cannot be removed; it is tried again.

@@ -10,10 +10,13 @@
 //! counts everything once, and members may come and go. What remains is a member whose parent does
 //! not wait, or is not of the group: its share vanishes from the sum. [`Sampler`] makes good such a
 //! drop by adding it to every later sample, so a counter stands still for that sample.
+//!
+//! What was taken and given back between two samples shows in the kernel's mark of the most memory of each process: where
+//! it has risen, it has risen since the sample before. The sum of such marks is the most that the group can have had.
 
 mod process;
 
-use process::{Process, io_of, open_fds_max_of, open_fds_of};
+use process::{Process, io_of, open_fds_max_of, open_fds_of, resident_peak_of};
 use std::collections::{HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -30,6 +33,9 @@ pub struct GroupUsage {
     pub cpu_seconds: f64,
     /// Resident memory; pages shared between processes count for each of them.
     pub resident_bytes: u64,
+    /// The most resident memory since the sample before; of several processes the sum of their peaks, which need not have
+    /// been at the same time. Processes that began and ended in between are not in it.
+    pub resident_peak_bytes: u64,
     /// Bytes fetched from storage. Never falls.
     pub read_bytes: u64,
     /// Bytes sent to storage. Never falls.
@@ -45,13 +51,15 @@ pub struct GroupUsage {
 /// Samples process groups; remembers what is needed to keep counters from falling.
 ///
 /// One sampling round reads `/proc/PID/stat` of every process of the machine once (about 10 µs
-/// each) and three more files of each member, whatever the number of groups. It blocks that long.
+/// each) and four more files of each member, whatever the number of groups. It blocks that long.
 #[derive(Debug)]
 pub struct Sampler {
     proc: PathBuf,
     ticks_per_second: u64,
     page_bytes: u64,
     counters: HashMap<u32, Counters>,
+    /// By process: the most memory it had until the last sample.
+    peaks: HashMap<u32, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -98,6 +106,7 @@ impl Sampler {
             ticks_per_second,
             page_bytes,
             counters: HashMap::new(),
+            peaks: HashMap::new(),
         }
     }
 
@@ -107,13 +116,21 @@ impl Sampler {
     pub fn sample_groups(&mut self, groups: &[u32]) -> Vec<(u32, GroupUsage)> {
         let processes: HashMap<u32, Process> = processes_in(&self.proc).collect();
         let mut sums: HashMap<u32, Sum> = HashMap::new();
+        let mut peaks = HashMap::new();
         for (pid, process) in &processes {
             if let Some(group) = group_of(process, &processes, groups) {
-                sums.entry(group)
-                    .or_default()
-                    .add(&self.proc.join(pid.to_string()), process);
+                let dir = self.proc.join(pid.to_string());
+                let sum = sums.entry(group).or_default();
+                sum.add(&dir, process);
+                let resident = process.resident_pages * self.page_bytes;
+                let peak = resident_peak_of(&dir).unwrap_or(resident);
+                // It falls only when the process begins to run another program.
+                let is_new = self.peaks.get(pid) != Some(&peak);
+                sum.resident_peak_bytes += if is_new { peak.max(resident) } else { resident };
+                peaks.insert(*pid, peak);
             }
         }
+        self.peaks = peaks;
         self.counters.retain(|group, _| sums.contains_key(group));
         groups
             .iter()
@@ -127,6 +144,7 @@ impl Sampler {
             cpu_seconds: counters.cpu_ticks.advance(sum.cpu_ticks) as f64
                 / self.ticks_per_second as f64,
             resident_bytes: sum.resident_pages * self.page_bytes,
+            resident_peak_bytes: sum.resident_peak_bytes,
             read_bytes: counters.read_bytes.advance(sum.read_bytes),
             written_bytes: counters.written_bytes.advance(sum.written_bytes),
             open_fds: sum.open_fds,
@@ -140,6 +158,7 @@ impl Sampler {
 struct Sum {
     cpu_ticks: u64,
     resident_pages: u64,
+    resident_peak_bytes: u64,
     read_bytes: u64,
     written_bytes: u64,
     open_fds: u64,

@@ -23,6 +23,8 @@ pub(crate) struct Use {
     pub(crate) sample: Option<ProcTotals>,
     /// By [`RestartReason`].
     pub(crate) restarts: [u64; RestartReason::ALL.len()],
+    /// Children that used more memory than they may.
+    pub(crate) memory_kills: u64,
 }
 
 /// Counters of a replica since the start of Pilothouse, and its gauges.
@@ -32,9 +34,21 @@ pub(crate) struct ProcTotals {
     pub(crate) read_bytes: u64,
     pub(crate) written_bytes: u64,
     pub(crate) resident_bytes: u64,
+    pub(crate) resident_peak_bytes: u64,
+    pub(crate) cpu_peak_cores: f64,
+    /// `None` until a child of it had a control group.
+    pub(crate) throttled: Option<Throttled>,
+    pub(crate) cgroup_peak_bytes: Option<u64>,
     pub(crate) open_fds: u64,
     pub(crate) open_fds_ratio: f64,
     pub(crate) processes: u64,
+}
+
+/// How long and how often a bound on CPU held a replica up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Throttled {
+    pub(crate) seconds: f64,
+    pub(crate) periods: u64,
 }
 
 impl Replicas {
@@ -50,6 +64,14 @@ impl Replicas {
         totals.read_bytes += sample.read_bytes_delta;
         totals.written_bytes += sample.written_bytes_delta;
         totals.resident_bytes = sample.resident_bytes;
+        totals.resident_peak_bytes = sample.resident_peak_bytes;
+        totals.cpu_peak_cores = sample.cpu_peak_cores;
+        if let Some(cage) = &sample.cage {
+            let throttled = totals.throttled.get_or_insert_default();
+            throttled.seconds += cage.throttled_seconds_delta.max(0.0);
+            throttled.periods += cage.throttled_periods_delta;
+        }
+        totals.cgroup_peak_bytes = sample.cage.and_then(|cage| cage.memory_peak_bytes);
         totals.open_fds = sample.open_fds;
         totals.open_fds_ratio = sample.open_fds_ratio;
         totals.processes = sample.processes;
@@ -58,6 +80,11 @@ impl Replicas {
     /// Counts a restart.
     pub(crate) fn restarted(&self, replica: Replica, reason: RestartReason) {
         self.lock().entry(key(replica)).or_default().restarts[reason as usize] += 1;
+    }
+
+    /// Counts a child that used more memory than it may.
+    pub(crate) fn was_over_memory(&self, replica: Replica) {
+        self.lock().entry(key(replica)).or_default().memory_kills += 1;
     }
 
     /// Every replica seen, by label.

@@ -142,6 +142,7 @@ fn events(given: &Given) {
                 how,
                 stderr_tail,
                 expected,
+                over_memory: false,
             },
         );
     }

@@ -4,8 +4,9 @@ use crate::given::{call, golden, ok, quiet, recorder};
 use ph_base::Method;
 use ph_record::catalogue::{self, Kind};
 use ph_record::{
-    Answer, AuthFailure, Ending, EventKind, HealthResult, Limited, Observation, ProcSample,
-    RecordSink, RefusedReason, Replica, RestartReason, ServerEvent, ServerIdx, Transport,
+    Answer, AuthFailure, CageSample, Ending, EventKind, HealthResult, Limited, Observation,
+    ProcSample, RecordSink, RefusedReason, Replica, RestartReason, ServerEvent, ServerIdx,
+    Transport,
 };
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -147,6 +148,17 @@ fn live(given: &crate::given::Given) {
             reasons: "no".into(),
         },
     );
+    event(
+        Some(db.idx),
+        Replica::Slot(9),
+        EventKind::ChildExited {
+            pid: 7,
+            how: "killed".into(),
+            stderr_tail: "".into(),
+            expected: false,
+            over_memory: true,
+        },
+    );
     for (replica, cpu_seconds_delta) in [
         (Replica::Slot(10), 0.5),
         (Replica::Slot(9), 1.25),
@@ -159,6 +171,13 @@ fn live(given: &crate::given::Given) {
             read_bytes_delta: 10,
             written_bytes_delta: 20,
             resident_bytes: 4096,
+            resident_peak_bytes: 8192,
+            cpu_peak_cores: 1.5,
+            cage: (replica == Replica::Slot(10)).then_some(CageSample {
+                throttled_seconds_delta: 0.125,
+                throttled_periods_delta: 3,
+                memory_peak_bytes: Some(16384),
+            }),
             open_fds: 5,
             open_fds_ratio: 0.25,
             processes: 2,

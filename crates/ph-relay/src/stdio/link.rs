@@ -327,12 +327,15 @@ impl Link {
             }
         };
         let expected = matches!(end, Finish::Asked);
+        let mut over_memory = false;
         let how = match end {
             Finish::Unasked(End::Exited(exit)) if child.was_out_of_memory() => {
+                over_memory = true;
                 format!("{exit}: it used more than `resources.memory_max`")
             }
             Finish::Unasked(End::Exited(exit)) => exit.to_string(),
             Finish::TooMuch(used) => {
+                over_memory = true;
                 child.kill_group();
                 let exit = child.wait().await;
                 let mib = used.div_ceil(1 << 20);
@@ -366,6 +369,7 @@ impl Link {
             how: how.into(),
             stderr_tail: tail.into(),
             expected,
+            over_memory,
         };
         self.shared.event(Some(&self.server), self.replica(), kind);
         self.gone.cancel();

@@ -32,6 +32,15 @@ impl Process {
     }
 }
 
+/// The most resident memory that a process has had since it began to run its program, in bytes: the kernel's own mark,
+/// to which no look from outside is too late. `None` of a zombie.
+pub(super) fn resident_peak_of(dir: &Path) -> Option<u64> {
+    let text = std::fs::read_to_string(dir.join("status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib * 1024)
+}
+
 /// Bytes read from and written to storage by a process and the children it has waited for.
 pub(super) fn io_of(dir: &Path) -> Option<(u64, u64)> {
     let text = std::fs::read_to_string(dir.join("io")).ok()?;

@@ -35,6 +35,11 @@ impl FakeProc {
         .unwrap();
     }
 
+    fn peak(&self, pid: u32, kib: u64) {
+        let status = format!("Name:\tx\nVmPeak:\t 9000 kB\nVmHWM:\t{kib:>8} kB\nVmRSS:\t 40 kB\n");
+        std::fs::write(self.0.path().join(pid.to_string()).join("status"), status).unwrap();
+    }
+
     /// The length of `fd` is what is counted, of a directory or not.
     fn open_files(&self, pid: u32, count: usize, soft_limit: &str) {
         let dir = self.0.path().join(pid.to_string());
@@ -76,6 +81,7 @@ fn a_group_is_the_sum_of_its_processes_and_their_descendants() {
         GroupUsage {
             cpu_seconds: 4.0,
             resident_bytes: 3 * 10 * 4096,
+            resident_peak_bytes: 3 * 10 * 4096,
             read_bytes: 3 * 4096,
             written_bytes: 3 * 8192,
             open_fds: 0,
@@ -84,6 +90,25 @@ fn a_group_is_the_sum_of_its_processes_and_their_descendants() {
         }
     );
     assert!((usage[0].1.cpu_seconds - 3.0).abs() < 1e-9);
+}
+
+#[test]
+fn what_was_taken_and_given_back_between_two_samples_is_seen_once() {
+    let proc = FakeProc::new();
+    proc.put(10, "leader", 5, 10, 98, 0);
+    proc.put(11, "worker", 10, 10, 98, 0);
+    proc.peak(10, 40);
+    proc.peak(11, 100);
+    let mut sampler = proc.sampler();
+    let mut peak_kib = || sampler.sample_groups(&[10])[0].1.resident_peak_bytes / 1024;
+    assert_eq!(peak_kib(), 140, "since they began");
+    assert_eq!(peak_kib(), 80, "nothing rose since: what they hold");
+    proc.peak(10, 500);
+    assert_eq!(peak_kib(), 540);
+    assert_eq!(peak_kib(), 80);
+    // Another program in the same process begins anew.
+    proc.peak(10, 60);
+    assert_eq!(peak_kib(), 100);
 }
 
 #[test]

@@ -35,6 +35,20 @@ fn a_child_whose_processes_together_use_too_much_memory_is_ended_and_started_aga
         let metrics = gateway.metrics();
         (metrics.sum("mcp_server_restarts_total", &[("server", "hungry")]) >= 1).then_some(())
     });
+    let hungry = [("server", "hungry")];
+    assert!(
+        gateway
+            .metrics()
+            .sum("mcp_server_memory_kills_total", &hungry)
+            >= 1
+    );
+    // It is gone, and what it peaked at is still told.
+    until("the peak is there", || {
+        let peak = gateway
+            .metrics()
+            .sum("mcp_server_resident_memory_peak_bytes", &hungry);
+        (peak > 64 << 20).then_some(())
+    });
 }
 
 #[test]
