@@ -1,7 +1,7 @@
 """A server on the official SDK lays what a tool is given over its settings, with lodash 4.17.4 and with 4.17.21.
 
 The old one is found, and said to be reachable from the tool, at file and line; both ways to the prototype of all objects
-are demonstrated through MCP; the test that is generated fails in the server's own suite. The commands that `vuln patch`
+are demonstrated through MCP; the tests that are generated for Vitest and Jest fail in the server's own suite. The commands that `vuln patch`
 names move lodash, which `vuln verify` sees, in the lockfile and in what is installed. The new one shows none of it, and
 is still not called safe. A small server that is weak in every class shows each over stdio and HTTP, with sessions and
 without, and one that is not shows none; the test for pytest fails with the one and passes with the other.
@@ -62,16 +62,27 @@ def demonstrated(server):
     return code, [one["what"] for one in outcome["demonstrated"]], outcome["outcome"]
 
 
+def suites(server, is_weak):
+    """The test that is written, in each runner that it is written for."""
+    vitest = ["npx", "--no-install", "vitest", "run", "--dir", "for-vitest"]
+    jest = ["node", "--experimental-vm-modules", DEPS / "node_modules/jest/bin/jest.js", "for-jest"]
+    for name, command in {"Vitest": vitest, "Jest": jest}.items():
+        code, out, err = run(*command, cwd=server)
+        says = "fails with the old one" if is_weak else "passes with the new one"
+        count = "1 failed" if is_weak else "1 passed"
+        check(f"the test for {name} {says}", code == is_weak and count in out + err, out + err)
+
+
 def old(server, place):
     exposure(server, place)
     code, whats, said = demonstrated(server)
     check("both ways are demonstrated", code == 1 and len(whats) == 2, f"{code} {whats} {said}")
-    code, out, err = vuln(
-        "test", "--yes", *CLASS, "--regression", "vitest", "--out", "regression", "--", "node", "server.js", cwd=server
-    )
-    check("a test is written", (server / "regression/prototype-pollution.regression.test.mjs").exists(), out + err)
-    code, out, err = run("npx", "--no-install", "vitest", "run", cwd=server)
-    check("the test fails with the old one", code == 1 and "1 failed" in out + err, out + err)
+    for name in ("vitest", "jest"):
+        place_of_it = ["--regression", name, "--out", f"for-{name}"]
+        code, out, err = vuln("test", "--yes", *CLASS, *place_of_it, "--", "node", "server.js", cwd=server)
+        written = server / f"for-{name}/prototype-pollution.regression.test.mjs"
+        check(f"a test for {name} is written", code == 1 and written.exists(), out + err)
+    suites(server, is_weak=True)
     code, out, err = vuln("test", *CLASS, "--", "node", "server.js", cwd=server)
     check("nothing is sent without --yes", code == 2 and "--yes" in err, f"{code} {err}")
     code, out, err = vuln("verify", "npm/lodash@4.17.11", ".", *place, cwd=server)
@@ -107,9 +118,9 @@ def patch(server, place):
 def new(server, place):
     code, whats, said = demonstrated(server)
     check("the new one shows none", code == 0 and whats == [] and said == "not demonstrated", f"{code} {whats} {said}")
-    shutil.copytree(DEPS / "old-copy/regression", server / "regression")
-    code, out, err = run("npx", "--no-install", "vitest", "run", cwd=server)
-    check("the test passes with the new one", code == 0 and "1 passed" in out + err, out + err)
+    for name in ("for-vitest", "for-jest"):
+        shutil.copytree(DEPS / "old-copy" / name, server / name)
+    suites(server, is_weak=False)
     code, out, err = vuln("scan", ".", *place, cwd=server)
     check("and nothing is found in it", code == 0, f"{code} {out} {err}")
 

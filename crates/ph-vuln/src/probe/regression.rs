@@ -61,7 +61,10 @@ pub fn regression(
 fn javascript(framework: Framework, command: &[String], probe: &Probe) -> String {
     let import = match framework {
         Framework::Vitest => "import { expect, test } from 'vitest';\n",
-        _ => "import { expect, test } from '@jest/globals';\n",
+        _ => concat!(
+            "// Jest 30 runs it by `NODE_OPTIONS=--experimental-vm-modules npx jest`.\n",
+            "import { expect, test } from '@jest/globals';\n",
+        ),
     };
     let (program, args) = command
         .split_first()
@@ -78,9 +81,11 @@ const MARK = {mark};
 const TOOL = {tool_json};
 const ARGUMENTS = JSON.parse({arguments});
 // Loaded into the server before its own code.
-const LOOK = `setInterval(() => {{
+const LOOK = `const look = () => {{
   if (Object.prototype[${{JSON.stringify(MARK)}}] !== undefined) process.stderr.write('POLLUTED\\n');
-}}, 10).unref();`;
+}};
+setInterval(look, 10).unref();
+process.on('exit', look);`;
 
 test('{tool} leaves the prototype alone', async () => {{
   const look = join(mkdtempSync(join(tmpdir(), 'regression-')), 'look.cjs');
