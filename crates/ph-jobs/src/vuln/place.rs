@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use ph_inventory::{Ecosystem, Unchecked};
+use ph_inventory::{Component, Ecosystem, Unchecked};
 
 use super::launch::{Launch, npm_name, python_name};
 use super::machine::Machine;
@@ -41,6 +41,8 @@ pub(super) struct Resolved {
     pub notes: Vec<String>,
     /// Which of the places each process runs from, where they were found by processes.
     pub of_process: BTreeMap<u32, Vec<usize>>,
+    /// What the command would fetch, by its words alone: nothing of it is on this machine.
+    pub named: Vec<Component>,
 }
 
 impl Resolved {
@@ -361,7 +363,7 @@ fn system_python(program: &Path) -> Resolved {
             "`{}` is in no virtual environment: every package that it could import is looked at",
             program.display()
         )],
-        of_process: BTreeMap::new(),
+        ..Resolved::default()
     }
 }
 
@@ -369,6 +371,7 @@ fn has_python_lock(folder: &Path) -> bool {
     [
         "uv.lock",
         "poetry.lock",
+        "pdm.lock",
         "Pipfile.lock",
         "requirements.txt",
         "pylock.toml",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use ph_advisories::{Mirror, State};
+use ph_advisories::{Mirror, State, malicious};
 use ph_inventory::{Component, Inventory, Unchecked};
 use ph_vuln::matching::{Attacks, Context, Findings, findings};
 use ph_vuln::overrides::Overrides;
@@ -77,6 +77,7 @@ pub fn scan(
     now: SystemTime,
 ) -> Result<Scanned, ScanError> {
     let mut seen = look(subject, machine)?;
+    seen.take_named(advisories.mirror);
     if advisories.no_dev {
         keep(&mut seen.inventory, |one| !one.is_dev);
     }
@@ -134,6 +135,31 @@ struct Seen {
     /// The parts of the inventory and which of them each process runs from; only where processes were looked at.
     by_place: Vec<Inventory>,
     of_process: BTreeMap<u32, Vec<usize>>,
+    /// What a command would fetch that is not on this machine.
+    named: Vec<Component>,
+}
+
+/// What stands in place of a file where only a command names a package.
+const COMMAND: &str = "the command";
+
+impl Seen {
+    /// Takes what only the command names into the inventory: in the version that it names, or in any where it is
+    /// malware whatever is fetched. Of all else nothing can be told.
+    fn take_named(&mut self, mirror: Option<&Mirror>) {
+        for one in std::mem::take(&mut self.named) {
+            let is_malware = |one: &Component| {
+                let found = mirror.map(|mirror| malicious(mirror, [one], |_, _| false));
+                matches!(found, Some(Ok(Some(_))))
+            };
+            if one.version.is_some() || is_malware(&one) {
+                self.inventory.components.push(Component {
+                    file: COMMAND.to_owned(),
+                    is_direct: true,
+                    ..one
+                });
+            }
+        }
+    }
 }
 
 fn look(subject: &Subject<'_>, machine: &Machine) -> Result<Seen, ScanError> {
@@ -149,6 +175,7 @@ fn look(subject: &Subject<'_>, machine: &Machine) -> Result<Seen, ScanError> {
             let mut seen = join(parts.into_iter());
             seen.notes.extend(found.notes);
             (seen.by_place, seen.of_process) = (by_place, found.of_process);
+            seen.named = found.named;
             Ok(seen)
         }
         Subject::ImageFile(path) => image_file(path).map_err(ScanError::File),

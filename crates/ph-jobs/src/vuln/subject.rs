@@ -60,13 +60,15 @@ pub(super) fn places_of(name: &str, server: &Server, pids: &[u32], machine: &Mac
         Some(cwd) => machine.from(cwd.as_path()),
         None => machine.clone(),
     };
-    let mut found = resolve(&launch::read(&argv), &machine);
-    if !found.is_seen()
-        && let Some(source) = from_source(server)
-    {
-        let notes = std::mem::take(&mut found.notes);
-        found = source;
-        found.notes.extend(notes);
+    let launch = launch::read(&argv);
+    let mut found = resolve(&launch, &machine);
+    if !found.is_seen() {
+        if let Some(source) = from_source(server) {
+            let notes = std::mem::take(&mut found.notes);
+            found = source;
+            found.notes.extend(notes);
+        }
+        found.named = launch::packages(&launch);
     }
     // One that is about to start what it runs cannot be seen yet; the others run what they run.
     found.and_seen_of(running);

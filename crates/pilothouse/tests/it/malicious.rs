@@ -3,7 +3,7 @@
 use crate::client::{Client, fresh_id};
 use crate::gateway::{Gateway, send, until};
 use crate::http1::{Answer, Wire};
-use crate::vulnerable::Machine;
+use crate::vulnerable::{Machine, case};
 use ph_sim::fake_stdio_server;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -91,6 +91,17 @@ fn it_is_not_started_says_why_and_is_started_when_an_override_permits_it() {
         lines.find(|line| line["server"] == "mail" && line.to_string().contains("malicious"))
     });
     assert_eq!(gateway.get("/readyz", "localhost").status(), 503);
+    // It has its case, though only the command names it, and nothing of it is on this machine.
+    let case = case(&gateway, ID);
+    assert_eq!(
+        (&case["server"], &case["package"], &case["state"]),
+        (
+            &json!("mail"),
+            &json!("npm/postmark-mcp"),
+            &json!("detected")
+        ),
+        "{case}"
+    );
     // Nobody is told: the next try looks at the file.
     override_it(&machine, "2999-12-31");
     answered(&gateway);
