@@ -2,12 +2,13 @@
 
 use crate::archive::{Archive, ArchiveError};
 use crate::index::{Contents, IndexError, Origin, RECORD_BYTES_MAX, Writer};
+use crate::lists::ScoresError;
 use crate::manifest::{
     EcosystemState, Folder, FolderError, ListState, Manifest, ScoresState, ms_of,
 };
 use crate::record::{Head, RecordError};
 use crate::rustsec::{self, RustSecError};
-use crate::scores::{self, ScoresError};
+use crate::scores;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;

@@ -12,9 +12,9 @@ use crate::archive::ArchiveError;
 use crate::http::{Bounds, FetchError, Remote};
 use crate::import::Unreadable;
 use crate::index::IndexError;
+use crate::lists::ScoresError;
 use crate::manifest::{EcosystemState, Folder, FolderError, Manifest, ms_of};
 use crate::record::is_ecosystem;
-use crate::scores::ScoresError;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 

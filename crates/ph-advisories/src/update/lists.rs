@@ -2,8 +2,9 @@
 
 use super::{ListPlace, Run, UpdateError, Updated};
 use crate::http::{Got, Remote, remove_download};
+use crate::lists::ScoresError;
 use crate::manifest::{DOWNLOADS, ListState, ScoresState, ms_of};
-use crate::scores::{ScoresError, Writer};
+use crate::scores::Writer;
 use std::fs::File;
 use std::path::PathBuf;
 
