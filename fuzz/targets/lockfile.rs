@@ -20,6 +20,7 @@ const FILES: &[&str] = &[
     "go.sum",
     "node_modules/a/package.json",
     "a.dist-info/METADATA",
+    "pdm.lock",
 ];
 
 fuzz_target!(|input: &[u8]| {

@@ -271,7 +271,7 @@ fn python_package(path: &str, folder: &str, bytes: &[u8]) -> Result<Package, Rea
 }
 
 /// The name in `name[extra] (>=1) ; marker`; none for what only an extra needs.
-fn required(value: &str) -> Option<String> {
+pub(crate) fn required(value: &str) -> Option<String> {
     if value
         .split_once(';')
         .is_some_and(|(_, marker)| marker.contains("extra =="))

@@ -1,11 +1,13 @@
-//! What pip, uv, Poetry and Pipenv write.
+//! What pip, uv, Poetry, PDM and Pipenv write.
 
+mod pdm;
 mod pipfile_lock;
 mod poetry;
 mod pylock;
 mod requirements;
 mod uv;
 
+pub(crate) use pdm::pdm;
 pub(crate) use pipfile_lock::pipfile_lock;
 pub(crate) use poetry::poetry;
 pub(crate) use pylock::pylock;

@@ -41,6 +41,7 @@ fn reader(path: &str) -> Option<Reader> {
         "bun.lockb" => return Some(Reader::Seen(npm::bun_binary)),
         "uv.lock" => python::uv,
         "poetry.lock" => python::poetry,
+        "pdm.lock" => python::pdm,
         "Pipfile.lock" => python::pipfile_lock,
         "Cargo.lock" => cargo::cargo_lock,
         "go.mod" => go::go_mod,
@@ -86,6 +87,7 @@ mod tests {
             "dev-requirements.txt",
             "requirements/base.txt",
             "bun.lockb",
+            "pdm.lock",
         ] {
             assert!(is_known(path), "{path}");
         }

@@ -112,6 +112,7 @@ fn every_tool_of_python_names_the_same_packages() {
         ("requirements-uv/requirements.txt", 33),
         ("requirements-pip-tools/requirements.txt", 32),
         ("poetry/poetry.lock", 35),
+        ("pdm/pdm.lock", 35),
         ("pipenv/Pipfile.lock", 33),
     ] {
         let inventory = of(file);
@@ -133,7 +134,12 @@ fn every_tool_of_python_names_the_same_packages() {
         packages(&of("uv/uv.lock")),
         packages(&of("requirements-uv/requirements.txt"))
     );
-    for file in ["uv/uv.lock", "poetry/poetry.lock", "pipenv/Pipfile.lock"] {
+    for file in [
+        "uv/uv.lock",
+        "poetry/poetry.lock",
+        "pdm/pdm.lock",
+        "pipenv/Pipfile.lock",
+    ] {
         let inventory = of(file);
         let dev: Vec<_> = inventory
             .components
