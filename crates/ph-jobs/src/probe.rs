@@ -36,6 +36,8 @@ pub struct Options {
     pub classes: Vec<Class>,
     /// Only these tools; empty: all.
     pub tools: Vec<String>,
+    /// What tools take that do not say which arguments they take.
+    pub arguments: Vec<String>,
     /// A folder that the server may read: a file is laid beside it, under a name that begins with its.
     pub allowed: Option<PathBuf>,
     /// One call may take so long.
@@ -49,6 +51,8 @@ pub struct Options {
 pub struct Tested {
     /// The tools that were tried.
     pub tools: Vec<String>,
+    /// Those of them of which no argument is known, so that nothing was tried.
+    pub silent: Vec<String>,
     /// One for each class.
     pub outcomes: Vec<Outcome>,
     /// The time was over before all was tried.
@@ -80,9 +84,14 @@ pub async fn test(instance: &Instance, options: &Options) -> Result<Tested, Trou
     if !options.tools.is_empty() {
         tools.retain(|tool| options.tools.contains(&tool.name));
     }
+    for tool in &mut tools {
+        tool.assume(&options.arguments);
+    }
+    let silent = tools.iter().filter(|tool| tool.is_silent());
     let deadline = Instant::now() + options.total;
     let mut tested = Tested {
         tools: tools.iter().map(|tool| tool.name.clone()).collect(),
+        silent: silent.map(|tool| tool.name.clone()).collect(),
         outcomes: Vec::new(),
         is_cut: false,
     };

@@ -82,6 +82,22 @@ pub struct Tool {
     pub schema: Value,
 }
 
+impl Tool {
+    /// Whether its schema leaves open which arguments there are: nothing in it can be tried.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        fill::is_silent(&self.schema)
+    }
+
+    /// Has one that is silent take these arguments, all at once, and says nothing of what they are. Every other stays as it
+    /// is.
+    pub fn assume(&mut self, arguments: &[String]) {
+        if self.is_silent() && !arguments.is_empty() {
+            self.schema = fill::assumed(arguments);
+        }
+    }
+}
+
 /// One call that is tried.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Probe {

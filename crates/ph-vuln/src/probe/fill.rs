@@ -51,6 +51,20 @@ pub(crate) fn places(schema: &Value) -> Vec<Place> {
         .collect()
 }
 
+/// Whether a schema leaves open which arguments there are. Empty `properties` are how a tool says that it takes none.
+pub(crate) fn is_silent(schema: &Value) -> bool {
+    !schema["properties"].is_object() && schema.get("additionalProperties") != Some(&json!(false))
+}
+
+/// A schema with these arguments, of which nothing else is known.
+pub(crate) fn assumed(arguments: &[String]) -> Value {
+    let properties: Map<String, Value> = arguments
+        .iter()
+        .map(|name| (name.clone(), json!({})))
+        .collect();
+    json!({ "type": "object", "properties": properties, "required": arguments })
+}
+
 /// The required arguments, each the smallest thing that its schema admits.
 pub(crate) fn harmless(schema: &Value) -> Map<String, Value> {
     match value(schema, 0) {

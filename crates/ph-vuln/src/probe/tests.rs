@@ -23,6 +23,45 @@ fn tool(schema: Value) -> Tool {
 }
 
 #[test]
+fn arguments_are_assumed_where_a_tool_does_not_say_which_it_takes() {
+    let names = ["path".to_owned(), "text".to_owned()];
+    for (schema, is_silent) in [
+        (
+            json!({ "$schema": "http://json-schema.org/draft-07/schema#" }),
+            true,
+        ),
+        (json!(null), true),
+        (json!({ "type": "object" }), true),
+        (json!({ "type": "object", "properties": {} }), false),
+        (
+            json!({ "type": "object", "additionalProperties": false }),
+            false,
+        ),
+        (
+            json!({ "type": "object", "properties": { "own": {} } }),
+            false,
+        ),
+    ] {
+        let mut tool = tool(schema.clone());
+        assert_eq!(tool.is_silent(), is_silent, "{schema}");
+        tool.assume(&[]);
+        assert_eq!(tool.schema, schema);
+        tool.assume(&names);
+        assert_eq!(tool.schema != schema, is_silent, "{schema}");
+        let (probes, _) = probes(Class::PathTraversal, &[tool], &canary());
+        let is_tried = |at: &str| probes.iter().any(|probe| probe.at == at);
+        assert_eq!(
+            (is_tried("/path"), is_tried("/text")),
+            (is_silent, is_silent)
+        );
+        if is_silent {
+            // The others are there, too: a server may want them.
+            assert!(probes.iter().all(|probe| probe.arguments.len() == 2));
+        }
+    }
+}
+
+#[test]
 fn every_free_argument_is_tried_and_the_others_are_filled() {
     let tool = tool(json!({
         "type": "object",

@@ -44,6 +44,9 @@ pub(crate) struct TestArgs {
     /// Only this tool; can be given several times.
     #[arg(long, value_name = "NAME")]
     tool: Vec<String>,
+    /// An argument of the tools that do not say which arguments they take; can be given several times.
+    #[arg(long, value_name = "NAME")]
+    argument: Vec<String>,
     /// A folder that the server may read: a file is laid beside it for the time of the test.
     #[arg(long, value_name = "DIR")]
     allowed: Option<PathBuf>,
@@ -107,6 +110,7 @@ pub(crate) fn test(args: &TestArgs, printer: &Printer) -> Result<u8> {
             args.class.clone()
         },
         tools: args.tool.clone(),
+        arguments: args.argument.clone(),
         allowed: args.allowed.clone(),
         call: Duration::from_secs(args.timeout),
         total: TOTAL,
@@ -237,6 +241,12 @@ fn as_text(command: &[String], tested: &Tested, written: &[PathBuf]) -> String {
         command.join(" "),
         tested.tools.join(", ")
     );
+    if !tested.silent.is_empty() {
+        text.push_str(&format!(
+            "not tried, since it is not said which arguments they take (`--argument NAME`): {}\n",
+            tested.silent.join(", ")
+        ));
+    }
     for outcome in &tested.outcomes {
         text.push_str(&format!("\n{}: {}\n", outcome.class.word(), outcome.word()));
         for (probe, evidence) in &outcome.demonstrated {
@@ -293,6 +303,7 @@ fn as_json(command: &[String], tested: &Tested, written: &[PathBuf]) -> Value {
     json!({
         "command": command,
         "tools": tested.tools,
+        "silent": tested.silent,
         "isCut": tested.is_cut,
         "classes": tested.outcomes.iter().map(outcome).collect::<Vec<_>>(),
         "written": written.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
