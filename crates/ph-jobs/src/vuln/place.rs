@@ -33,6 +33,24 @@ pub(super) enum Place {
     Unseen(Unchecked),
 }
 
+impl Place {
+    /// Whether all that is looked at here is looked at there, too.
+    pub(super) fn is_part_of(&self, other: &Self) -> bool {
+        let of = |place: &Self| match place {
+            Self::Folder {
+                root,
+                only,
+                is_running: true,
+            } => Some((root.clone(), only.is_some())),
+            _ => None,
+        };
+        match (of(self), of(other)) {
+            (Some((here, true)), Some((there, false))) => here == there,
+            _ => false,
+        }
+    }
+}
+
 /// What a command line comes to on this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Resolved {
@@ -450,4 +468,30 @@ pub(super) fn folders(of: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<_> = paths.filter(|path| path.is_dir()).collect();
     paths.sort();
     paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_package_needs_is_a_part_of_its_folder() {
+        let folder = |root: &str, only: Option<&str>, is_running| Place::Folder {
+            root: root.into(),
+            only: only.map(str::to_owned),
+            is_running,
+        };
+        let part = folder("/a", Some("node_modules/x"), true);
+        for (other, want) in [
+            (folder("/a", None, true), true),
+            (folder("/a", None, false), false),
+            (folder("/b", None, true), false),
+            (folder("/a", Some("node_modules/y"), true), false),
+            (part.clone(), false),
+            (Place::Program("/a".into()), false),
+        ] {
+            assert_eq!(part.is_part_of(&other), want, "{other:?}");
+            assert!(!other.is_part_of(&part), "{other:?}");
+        }
+    }
 }

@@ -172,7 +172,11 @@ fn look(subject: &Subject<'_>, machine: &Machine) -> Result<Seen, ScanError> {
             if !found.of_process.is_empty() {
                 by_place.extend(parts.iter().map(|part| part.inventory.clone()));
             }
-            let mut seen = join(parts.into_iter());
+            // What two processes are found with is one finding.
+            let is_own = |place: &Place| !found.places.iter().any(|other| place.is_part_of(other));
+            let own = parts.into_iter().zip(&found.places);
+            let own = own.filter(|(_, place)| is_own(place)).map(|(part, _)| part);
+            let mut seen = join(own);
             seen.notes.extend(found.notes);
             (seen.by_place, seen.of_process) = (by_place, found.of_process);
             seen.named = found.named;
