@@ -158,9 +158,11 @@ fn say(advice: &mut Advice, component: &Component, files: &[String]) {
     advice.file = file;
     let is_direct = component.is_direct || advice.chain.len() < 2;
     advice.manager = Some(manager);
-    let otherwise = |to: &str| match is_direct {
-        true => Vec::new(),
-        false => manager.force(component, to),
+    // An environment that uv has made has no pip.
+    let has_other = !is_direct || manager == Manager::Environment;
+    let otherwise = |to: &str| match has_other {
+        true => manager.force(component, to),
+        false => Vec::new(),
     };
     advice.commands = manager.upgrade(component, &to, is_direct);
     advice.otherwise = otherwise(&to);
@@ -168,7 +170,17 @@ fn say(advice: &mut Advice, component: &Component, files: &[String]) {
         later.commands = manager.upgrade(component, &later.to, is_direct);
         later.otherwise = otherwise(&later.to);
     }
-    if !is_direct && advice.otherwise != advice.commands && !advice.otherwise.is_empty() {
+    if manager == Manager::Environment {
+        advice.notes.push(
+            "an environment that uv has made has no pip: there it takes the other command"
+                .to_owned(),
+        );
+    }
+    if !is_direct
+        && manager != Manager::Environment
+        && advice.otherwise != advice.commands
+        && !advice.otherwise.is_empty()
+    {
         let above = &advice.chain[advice.chain.len() - 2];
         advice.notes.push(format!(
             "{above} decides which versions of {} it takes: if the version does not move, raise {above}, or force it",

@@ -194,11 +194,13 @@ impl Manager {
                 format!("npm pkg set 'overrides[{name}]={to}'"),
                 "bun install --ignore-scripts".to_owned(),
             ],
+            Self::Environment => {
+                vec![format!("uv pip install --python bin/python '{name}=={to}'")]
+            }
             Self::Uv
             | Self::Poetry
             | Self::Pipenv
             | Self::Pip
-            | Self::Environment
             | Self::Cargo
             | Self::Go
             | Self::Apt

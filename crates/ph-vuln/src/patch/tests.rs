@@ -314,6 +314,11 @@ fn an_environment_without_a_lockfile_has_its_own_pip() {
             .map(|_| "bin/python -m pip install 'git==2.0'")
             .collect();
         assert_eq!(one.commands, run, "{file}");
+        let without_pip: Vec<&str> = want
+            .iter()
+            .map(|_| "uv pip install --python bin/python 'git==2.0'")
+            .collect();
+        assert_eq!(one.otherwise, without_pip, "{file}");
         assert_eq!(one.file, want.unwrap_or(file), "{file}");
     }
 }
