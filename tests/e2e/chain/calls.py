@@ -13,8 +13,8 @@ from mcp.types import CallToolRequest, CallToolRequestParams, CallToolResult
 
 logging.getLogger("mcp").setLevel(logging.CRITICAL)
 # In one session.
-CALLS = 5
-PAUSE_S = 0.05
+CALLS = 100
+PAUSE_S = 0.1
 # What the client makes of a 404.
 ENDED = ("Session terminated", "Session not found")
 

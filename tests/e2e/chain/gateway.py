@@ -15,7 +15,7 @@ ROOT = HERE.parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 BINARY = os.environ.get("PILOTHOUSE_BIN", str(TARGET / "debug/pilothouse"))
 DEPS = (ROOT / ".deps/chain").resolve()
-START_S = 60
+START_S = 120
 
 # What is installed comes from the caches that `install` has filled. Nothing is fetched.
 ENVIRONMENT = {
