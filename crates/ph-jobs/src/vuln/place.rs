@@ -212,7 +212,12 @@ fn python_tool(spec: &str, machine: &Machine) -> Resolved {
     let installed = tools
         .map(|folder| folder.join(name))
         .filter(|folder| folder.is_dir());
+    // Newer releases of uv have one more folder between.
     let cached = cache.iter().flat_map(|cache| folders(cache));
+    let cached = cached.flat_map(|folder| match folder.join("pyvenv.cfg").is_file() {
+        true => vec![folder],
+        false => folders(&folder),
+    });
     let mut found: Vec<(SystemTime, PathBuf)> = installed
         .chain(cached)
         .filter_map(|root| Some((requested(&root, name, version)?, root)))
@@ -471,27 +476,4 @@ pub(super) fn folders(of: &Path) -> Vec<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_one_package_needs_is_a_part_of_its_folder() {
-        let folder = |root: &str, only: Option<&str>, is_running| Place::Folder {
-            root: root.into(),
-            only: only.map(str::to_owned),
-            is_running,
-        };
-        let part = folder("/a", Some("node_modules/x"), true);
-        for (other, want) in [
-            (folder("/a", None, true), true),
-            (folder("/a", None, false), false),
-            (folder("/b", None, true), false),
-            (folder("/a", Some("node_modules/y"), true), false),
-            (part.clone(), false),
-            (Place::Program("/a".into()), false),
-        ] {
-            assert_eq!(part.is_part_of(&other), want, "{other:?}");
-            assert!(!other.is_part_of(&part), "{other:?}");
-        }
-    }
-}
+mod tests;
