@@ -75,11 +75,14 @@ impl Ecosystem {
         }
     }
 
-    /// The name of a package as it is compared: PEP 503 for `PyPI`, else as it is.
+    /// The name of a package as it is compared: PEP 503 for `PyPI`, without regard to case for `NuGet` and `Packagist`,
+    /// else as it is.
     #[must_use]
     pub fn normal_name(&self, name: &str) -> String {
-        if *self != Self::PyPi {
-            return name.to_owned();
+        match self {
+            Self::PyPi => {}
+            Self::Other(own) if own == "NuGet" || own == "Packagist" => return name.to_lowercase(),
+            _ => return name.to_owned(),
         }
         let mut normal = String::with_capacity(name.len());
         let mut in_run = false;
@@ -138,5 +141,7 @@ mod tests {
             assert_eq!(Ecosystem::PyPi.normal_name(name), "mcp-server-git");
         }
         assert_eq!(Ecosystem::Npm.normal_name("JSONStream"), "JSONStream");
+        let nuget = Ecosystem::from_osv("NuGet");
+        assert_eq!(nuget.normal_name("Newtonsoft.Json"), "newtonsoft.json");
     }
 }

@@ -5,7 +5,9 @@
 
 mod alpine;
 mod numeral;
+mod packagist;
 mod rpm;
+mod rubygems;
 mod semver;
 
 use std::cmp::Ordering;
@@ -14,7 +16,9 @@ use std::str::FromStr as _;
 use ph_inventory::Ecosystem;
 
 use alpine::Alpine;
+use packagist::Packagist;
 use rpm::Rpm;
+use rubygems::RubyGems;
 use semver::SemVer;
 
 /// No registry has longer versions; what is longer is not looked at.
@@ -37,6 +41,8 @@ enum Order {
     Debian(debversion::Version),
     Rpm(Rpm),
     Alpine(Alpine),
+    RubyGems(RubyGems),
+    Packagist(Packagist),
 }
 
 /// Why two versions have no order.
@@ -100,7 +106,12 @@ impl Version {
                 flaw = version.flaw();
                 Order::Alpine(version)
             }
-            Ecosystem::Other(name) => return Err(NoOrder::Ecosystem(name.clone())),
+            Ecosystem::Other(name) => other(name, text).map_err(|why| {
+                why.map_or_else(
+                    || NoOrder::Ecosystem(name.clone()),
+                    |why| unreadable(why.to_owned()),
+                )
+            })?,
         };
         Ok(Self { order, flaw })
     }
@@ -121,6 +132,8 @@ impl Ord for Version {
             (Order::Debian(a), Order::Debian(b)) => a.cmp(b),
             (Order::Rpm(a), Order::Rpm(b)) => a.cmp(b),
             (Order::Alpine(a), Order::Alpine(b)) => a.cmp(b),
+            (Order::RubyGems(a), Order::RubyGems(b)) => a.cmp(b),
+            (Order::Packagist(a), Order::Packagist(b)) => a.cmp(b),
             (a, b) => a.rank().cmp(&b.rank()),
         }
     }
@@ -149,8 +162,21 @@ impl Order {
             Self::Debian(_) => 2,
             Self::Rpm(_) => 3,
             Self::Alpine(_) => 4,
+            Self::RubyGems(_) => 5,
+            Self::Packagist(_) => 6,
         }
     }
+}
+
+/// Those of ecosystems of which there are SBOMs, and no readers here. Without a reason: their order is not known.
+fn other(ecosystem: &str, text: &str) -> Result<Order, Option<&'static str>> {
+    Ok(match ecosystem {
+        "RubyGems" => Order::RubyGems(RubyGems::read(text)?),
+        "Packagist" => Order::Packagist(Packagist::read(text)?),
+        // SemVer with a fourth number, and words whose case does not count.
+        "NuGet" => Order::SemVer(SemVer::read(&text.to_ascii_lowercase())?),
+        _ => return Err(None),
+    })
 }
 
 fn unusable(text: &str) -> Option<&'static str> {
@@ -190,8 +216,18 @@ mod tests {
 
     use super::*;
 
-    fn all() -> [Ecosystem; 5] {
-        ["npm", "PyPI", "Debian:12", "Rocky Linux:9", "Alpine:v3.20"].map(Ecosystem::from_osv)
+    fn all() -> [Ecosystem; 8] {
+        [
+            "npm",
+            "PyPI",
+            "Debian:12",
+            "Rocky Linux:9",
+            "Alpine:v3.20",
+            "RubyGems",
+            "Packagist",
+            "NuGet",
+        ]
+        .map(Ecosystem::from_osv)
     }
 
     #[track_caller]
@@ -218,6 +254,11 @@ mod tests {
         check("Rocky Linux:9", "1.0~rc1-1", "1.0-1", Less);
         check("Alpine:v3.20", "1.2.3-r9", "1.2.3-r10", Less);
         check("Alpine:v3.20", "1.2_rc1", "1.2", Less);
+        check("Rocky Linux:9", "1.0", "1.0-", Less);
+        check("RubyGems", "1.0.0.rc1", "1.0", Less);
+        check("Packagist", "1.0.0-RC2", "v1.0", Less);
+        check("NuGet", "1.0.0-BETA.2", "1.0.0.0-beta.10", Less);
+        check("NuGet", "1.0.0.1", "1.0", Greater);
     }
 
     #[test]

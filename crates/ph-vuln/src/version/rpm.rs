@@ -6,6 +6,8 @@ use std::cmp::Ordering;
 #[derive(Debug, Clone)]
 pub(super) struct Rpm {
     epoch: u32,
+    /// One without is below any.
+    has_release: bool,
     evr: rpm_version::Evr<'static>,
 }
 
@@ -15,12 +17,17 @@ impl Rpm {
             Some((epoch, rest)) => (epoch.parse().map_err(|_| "its epoch is no number")?, rest),
             None => (0, text),
         };
+        let has_release = rest.contains('-');
         let (version, release) = rest.split_once('-').unwrap_or((rest, ""));
         if version.is_empty() {
             return Err("it has no version beside its epoch and release");
         }
         let evr = rpm_version::Evr::new(String::new(), version.to_owned(), release.to_owned());
-        Ok(Self { epoch, evr })
+        Ok(Self {
+            epoch,
+            has_release,
+            evr,
+        })
     }
 }
 
@@ -29,6 +36,7 @@ impl Ord for Rpm {
         self.epoch
             .cmp(&other.epoch)
             .then_with(|| self.evr.cmp(&other.evr))
+            .then_with(|| self.has_release.cmp(&other.has_release))
     }
 }
 

@@ -17,6 +17,13 @@ const ORDERS: &[(&str, &[&str])] = &[
     ("alpine", &["Alpine"]),
     ("redhat", &["Red Hat"]),
     ("rpm", &["Red Hat"]),
+    ("npm", &["npm"]),
+    ("crates", &["crates.io"]),
+    ("go", &["Go"]),
+    ("ubuntu", &["Ubuntu"]),
+    ("rubygems", &["RubyGems"]),
+    ("packagist", &["Packagist"]),
+    ("nuget", &["NuGet"]),
 ];
 
 pub(super) fn run(folder: &Path) -> Result<Verdict> {
@@ -36,7 +43,8 @@ pub(super) fn run(folder: &Path) -> Result<Verdict> {
         total.undefined.iter().for_each(|line| say(line));
     }
     say(&total.line());
-    Ok(if total.wrong.is_empty() {
+    // Lines of which none says anything are no success.
+    Ok(if total.wrong.is_empty() && total.agreed > 0 {
         Verdict::Clean
     } else {
         Verdict::Found
