@@ -6,7 +6,7 @@ use std::io::{self, Cursor, Read};
 
 use libfuzzer_sys::fuzz_target;
 use ph_inventory::image::{self, Archive, Blobs};
-use ph_inventory::{Inventory, auditable};
+use ph_inventory::{Inventory, program};
 
 struct Layers(HashMap<String, Vec<u8>>);
 
@@ -27,7 +27,7 @@ fuzz_target!(|input: &[u8]| {
     if let Ok(mut archive) = Archive::new("a", Cursor::new(input)) {
         let _ = image::read("a", &mut archive);
     }
-    if let Ok(Some(inventory)) = auditable::read("p", input) {
+    if let Ok(Some(inventory)) = program::read("p", input) {
         judge(&inventory);
     }
     // Raw bytes as a layer, and as the layout's own files.

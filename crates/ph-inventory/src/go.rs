@@ -1,4 +1,6 @@
-//! `go.mod` and `go.sum`.
+//! `go.mod`, `go.sum`, and what programs of Go say of themselves.
+
+mod program;
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,6 +8,8 @@ use crate::draft::Draft;
 use crate::read_error::ReadError;
 use crate::source::Source;
 use crate::{Component, Ecosystem, Inventory, Unchecked};
+
+pub(crate) use program::read as program;
 
 /// What is said of a `go.mod` that leaves out what only other modules need; [`Inventory::join`] looks for it.
 pub(crate) const ONLY_DIRECT: &str =

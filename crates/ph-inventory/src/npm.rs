@@ -6,7 +6,7 @@ mod pnpm;
 mod yarn_berry;
 mod yarn_v1;
 
-pub(crate) use bun::{bun, bun_binary};
+pub(crate) use bun::bun;
 pub(crate) use package_lock::{package_lock, resolve};
 pub(crate) use pnpm::pnpm;
 

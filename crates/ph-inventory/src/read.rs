@@ -8,8 +8,8 @@ use crate::{Inventory, cargo, go, installed, npm, python, sbom};
 enum Reader {
     /// Of its text.
     Text(fn(Source<'_>) -> Result<Inventory, ReadError>),
-    /// Of a file that is seen and cannot be read.
-    Seen(fn(&str) -> Inventory),
+    /// Of a file that is seen and not read, and why.
+    Seen(&'static str),
 }
 
 /// Reads one file. `path` is relative to what is scanned, with `/`; it is what components and errors name.
@@ -20,7 +20,7 @@ enum Reader {
 pub fn file(path: &str, bytes: &[u8]) -> Result<Option<Inventory>, ReadError> {
     match reader(path) {
         Some(Reader::Text(read)) => read(Source::of(path, bytes)?).map(Some),
-        Some(Reader::Seen(note)) => Ok(Some(note(path))),
+        Some(Reader::Seen(why)) => Ok(Some(Inventory::only_unchecked(path, why))),
         None => installed::one(path, bytes),
     }
 }
@@ -33,12 +33,14 @@ pub fn is_known(path: &str) -> bool {
 
 fn reader(path: &str) -> Option<Reader> {
     let name = path.rsplit('/').next().unwrap_or(path);
+    if let Some(why) = unread(name) {
+        return Some(Reader::Seen(why));
+    }
     Some(Reader::Text(match name {
         "package-lock.json" | "npm-shrinkwrap.json" => npm::package_lock,
         "yarn.lock" => npm::yarn,
         "pnpm-lock.yaml" => npm::pnpm,
         "bun.lock" => npm::bun,
-        "bun.lockb" => return Some(Reader::Seen(npm::bun_binary)),
         "uv.lock" => python::uv,
         "poetry.lock" => python::poetry,
         "pdm.lock" => python::pdm,
@@ -51,6 +53,27 @@ fn reader(path: &str) -> Option<Reader> {
         _ if is_requirements(path, name) => python::requirements,
         _ => return None,
     }))
+}
+
+/// What lists packages in a way that is not read here: it is said, so that nobody takes it for clean.
+fn unread(name: &str) -> Option<&'static str> {
+    let of = |start: &str, end: &str| name.starts_with(start) && name.ends_with(end);
+    Some(match name {
+        "bun.lockb" => {
+            "bun's binary lockfile; `bun install --save-text-lockfile` writes one that can be read"
+        }
+        "pom.xml" | "gradle.lockfile" | "build.gradle" | "build.gradle.kts" => {
+            "packages of Java are not read; an SBOM of them is"
+        }
+        _ if of("", ".jar") || of("", ".war") => "programs of Java are not read",
+        "Gemfile.lock" => "packages of Ruby are not read; an SBOM of them is",
+        "composer.lock" => "packages of PHP are not read; an SBOM of them is",
+        "packages.lock.json" => "packages of .NET are not read; an SBOM of them is",
+        "mix.lock" => "packages of Elixir are not read; an SBOM of them is",
+        "pubspec.lock" => "packages of Dart are not read; an SBOM of them is",
+        "Package.resolved" => "packages of Swift are not read; an SBOM of them is",
+        _ => return None,
+    })
 }
 
 /// `pylock.toml`, `pylock.NAME.toml`.
@@ -108,5 +131,9 @@ mod tests {
         let inventory = file("x/bun.lockb", b"\0").unwrap().unwrap();
         assert_eq!(inventory.unchecked[0].what, "x/bun.lockb");
         assert_eq!(inventory.components, []);
+        for name in ["pom.xml", "server.jar", "Gemfile.lock", "composer.lock"] {
+            let inventory = file(name, b"").unwrap().unwrap();
+            assert!(inventory.unchecked[0].why.contains("not read"), "{name}");
+        }
     }
 }

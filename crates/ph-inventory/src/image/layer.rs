@@ -11,7 +11,7 @@ use super::Blobs;
 use super::manifest::hex;
 use super::tree::{Tree, Want};
 use crate::read_error::ReadError;
-use crate::{auditable, limits, tarball};
+use crate::{elf, limits, program, tarball};
 
 /// What all layers together may cost.
 #[derive(Debug, Default)]
@@ -152,11 +152,11 @@ fn entry(
             )),
         };
     }
-    program(label, &mut item, tree)
+    program_of(label, &mut item, tree)
 }
 
-/// A program of Rust may list its crates.
-fn program(label: &str, item: &mut Item<'_, '_, '_>, tree: &mut Tree) -> Result<(), ReadError> {
+/// A program may list what it was built from.
+fn program_of(label: &str, item: &mut Item<'_, '_, '_>, tree: &mut Tree) -> Result<(), ReadError> {
     let is_runnable = item
         .entry
         .header()
@@ -168,19 +168,19 @@ fn program(label: &str, item: &mut Item<'_, '_, '_>, tree: &mut Tree) -> Result<
     let fail = |error: io::Error| ReadError::whole(label, error.to_string());
     let mut first = [0; 4];
     item.entry.read_exact(&mut first).map_err(fail)?;
-    if first != auditable::ELF {
+    if first != elf::MAGIC {
         return Ok(());
     }
     if item.entry.size() > limits::PROGRAM_BYTES {
         return tree.unchecked(
             label,
             &item.name,
-            "a program that is too large to be searched for a list of its crates",
+            "a program that is too large to be searched for a list of what it was built from",
         );
     }
     let mut bytes = first.to_vec();
     item.entry.read_to_end(&mut bytes).map_err(fail)?;
-    match auditable::read(&item.name, &bytes) {
+    match program::read(&item.name, &bytes) {
         Ok(Some(inventory)) => tree.put_crates(label, &item.name, inventory),
         Ok(None) => Ok(()),
         Err(error) => tree.unchecked(label, &item.name, &error.text),

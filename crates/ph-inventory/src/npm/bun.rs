@@ -64,13 +64,6 @@ pub(crate) fn bun(source: Source<'_>) -> Result<Inventory, ReadError> {
     Ok(draft.finish())
 }
 
-/// The older, binary form is not read.
-pub(crate) fn bun_binary(file: &str) -> Inventory {
-    let why =
-        "bun's binary lockfile; `bun install --save-text-lockfile` writes one that can be read";
-    Inventory::only_unchecked(file, why)
-}
-
 fn roots(
     root: &Node<'_>,
     places: &HashMap<&str, usize>,

@@ -306,7 +306,7 @@ fn program(path: &Path) -> Seen {
         },
         Err(_) => unseen(
             &what,
-            "it is a program of its own, and does not say what it was built from (Rust programs do when they are built with `cargo auditable`); name its source with `servers.NAME.source`",
+            "it is a program of its own, and does not say what it was built from (programs of Go do, those of Rust when they are built with `cargo auditable`); name its source with `servers.NAME.source`",
         ),
     }
 }

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ph_inventory::installed::{self, Installed};
-use ph_inventory::{Inventory, Unchecked, auditable, limits, read, sbom};
+use ph_inventory::{Inventory, Unchecked, limits, program, read, sbom};
 
 /// The most files and folders that are looked at in one folder.
 pub const ENTRIES_MAX: usize = 2_000_000;
@@ -94,12 +94,12 @@ pub(super) fn file(path: &Path) -> Result<Inventory, String> {
         known => known,
     };
     let known = match known {
-        Ok(None) => auditable::read(&name, &bytes),
+        Ok(None) => program::read(&name, &bytes),
         known => known,
     };
     known.map_err(|error| error.to_string())?.ok_or_else(|| {
         format!(
-            "`{}` is no lockfile that is known by its name, no SBOM and no Rust program that lists its crates; name the folder that it is in, or a lockfile such as `package-lock.json`, `yarn.lock`, `uv.lock` or `Cargo.lock`",
+            "`{}` is no lockfile that is known by its name, no SBOM and no program that lists what it was built from; name the folder that it is in, or a lockfile such as `package-lock.json`, `yarn.lock`, `uv.lock` or `Cargo.lock`",
             path.display()
         )
     })
