@@ -46,6 +46,9 @@ pub(crate) struct PatchArgs {
     pub(super) json: bool,
 }
 
+/// So much of what could not be looked into is named; `vuln scan` has all.
+const UNCHECKED_MAX: usize = 10;
+
 impl PatchArgs {
     /// The advice that is asked for.
     pub(super) fn advice(&self, report: &Report) -> Result<Vec<Advice>> {
@@ -101,13 +104,23 @@ pub(super) fn exit_of(report: &Report) -> u8 {
     }
 }
 
+/// There is no advice: nothing was found, or nothing was seen.
+fn nothing(report: &Report) -> String {
+    let subject = &report.subject;
+    if report.rows.is_empty() && report.outcome(None) == Outcome::Unknown {
+        let mut text = format!("{subject}: whether it needs an upgrade is not known\n");
+        for one in report.unchecked.iter().take(UNCHECKED_MAX) {
+            text.push_str(&format!("  not checked  {}: {}\n", one.what, one.why));
+        }
+        return text;
+    }
+    let found = report.rows.len();
+    format!("{subject}: no upgrade is needed for what was found ({found} findings)\n")
+}
+
 fn as_text(report: &Report, advice: &[Advice]) -> String {
     if advice.is_empty() {
-        return format!(
-            "{}: no upgrade is needed for what was found ({} findings)\n",
-            report.subject,
-            report.rows.len()
-        );
+        return nothing(report);
     }
     let mut text = String::new();
     for one in advice {

@@ -198,3 +198,17 @@ fn without_the_flag_nothing_is_run() {
     );
     assert!(!machine.path("path/npm.ran").exists() && !machine.path("server.patched").exists());
 }
+
+#[test]
+fn of_what_cannot_be_seen_it_does_not_say_that_no_upgrade_is_needed() {
+    let machine = machine(NPM);
+    let yaml = "servers:\n  far: {url: \"http://127.0.0.1:9/mcp\"}\n";
+    fs::write(machine.path("pilothouse.yaml"), yaml).unwrap();
+    let (code, out, err) = patch(&machine, &["far", "--apply"]);
+    assert_eq!(code, 3, "{out}{err}");
+    assert!(
+        out.contains("whether it needs an upgrade is not known") && out.contains("not checked  "),
+        "{out}{err}"
+    );
+    assert!(!machine.path("far.patched").exists());
+}
