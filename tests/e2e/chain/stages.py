@@ -97,12 +97,23 @@ class Chain:
         code, out, err = await self.vuln("scan", server, "--format", "json")
         found = [one for one in json.loads(out)["findings"] if self.of.advisory in (one["id"], *one["aliases"])] if out else []
         self.check(f"{server}: a scan of what runs finds it", code == 1 and found, f"{code} {out[:400]} {err}")
-        case = await self.case(server)
+        case = None
+
+        async def has_case():
+            nonlocal case
+            case = await self.case(server)
+            return case["id"]
+
+        # The daemon scans one server after the other when it starts.
+        await until(f"a case of {server}", has_case)
         self.cases[server] = case["id"]
-        left = case.get("due", 0) - time.time()
+        left = case["due"] - time.time()
         self.check(f"{server}: a case with a deadline", case["state"] == "detected" and left > 0, case)
-        value = await self.gateway.metric(self.port, "mcp_vulnerabilities", server=server, state="detected")
-        self.check(f"{server}: in the metrics", value and value >= 1, value)
+
+        async def is_counted():
+            return await self.gateway.metric(self.port, "mcp_vulnerabilities", server=server, state="detected")
+
+        self.check(f"{server}: in the metrics", await until(f"{server} in the metrics", is_counted))
 
     async def is_exposed(self):
         code, out, err = await self.vuln("exposure", self.of.staging, "--json")
