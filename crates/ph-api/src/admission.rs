@@ -3,6 +3,7 @@
 //! Whoever reads needs the role `viewer`. Whoever changes something needs what [`CHANGES`] says of the endpoint, and the
 //! role `admin` where it says nothing.
 
+use crate::console;
 use crate::endpoint::{Endpoint, Methods};
 use crate::reply::ApiError;
 use crate::sources::Shared;
@@ -205,7 +206,8 @@ fn is_intake(path: &str) -> bool {
     matches!(path, "/v1/traces" | "/v1/logs" | "/v1/metrics")
 }
 
-/// Finds out who asks. Whoever asks for more than whether we live has to be somebody, except for OTLP from this machine.
+/// Finds out who asks. Whoever asks for more than whether we live has to be somebody, except for OTLP from
+/// this machine and for the files of the console.
 pub(crate) fn identify(shared: &Shared, request: &mut Request) -> Result<(), ApiError> {
     let admission = &shared.sources.admission;
     let path = request.uri().path();
@@ -213,7 +215,9 @@ pub(crate) fn identify(shared: &Shared, request: &mut Request) -> Result<(), Api
         let peer = request.extensions().get::<Peer>();
         peer.is_none_or(|Peer(peer)| peer.ip().to_canonical().is_loopback())
     };
-    let is_open = matches!(path, "/livez" | "/readyz") || (is_intake(path) && is_local(request));
+    let is_open = matches!(path, "/livez" | "/readyz")
+        || (is_intake(path) && is_local(request))
+        || console::is_open(request.method(), path, request.headers());
     match admission.caller(request.headers()) {
         Ok(caller) if is_open || caller.role.is_some() => {
             request.extensions_mut().insert(caller);

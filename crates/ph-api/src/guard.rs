@@ -1,4 +1,5 @@
-//! What every request passes: its `Host` and `Origin`, and who asks; and that no answer is kept by a cache.
+//! What every request passes: its `Host` and `Origin`, and who asks; and that no answer is kept by a cache
+//! unless it says so itself.
 
 use crate::admission::{NotAdmitted, identify, unidentified};
 use crate::reply::ApiError;
@@ -28,7 +29,10 @@ pub(crate) async fn guard(
         },
     };
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // The console's files say it themselves: they are the same for everybody.
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -7,6 +7,7 @@ mod admission;
 mod alertmanager;
 mod blocks;
 mod clock;
+mod console;
 mod endpoint;
 mod guard;
 mod history;

@@ -1,11 +1,13 @@
-//! Our own API: logs, traces, the store and the sinks.
+//! Our own API: logs, traces, servers, service levels, what changes, the store and the sinks.
 //!
 //! Everything is bounded; what ran into a bound says so, and says what to narrow.
 
 mod blocks;
 mod follow;
 mod keys;
+mod live;
 mod logs;
+mod me;
 mod request;
 mod servers;
 mod slos;
@@ -50,6 +52,13 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             get(logs::top),
         ),
         read(
+            "/api/pilothouse/logs/histogram",
+            "How many records fit a query over time.",
+            logs::HISTOGRAM,
+            Answer::json::<logs::Histogram>(),
+            get(logs::histogram),
+        ),
+        read(
             "/api/pilothouse/traces/slowest",
             "The traces of the slowest calls; streams left out.",
             traces::SLOWEST,
@@ -76,6 +85,20 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             slos::REPORT,
             Answer::json::<slos::ReportAnswer>(),
             get(slos::report),
+        ),
+        read(
+            "/api/pilothouse/live",
+            "What changes, as it changes: an event stream of servers, alerts, events and new numbers.",
+            &[],
+            Answer::Other("text/event-stream"),
+            get(live::live),
+        ),
+        read(
+            "/api/pilothouse/me",
+            "Who asks, with which role.",
+            &[],
+            Answer::json::<me::Me>(),
+            get(me::me),
         ),
         read(
             "/api/pilothouse/store",

@@ -6,13 +6,13 @@ use crate::guard::guard;
 use crate::params::Params;
 use crate::reply::{self, ApiError};
 use crate::sources::{Inner, Shared, Sources};
-use crate::{alertmanager, openapi, otlp, own, prometheus, runbooks};
+use crate::{alertmanager, console, openapi, otlp, own, prometheus, runbooks};
 use axum::Router;
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use http::{StatusCode, Uri};
+use http::{HeaderMap, StatusCode, Uri};
 use std::sync::Arc;
 
 /// The admin listener's service: the API, and `beside` it what the assembly serves (`/metrics`,
@@ -48,7 +48,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     let mut all = vec![Endpoint {
         path: "/",
         methods: Methods::Get,
-        summary: "What there is to ask for here.",
+        summary: "The console, for a browser; else what there is to ask for here.",
         params: &[],
         answer: Answer::Other("text/plain"),
         route: get(index),
@@ -66,10 +66,14 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     all.extend(of_otlp());
     all.extend(own::endpoints());
     all.extend(runbooks::endpoints());
+    all.extend(console::endpoints());
     all
 }
 
-async fn index(State(shared): State<Shared>) -> Response {
+async fn index(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    if console::is_wanted(&headers) {
+        return console::page(headers).await;
+    }
     let text = format!(
         "Pilothouse {}, admin API\n\n\
          /metrics                       numbers of now, for Prometheus\n\
@@ -84,10 +88,16 @@ async fn index(State(shared): State<Shared>) -> Response {
 }
 
 /// Prometheus's page of an expression has this address, and receivers of alerts know it.
-async fn graph(params: Params) -> Response {
+async fn graph(headers: HeaderMap, params: Params) -> Response {
     let expression = params.get("g0.expr").unwrap_or_default();
     let query: String = form_urlencoded::byte_serialize(expression.as_bytes()).collect();
-    Redirect::to(&format!("/api/v1/query?query={query}")).into_response()
+    // Relative, so that it leads to a page below whatever prefix a proxy has put in front.
+    let page = if console::is_wanted(&headers) {
+        "explore"
+    } else {
+        "/api/v1/query"
+    };
+    Redirect::to(&format!("{page}?query={query}")).into_response()
 }
 
 async fn no_such_path(uri: Uri) -> ApiError {

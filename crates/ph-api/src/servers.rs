@@ -127,8 +127,9 @@ pub struct ServerInfo {
     pub children: i64,
     /// Open sessions and streams.
     pub sessions: i64,
-    /// The command that is started for it, word by word and as it is written, without secrets.
+    /// The command that is started for it, word by word and as it is written, without secrets; absent: there is none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub command: Vec<String>,
     /// The processes that run for it, those of sessions, spare ones and those on their way out included.
     pub processes: Vec<u32>,

@@ -28,6 +28,6 @@ pub use entry::{Entry, Kind, Level, Seq};
 pub use error::{Damage, StoreError};
 pub use options::LogOptions;
 pub use reader::{Batch, LogReader, Stats};
-pub use search::{Budget, Found, Hit, Order, Search, Top, TopValue};
+pub use search::{Bar, Budget, Found, Histogram, Hit, Order, Search, Top, TopValue};
 pub use store::{CloseReport, LogStore, OpenReport, StoreEvent};
 pub use verify::Verified;

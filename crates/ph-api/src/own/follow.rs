@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const FOLLOW: &[Param] = &[
@@ -38,7 +38,7 @@ const BATCHES_MAX: usize = 2;
 /// How often it is looked for new records.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long a stream is quiet at most: what lies between closes silent connections.
-const QUIET_MAX: Duration = Duration::from_secs(10);
+pub(super) const QUIET_MAX: Duration = Duration::from_secs(10);
 
 /// `GET /api/pilothouse/logs/follow`
 pub(crate) async fn follow(
@@ -63,15 +63,7 @@ pub(crate) async fn follow(
             .seqs
             .map_or(Seq(0), |(_, last)| last.next()),
     };
-    let permit = Arc::clone(&shared.followers)
-        .try_acquire_owned()
-        .map_err(|_| {
-            ApiError::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many clients follow already",
-            )
-            .hint("close one of them, or ask for pages")
-        })?;
+    let permit = place(&shared)?;
     let (events, body) = mpsc::channel(BATCHES_MAX);
     let follower = Follower {
         reader,
@@ -85,6 +77,18 @@ pub(crate) async fn follow(
     });
     let body = Body::new(Events(body));
     Ok(reply::typed(StatusCode::OK, "text/event-stream", body))
+}
+
+/// One of the places for clients that follow.
+pub(super) fn place(shared: &Shared) -> Result<OwnedSemaphorePermit, ApiError> {
+    let free = Arc::clone(&shared.followers).try_acquire_owned();
+    free.map_err(|_| {
+        ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many clients follow already",
+        )
+        .hint("close one of them, or ask for pages")
+    })
 }
 
 struct Follower {
@@ -154,7 +158,7 @@ fn write(batch: &Batch) -> Bytes {
 }
 
 /// What comes through a channel as a body; its drop tells the sender that the client has left.
-struct Events(mpsc::Receiver<Bytes>);
+pub(super) struct Events(pub(super) mpsc::Receiver<Bytes>);
 
 impl http_body::Body for Events {
     type Data = Bytes;

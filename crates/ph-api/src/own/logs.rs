@@ -1,6 +1,7 @@
-//! `logs` and `logs/top`.
+//! `logs`, `logs/top` and `logs/histogram`.
 
 use super::request::{self, FROM, QUERY, SINCE, TO};
+use crate::clock;
 use crate::endpoint::{Kind, Param};
 use crate::params::Params;
 use crate::reply::{self, ApiError};
@@ -55,6 +56,21 @@ pub(crate) const TOP: &[Param] = &[
     ),
 ];
 
+pub(crate) const HISTOGRAM: &[Param] = &[
+    QUERY,
+    SINCE,
+    FROM,
+    TO,
+    Param::of(
+        "bars",
+        Kind::Number {
+            default: 60,
+            max: 2000,
+        },
+        "Stretches of time.",
+    ),
+];
+
 /// A page of records.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Records<'a> {
@@ -105,6 +121,35 @@ pub(crate) struct TopValue {
     count: u64,
     /// The longest duration among them, in milliseconds.
     duration_max: Option<f64>,
+}
+
+/// How many records there are over time.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Histogram {
+    /// Beginning of the first stretch, in Unix seconds.
+    from: f64,
+    /// End of the last one, in Unix seconds.
+    to: f64,
+    /// Stretches of the same length, the earliest first.
+    bars: Vec<Bar>,
+    /// Records that were decided on.
+    scanned: u64,
+    /// Records within the time that was asked for.
+    total: u64,
+    /// `false`: time ran out first.
+    complete: bool,
+    /// What to narrow, when it is not complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+/// The records of one stretch.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Bar {
+    /// How many.
+    records: u64,
+    /// Of these, those of the level `error`.
+    errors: u64,
 }
 
 /// `GET /api/pilothouse/logs`
@@ -183,6 +228,46 @@ pub(crate) async fn top(
         total: top.total,
         complete: top.complete,
         hint: request::incomplete(top.complete, top.scanned, top.total),
+    })
+}
+
+/// `GET /api/pilothouse/logs/histogram`
+pub(crate) async fn histogram(
+    State(shared): State<Shared>,
+    params: Params,
+) -> Result<Response, ApiError> {
+    request::only(&params, HISTOGRAM)?;
+    let filter = request::filter(params.get("query").unwrap_or_default())?;
+    let (from_unix_ns, to_unix_ns) = request::times(&params)?;
+    if from_unix_ns == 0 {
+        return Err(ApiError::bad_request("from when on?").hint("give `since` or `from`"));
+    }
+    let now_ns = u64::try_from(clock::unix_ms()).unwrap_or(0) * 1_000_000;
+    let to_unix_ns = to_unix_ns.min(now_ns).max(from_unix_ns);
+    let bars = request::number(&params, HISTOGRAM, "bars")?;
+    let found = request::search(&shared, move |reader, budget| {
+        let search = Search {
+            from_unix_ns,
+            to_unix_ns,
+            budget,
+            ..Search::new(&filter)
+        };
+        reader.histogram(&search, bars)
+    })
+    .await?;
+    let seconds = |ns: u64| (ns / 1_000_000) as f64 / 1_000.0;
+    let bars = found.bars.iter().map(|bar| Bar {
+        records: bar.records,
+        errors: bar.errors,
+    });
+    reply::value(&Histogram {
+        from: seconds(from_unix_ns),
+        to: seconds(to_unix_ns),
+        bars: bars.collect(),
+        scanned: found.scanned,
+        total: found.total,
+        complete: found.complete,
+        hint: request::incomplete(found.complete, found.scanned, found.total),
     })
 }
 

@@ -117,20 +117,25 @@ fn ns(ms: i64) -> u64 {
 
 /// `limit`, as `known` describes it.
 pub(crate) fn limit(params: &Params, known: &[Param]) -> Result<usize, ApiError> {
+    number(params, known, "limit")
+        .map_err(|error| error.hint("ask for the next page with `cursor`, or narrow the query"))
+}
+
+/// The number `name`, as `known` describes it.
+pub(crate) fn number(params: &Params, known: &[Param], name: &str) -> Result<usize, ApiError> {
     let bounds = known.iter().find_map(|param| match param.kind {
-        Kind::Number { default, max } if param.name == "limit" => Some((default, max)),
+        Kind::Number { default, max } if param.name == name => Some((default, max)),
         _ => None,
     });
     let (default, max) = bounds.unwrap_or((100, 1000));
-    let limit = params
-        .get("limit")
+    let number = params
+        .get(name)
         .map_or(Some(default), |text| text.parse().ok());
-    match limit {
-        Some(limit) if limit <= max => Ok(usize::try_from(limit).unwrap_or(usize::MAX)),
-        _ => Err(
-            ApiError::bad_request(format!("`limit` is no whole number up to {max}"))
-                .hint("ask for the next page with `cursor`, or narrow the query"),
-        ),
+    match number {
+        Some(number) if number <= max => Ok(usize::try_from(number).unwrap_or(usize::MAX)),
+        _ => Err(ApiError::bad_request(format!(
+            "`{name}` is no whole number up to {max}"
+        ))),
     }
 }
 

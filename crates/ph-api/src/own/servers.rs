@@ -19,9 +19,9 @@ const NAME: &[Param] = &[Param::of("name", Kind::InPath, "The server's name.")];
 
 /// The servers.
 #[derive(Serialize, JsonSchema)]
-struct ServerList {
+pub(super) struct ServerList {
     /// By name.
-    servers: Vec<ServerInfo>,
+    pub(super) servers: Vec<ServerInfo>,
 }
 
 /// The endpoints of this module.

@@ -237,3 +237,65 @@ async fn children_on_this_machine_need_no_key_for_their_spans() {
     let far = world.asks(Method::POST, traces, None, FAR).await;
     assert_eq!(far, StatusCode::UNAUTHORIZED);
 }
+
+/// The files of the console are the same for everybody; whatever they show is not.
+#[tokio::test]
+async fn the_console_is_for_everybody_and_what_it_shows_is_not() {
+    let world = world();
+    let ask = async |path: &str, host: &str, key: Option<&str>| {
+        let mut request = Request::get(path)
+            .header("host", host)
+            .header("accept", "text/html,*/*;q=0.8");
+        if let Some(key) = key {
+            request = request.header("authorization", key);
+        }
+        world.given.send(request.body(Body::empty()).unwrap()).await
+    };
+    for path in [
+        "/",
+        "/server?name=files",
+        "/calls",
+        "/trace",
+        "/explore",
+        "/alerts",
+    ] {
+        let page = ask(path, "localhost", None).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        assert!(
+            page.headers["content-type"]
+                .to_str()
+                .unwrap()
+                .starts_with("text/html")
+        );
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"));
+        assert_eq!(
+            ask(path, "rebound.example.com", None).await.status,
+            StatusCode::FORBIDDEN
+        );
+    }
+    assert_eq!(
+        ask("/assets/none.js", "localhost", None).await.status,
+        StatusCode::NOT_FOUND
+    );
+    for path in [
+        "/api/pilothouse/me",
+        "/api/pilothouse/live",
+        "/api/pilothouse/servers",
+        "/metrics",
+        "/server/x",
+    ] {
+        assert_eq!(
+            ask(path, "localhost", None).await.status,
+            StatusCode::UNAUTHORIZED,
+            "{path}"
+        );
+    }
+    let me = ask("/api/pilothouse/me", "localhost", Some("viewer"))
+        .await
+        .json();
+    assert_eq!(
+        (&me["name"], &me["role"]),
+        (&"key:viewer".into(), &"viewer".into())
+    );
+}

@@ -8,6 +8,7 @@
 mod admission;
 mod alertmanager;
 mod given;
+mod live;
 mod logs;
 mod otlp;
 mod prometheus;

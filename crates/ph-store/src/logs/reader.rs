@@ -2,7 +2,7 @@
 
 use super::block::Zone;
 use super::opened::{self, Block};
-use super::search::{self, Found, Hit, Order, Search, Top};
+use super::search::{self, Found, Histogram, Hit, Order, Search, Top};
 use super::snapshot::{Directory, Shared, Snapshot};
 use super::{Damage, OpenReport, Seq, StoreError};
 use crate::disk::Disk;
@@ -102,6 +102,13 @@ impl LogReader {
     pub fn top(&self, search: &Search<'_>, field: &Field) -> Result<Top, StoreError> {
         let within = |zone: &Zone| search.reaches(zone);
         Ok(search::top(&self.blocks(false, within), search, field))
+    }
+
+    /// How many records that fit there are over time, in so many stretches between the two times of `search`; at most
+    /// 2,000 of them.
+    pub fn histogram(&self, search: &Search<'_>, bars: usize) -> Result<Histogram, StoreError> {
+        let within = |zone: &Zone| search.reaches(zone);
+        Ok(search::histogram(&self.blocks(false, within), search, bars))
     }
 
     /// Records in the order of their numbers, from one on: for sinks. Only what is lasting, so that a number that was

@@ -2,6 +2,7 @@
 //! columns, and only what is left is read.
 
 mod follow;
+mod histogram;
 mod top;
 
 use super::block::Zone;
@@ -12,6 +13,8 @@ use super::reader::note;
 use super::{Cursor, Damage, Kind, Level, Seq};
 use crate::query::{Expr, Filter, Needle};
 pub(crate) use follow::follow;
+pub(crate) use histogram::histogram;
+pub use histogram::{Bar, Histogram};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

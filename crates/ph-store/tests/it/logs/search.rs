@@ -132,7 +132,7 @@ fn a_span_of_time_and_its_pages() {
 }
 
 #[test]
-fn the_most_frequent_values() {
+fn the_most_frequent_values_and_how_many_there_are_over_time() {
     let store = store();
     let reader = store.reader();
     let filter = query::parse("status=500").unwrap();
@@ -158,5 +158,33 @@ fn the_most_frequent_values() {
             .collect();
         assert_eq!(want, got, "{name}");
         assert!(top.values.is_sorted_by(|a, b| a.records >= b.records));
+    }
+    records_over_time(&reader);
+}
+
+fn records_over_time(reader: &LogReader) {
+    // By columns alone, and by what stands in the records.
+    for (text, fits) in [
+        (
+            "status=500",
+            (|n| crate::given::status(n) == 500) as fn(u64) -> bool,
+        ),
+        ("client=client-3", |n| n % 7 == 3),
+    ] {
+        let filter = query::parse(text).unwrap();
+        let mut search = Search::new(&filter);
+        (search.from_unix_ns, search.to_unix_ns) = (time_ns(1_000), time_ns(2_000));
+        let found = reader.histogram(&search, 10).unwrap();
+        let within = |n: &u64| (1_000..=2_000).contains(n) && fits(*n);
+        let mut want = vec![0; 10];
+        for n in (1..=RECORDS).filter(within) {
+            let at = (time_ns(n) - time_ns(1_000)) * 10 / (time_ns(2_000) - time_ns(1_000));
+            want[usize::try_from(at).unwrap().min(9)] += 1;
+        }
+        let got: Vec<u64> = found.bars.iter().map(|bar| bar.records).collect();
+        assert_eq!(got, want, "{text}");
+        assert!(found.complete && found.total >= got.iter().sum());
+        let errors = found.bars.iter().map(|bar| bar.errors).sum::<u64>();
+        assert!(errors <= got.iter().sum());
     }
 }
