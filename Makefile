@@ -1,10 +1,11 @@
 # What there is to do here. `make` alone says it.
-.PHONY: help run test fuzz bench lint deny fmt
+.PHONY: help run console test fuzz bench lint deny fmt
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 help:
 	@echo "make run     build, then Pilothouse in front of its own workbench server"
+	@echo "make console the web console, which the next build takes into the binary (needs Node)"
 	@echo "make test    everything that CI runs (STEP='fmt tidy' for some of it)"
 	@echo "make lint    rustfmt, clippy, the workspace's own rules, dependencies"
 	@echo "make fmt     format"
@@ -12,8 +13,12 @@ help:
 	@echo "make bench   the whole benchmark"
 
 run:
+	@console/build
 	cargo build --locked
 	@exec $(TARGET)/debug/pilothouse run -- $(TARGET)/debug/pilothouse workbench
+
+console:
+	@console/build 1
 
 test:
 	@.ci/steps $(STEP)

@@ -1,0 +1,37 @@
+// An MCP server that says whatever could deceive whoever reads it, on stdout as its protocol wants, and on stderr.
+import { createInterface } from "node:readline";
+
+export const MARKUP = '<img src=x onerror="window.caught=1"><script>window.caught=1</script>';
+export const HOSTILE = `\u001b[31m${MARKUP}\u001b]8;;https://evil.example\u0007link\u001b]8;;\u0007 \u202egnp.exe \u2066x`;
+const LONG = "A".repeat(1024 * 1024);
+const tools = [
+  { name: "<b>bold</b>", description: `${HOSTILE}${LONG}`, inputSchema: { type: "object" } },
+  { name: "plain", description: HOSTILE, inputSchema: { type: "object" } },
+];
+
+function answer(message) {
+  const { id, method, params } = message;
+  const result = (value) => ({ jsonrpc: "2.0", id, result: value });
+  switch (method) {
+    case "initialize":
+      return result({ protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: HOSTILE, version: "1" } });
+    case "ping":
+      return result({});
+    case "tools/list":
+      return result({ tools });
+    case "tools/call":
+      process.stderr.write(`${HOSTILE}\n${LONG}\n`);
+      return params.name === "plain"
+        ? { jsonrpc: "2.0", id, error: { code: -32603, message: HOSTILE } }
+        : result({ content: [{ type: "text", text: HOSTILE }], isError: true });
+    default:
+      return { jsonrpc: "2.0", id, error: { code: -32601, message: "no" } };
+  }
+}
+
+if (process.argv[1]?.endsWith("hostile.mjs")) {
+  createInterface({ input: process.stdin }).on("line", (line) => {
+    const message = JSON.parse(line);
+    if (message.id !== undefined) process.stdout.write(`${JSON.stringify(answer(message))}\n`);
+  });
+}
