@@ -17,6 +17,7 @@ pub(super) fn judge(case: &Case<'_>) -> Result<Outcome> {
     let current = case.need(&["currentReplicas"])?;
     let want = case.int(&["expectedReplicas"])?;
     let want_error = case.get(&["expectedError"]).and_then(Value::as_str);
+    let want_error = want_error.filter(|text| !text.is_empty());
     let tolerance = case.tolerance()?;
     let pods = pods(case, current)?;
     let measured = if let Some(resource) = case.inner(&["resource"]) {

@@ -59,8 +59,11 @@ impl<'a> Case<'a> {
 
     pub(super) fn float(&self, names: &[&str]) -> Result<Option<f64>> {
         let read = |value: &Value| {
-            let text = value.as_str().and_then(|text| text.parse().ok());
-            let number = value.as_f64().or(text);
+            let quantity = |text: &str| match text.strip_suffix('m') {
+                Some(milli) => milli.parse().ok().map(|milli: f64| milli / 1e3),
+                None => text.parse().ok(),
+            };
+            let number = value.as_f64().or(value.as_str().and_then(quantity));
             number.ok_or_else(|| anyhow!("{value} is no number"))
         };
         self.get(names).map(read).transpose()
@@ -120,7 +123,32 @@ pub(super) fn int(value: &Value) -> Result<i64> {
     number.ok_or_else(|| anyhow!("{value} is no whole number"))
 }
 
-/// Which of a list are true.
+/// Which of a list are true, also as the status of a condition; `Unknown` is not.
 pub(super) fn flag(list: Option<&Vec<Value>>, nth: usize) -> Option<bool> {
-    list?.get(nth)?.as_bool()
+    let value = list?.get(nth)?;
+    let status = |text: &str| text.eq_ignore_ascii_case("true");
+    value.as_bool().or(value.as_str().map(status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_tolerance_is_a_number_or_a_quantity_of_either_direction() {
+        let of = |case: Value| Case::of(&case).tolerance().unwrap();
+        let quantities = of(json!({"tolerances": {"scaleUp": "50m", "scaleDown": "0.2"}}));
+        assert_eq!((quantities.up, quantities.down), (0.05, 0.2));
+        let one = of(json!({"scaleDownTolerance": 0}));
+        assert_eq!((one.up, one.down), (0.1, 0.0));
+        assert!(Case::of(&json!({"tolerance": "5x"})).tolerance().is_err());
+    }
+
+    #[test]
+    fn the_status_of_a_condition_is_a_flag() {
+        let list = vec![json!(true), json!("True"), json!("Unknown"), json!(null)];
+        let flags: Vec<_> = (0..5).map(|nth| flag(Some(&list), nth)).collect();
+        assert_eq!(flags, [Some(true), Some(true), Some(false), None, None]);
+    }
 }
