@@ -99,6 +99,10 @@ impl Ledger {
             .map(|place| (*place, nothing(*place)))
             .collect();
         self.note(children, usages);
+        // Whoever came and went between two samples peaked too.
+        for (place, _) in self.noted.values() {
+            sums.entry(*place).or_insert_with(|| nothing(*place));
+        }
         for (group, usage) in usages {
             if let Some(place) = children.get(group).map(place_of) {
                 let sum = sums.entry(place).or_insert_with(|| nothing(place));
@@ -244,6 +248,15 @@ mod tests {
         assert_eq!((last.len(), last[0].resident_peak_bytes), (1, 0));
         assert!(ledger.enter(&HashMap::new(), &[], &[], SAMPLE).is_empty());
         assert!(ledger.noted.is_empty() && ledger.windows.is_empty());
+    }
+
+    #[test]
+    fn who_came_and_went_between_two_samples_peaked_too() {
+        let children = HashMap::from([(7, running(Replica::Session))]);
+        let mut ledger = Ledger::default();
+        ledger.note(&children, &[(7, usage(1.0, 500))]);
+        let samples = ledger.enter(&HashMap::new(), &[], &[], SAMPLE);
+        assert_eq!((samples.len(), samples[0].resident_peak_bytes), (1, 1000));
     }
 
     #[test]
