@@ -12,8 +12,10 @@ mod history;
 mod judge;
 mod leak;
 mod ours;
+mod pairs;
 mod quantity;
 mod samples;
+mod seen;
 mod verdict;
 mod vpa;
 
@@ -26,6 +28,7 @@ pub use history::{Confidence, History, Refusal};
 pub use judge::{Outcome, Slot, judge, slots};
 pub use leak::Leak;
 pub use ours::Tuning;
+pub use pairs::{Pair, Pairing, pairs};
 pub use quantity::{NoQuantity, cpu_of, cpu_text, memory_of, memory_text};
 pub use samples::{PodSamples, Point, Resources, Samples};
 pub use verdict::{Judged, Verdict, verdict};
@@ -113,7 +116,7 @@ pub fn recommend(
 ) -> Result<Recommendation, Refusal> {
     let history = History::of(samples)?;
     Ok(match policy {
-        Policy::Ours => ours::recommend(samples, history, &Tuning::default()),
+        Policy::Ours => ours::recommend(samples, history, current, &Tuning::default()),
         Policy::Current => baseline::current(history, current),
         Policy::Vpa => vpa::recommend(samples, history, current),
         Policy::KrrSimple => baseline::krr(policy, samples, history),
@@ -128,5 +131,11 @@ pub fn recommend(
 ///
 /// As [`recommend`].
 pub fn recommend_tuned(samples: &Samples, tuning: &Tuning) -> Result<Recommendation, Refusal> {
-    Ok(ours::recommend(samples, History::of(samples)?, tuning))
+    let nothing = Resources::default();
+    Ok(ours::recommend(
+        samples,
+        History::of(samples)?,
+        nothing,
+        tuning,
+    ))
 }

@@ -83,7 +83,7 @@ fn halves(samples: &Samples, current: Resources) -> Result<Option<Verdict>, Refu
         .iter()
         .map(|policy| {
             let resources = match policy {
-                Policy::Ours => of_half(&known, &whole)?,
+                Policy::Ours => of_half(&known, &whole, current)?,
                 _ => recommend(*policy, &known, current)?.resources,
             };
             Ok(Judged {
@@ -97,11 +97,11 @@ fn halves(samples: &Samples, current: Resources) -> Result<Option<Verdict>, Refu
 }
 
 /// Ours, widened only as the whole history would have it: what is judged is what is recommended.
-fn of_half(known: &Samples, whole: &History) -> Result<Resources, Refusal> {
+fn of_half(known: &Samples, whole: &History, current: Resources) -> Result<Resources, Refusal> {
     let history = History {
         confidence: whole.confidence,
         worth_days: whole.worth_days,
         ..History::of(known)?
     };
-    Ok(ours::recommend(known, history, &Tuning::default()).resources)
+    Ok(ours::recommend(known, history, current, &Tuning::default()).resources)
 }

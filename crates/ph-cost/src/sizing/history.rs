@@ -138,6 +138,8 @@ impl History {
         for pod in &samples.pods {
             check("cpu peak", &pod.name, &pod.cpu_peak_milli)?;
             check("memory peak", &pod.name, &pod.memory_peak_bytes)?;
+            check("throttling", &pod.name, &pod.throttled_s)?;
+            check("memory kills", &pod.name, &pod.memory_kills)?;
         }
         let days =
             (cpu.last_s.max(memory.last_s) - cpu.first_s.min(memory.first_s)) as f64 / 86_400.0;

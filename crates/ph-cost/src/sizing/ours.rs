@@ -4,6 +4,7 @@
 //! so it stands well above every peak that was seen.
 
 use super::quantity::{cpu_text, cpu_up, highest, memory_text, memory_up, mib, quantile, sorted};
+use super::seen::Seen;
 use super::{Confidence, History, Point, Policy, Recommendation, Resources, Samples, leak};
 
 /// The constants. The defaults were chosen on the tuning seeds of [`crate::workload`] and on nothing else.
@@ -50,15 +51,21 @@ const MEMORY_FLOOR_BYTES: u64 = 32 << 20;
 /// Growth is not carried on beyond this, however steep it was.
 const GROWTH_MAX: f64 = 1.5;
 
-pub(super) fn recommend(samples: &Samples, history: History, tuning: &Tuning) -> Recommendation {
+pub(super) fn recommend(
+    samples: &Samples,
+    history: History,
+    current: Resources,
+    tuning: &Tuning,
+) -> Recommendation {
     let mut made = Made {
         widened: widened(&history),
         arithmetic: Vec::new(),
         warnings: Vec::new(),
     };
     let leaks = leak::leaks(samples);
+    let seen = Seen::of(samples, current);
     let (cpu_request, cpu_limit) = made.cpu(samples, &history, tuning);
-    let (memory_request, memory_limit) = made.memory(samples, &history, tuning, &leaks);
+    let (memory_request, memory_limit) = made.memory(samples, &history, tuning, &leaks, &seen);
     for leak in &leaks {
         made.warnings.push(format!(
             "`{}` leaks {} a day (the least of each of {} days, rank correlation {:.2}): a limit only sets the day on which it is killed",
@@ -68,6 +75,7 @@ pub(super) fn recommend(samples: &Samples, history: History, tuning: &Tuning) ->
             leak.rank_correlation
         ));
     }
+    made.warnings.extend(seen.warnings());
     made.caveats(&history);
     Recommendation {
         policy: Policy::Ours,
@@ -147,6 +155,7 @@ impl Made {
         history: &History,
         tuning: &Tuning,
         leaks: &[super::Leak],
+        seen: &Seen,
     ) -> (u64, u64) {
         let all = sorted(samples.pods.iter().flat_map(|pod| &pod.memory_bytes));
         let used = quantile(&all, tuning.memory_request_quantile);
@@ -169,9 +178,10 @@ impl Made {
             memory_text(request),
         ));
         let sampled = all.last().copied().unwrap_or(0.0);
-        let peak = sampled.max(highest(
+        let recorded = sampled.max(highest(
             samples.pods.iter().flat_map(|pod| &pod.memory_peak_bytes),
         ));
+        let peak = recorded.max(seen.reached_bytes());
         let blind = if history.has_memory_peaks {
             0.0
         } else {
@@ -189,7 +199,11 @@ impl Made {
         );
         self.arithmetic.push(format!(
             "memory limit = highest {} {} x {headroom:.2} headroom x {growth:.2} growth x {:.2} history + {} leaked in {:.0} days = {}, up to 16Mi",
-            if history.has_memory_peaks { "peak" } else { "sample" },
+            match history.has_memory_peaks {
+                _ if peak > recorded => "limit that it was killed at",
+                true => "peak",
+                false => "sample",
+            },
             mib(peak),
             self.widened,
             mib(leaked),

@@ -62,6 +62,8 @@ impl PodSamples {
             memory_bytes: of(&self.memory_bytes),
             cpu_peak_milli: of(&self.cpu_peak_milli),
             memory_peak_bytes: of(&self.memory_peak_bytes),
+            throttled_s: of(&self.throttled_s),
+            memory_kills: of(&self.memory_kills),
             starts_s: self
                 .starts_s
                 .iter()
@@ -85,6 +87,10 @@ pub struct PodSamples {
     pub cpu_peak_milli: Vec<Point>,
     /// The most memory since the sample before. Empty where nobody recorded it.
     pub memory_peak_bytes: Vec<Point>,
+    /// Seconds that a limit of CPU held it up since the sample before, where there were any and somebody counted them.
+    pub throttled_s: Vec<Point>,
+    /// Times that it was killed for its memory since the sample before, where there were any and somebody counted them.
+    pub memory_kills: Vec<Point>,
     /// When the container was started, as far as that is known.
     pub starts_s: Vec<i64>,
 }

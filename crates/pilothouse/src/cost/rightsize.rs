@@ -3,14 +3,16 @@
 mod recorded;
 mod report;
 
-use crate::ask::{Refused, WhereArgs};
+use super::simulate::{load, service_of};
+use crate::ask::{Api, Refused, WhereArgs};
 use crate::exit;
 use crate::printer::Printer;
 use crate::terminal::clean;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
+use ph_cost::replay::Scenario;
 use ph_cost::sizing::{
-    self, Comparison, Coupling, CpuHpa, Refusal, Resources, Samples, cpu_of, memory_of,
+    self, Comparison, Coupling, CpuHpa, Pairing, Refusal, Resources, Samples, cpu_of, memory_of,
 };
 use serde::Serialize;
 use std::path::PathBuf;
@@ -98,6 +100,8 @@ struct Recorded {
     source: String,
     samples: Samples,
     current: Resources,
+    /// It is a server of ours, whose calls are recorded under its name.
+    is_own: bool,
 }
 
 /// A container, with what is to be said of it.
@@ -121,6 +125,20 @@ enum Said {
 struct Compared {
     comparison: Comparison,
     hpa: Option<Coupling>,
+    /// The same over the calls that came, where they were recorded.
+    calls: Option<Calls>,
+}
+
+/// Requests and autoscaler, over recorded calls.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Calls {
+    Replayed {
+        evidence: Vec<String>,
+        pairing: Pairing,
+    },
+    /// Why not.
+    Not(String),
 }
 
 pub(crate) fn rightsize(args: &RightsizeArgs, printer: &Printer) -> Result<u8> {
@@ -165,6 +183,7 @@ fn of_csv(args: &RightsizeArgs, path: &std::path::Path) -> Result<Recorded> {
         source: path.display().to_string(),
         samples,
         current: Resources::default(),
+        is_own: false,
     })
 }
 
@@ -184,7 +203,18 @@ fn sized(args: &RightsizeArgs, recorded: Recorded) -> Sized {
         },
         Ok(comparison) => {
             let hpa = coupling(args, &recorded.samples, current, &comparison);
-            Said::Compared(Box::new(Compared { comparison, hpa }))
+            let calls = hpa
+                .as_ref()
+                .filter(|_| recorded.is_own)
+                .and_then(|coupling| {
+                    over_calls(args, &recorded.name, current, &comparison, coupling)
+                        .unwrap_or_else(|why| Some(Calls::Not(format!("{why:#}"))))
+                });
+            Said::Compared(Box::new(Compared {
+                comparison,
+                hpa,
+                calls,
+            }))
         }
     };
     Sized {
@@ -208,4 +238,38 @@ fn coupling(
     };
     let old_milli = current.cpu_request_milli?;
     sizing::couple(samples, hpa, old_milli, comparison.take.cpu_request_milli?)
+}
+
+/// The HPA with the resources of today and with those to take, over the calls of the same time.
+fn over_calls(
+    args: &RightsizeArgs,
+    server: &str,
+    current: Resources,
+    comparison: &Comparison,
+    coupling: &Coupling,
+) -> Result<Option<Calls>> {
+    let Some(target_percent) = args.hpa_cpu else {
+        return Ok(None);
+    };
+    let load = load::recorded(&Api::find(&args.place)?, server, &args.since)?;
+    let scenario = Scenario {
+        service: service_of(&load.seen),
+        ..Scenario::default()
+    };
+    let hpa = CpuHpa {
+        target_percent,
+        min: args.hpa_min,
+        max: args.hpa_max,
+    };
+    let both = (current, comparison.take);
+    let paired = sizing::pairs(
+        &load.arrivals,
+        &scenario,
+        hpa,
+        both,
+        coupling.target_percent,
+    )?;
+    let mut evidence = load.evidence;
+    evidence.extend(load.seen.evidence);
+    Ok(paired.map(|pairing| Calls::Replayed { evidence, pairing }))
 }

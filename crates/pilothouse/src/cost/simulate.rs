@@ -1,7 +1,8 @@
 //! `pilothouse cost simulate`: the autoscaler of Kubernetes, replayed.
 
-mod load;
+pub(super) mod load;
 mod quantity;
+mod service;
 mod show;
 
 use crate::ask::WhereArgs;
@@ -15,6 +16,7 @@ use ph_cost::optimise::{Found, Search, optimise};
 use ph_cost::profile::{Profile, profile};
 use ph_cost::replay::{Measuring, PodPrice, PodShape, Scenario, Service, Slo};
 use quantity::{bytes, micro, milli, seconds, whole_seconds};
+pub(super) use service::Seen;
 
 /// The search of a longer load takes so long that it is said.
 const QUICK_STEPS_MAX: usize = 20_000;
@@ -89,15 +91,15 @@ pub(crate) struct SimulateArgs {
     #[arg(long, help_heading = "Autoscaler")]
     optimise: bool,
 
-    /// Time that a call takes when nothing waits.
-    #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = seconds, help_heading = "Pods")]
-    service_time: f64,
-    /// Calls that a pod works on at once.
-    #[arg(long, value_name = "CALLS", default_value_t = 8, help_heading = "Pods")]
-    concurrency: i64,
-    /// CPU that a call costs.
-    #[arg(long, value_name = "DURATION", default_value = "3.5ms", value_parser = seconds, help_heading = "Pods")]
-    cpu_per_call: f64,
+    /// Time that a call takes when nothing waits [default: with `--server` the mean that was recorded, else 100ms].
+    #[arg(long, value_name = "DURATION", value_parser = seconds, help_heading = "Pods")]
+    service_time: Option<f64>,
+    /// Calls that a pod works on at once [default: 8, or with `--server` as many as were seen if these are more].
+    #[arg(long, value_name = "CALLS", help_heading = "Pods")]
+    concurrency: Option<i64>,
+    /// CPU that a call costs [default: with `--server` what was measured, else 3.5ms].
+    #[arg(long, value_name = "DURATION", value_parser = seconds, help_heading = "Pods")]
+    cpu_per_call: Option<f64>,
     /// So long a caller waits.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = seconds, help_heading = "Pods")]
     timeout: f64,
@@ -174,8 +176,8 @@ Examples:
   pilothouse cost simulate --server files --since 7d --profile --utc-offset 9h --timezone Asia/Tokyo";
 
 pub(crate) fn simulate(args: &SimulateArgs, printer: &Printer) -> Result<u8> {
-    let scenario = args.scenario();
     let load = load::load(args)?;
+    let scenario = args.scenario(&load.seen);
     let length_s = load.arrivals.seconds();
     if length_s < LENGTH_S_MIN {
         bail!(
@@ -216,6 +218,19 @@ pub(crate) fn simulate(args: &SimulateArgs, printer: &Printer) -> Result<u8> {
     Ok(if keeps { exit::DONE } else { exit::FOUND })
 }
 
+/// What was recorded, and for the rest what is taken for granted. Calls that were seen at once are the least that a pod can
+/// do: they are taken only where they are more than what is taken for granted.
+pub(super) fn service_of(seen: &Seen) -> Service {
+    let granted = Scenario::default().service;
+    let at_once = seen.at_once.map_or(0, |calls| calls as i64);
+    Service {
+        service_s: seen.service_s.unwrap_or(granted.service_s),
+        concurrency: granted.concurrency.max(at_once),
+        cpu_s_per_call: seen.cpu_s_per_call.unwrap_or(granted.cpu_s_per_call),
+        timeout_s: granted.timeout_s,
+    }
+}
+
 /// All that is printed.
 struct Report<'a> {
     load: &'a load::Load,
@@ -226,12 +241,14 @@ struct Report<'a> {
 }
 
 impl SimulateArgs {
-    fn scenario(&self) -> Scenario {
+    /// A flag goes before what was recorded, and that before what is taken for granted.
+    fn scenario(&self, seen: &Seen) -> Scenario {
+        let service = service_of(seen);
         Scenario {
             service: Service {
-                service_s: self.service_time,
-                concurrency: self.concurrency,
-                cpu_s_per_call: self.cpu_per_call,
+                service_s: self.service_time.unwrap_or(service.service_s),
+                concurrency: self.concurrency.unwrap_or(service.concurrency),
+                cpu_s_per_call: self.cpu_per_call.unwrap_or(service.cpu_s_per_call),
                 timeout_s: self.timeout,
             },
             pod: PodShape {

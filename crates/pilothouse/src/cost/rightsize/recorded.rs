@@ -1,8 +1,11 @@
 //! What was recorded: in our own store, or in a Prometheus that watches a cluster.
 
+mod cluster;
+
 use super::{Recorded, RightsizeArgs};
-use crate::ask::{Api, Params, Refused, WhereArgs, Within, read_duration, seconds};
+use crate::ask::{Api, Params, Refused, Within, read_duration, seconds};
 use anyhow::{Context, Result, anyhow};
+use cluster::cluster;
 use ph_cost::sizing::{PodSamples, Point, Resources, Samples};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +54,15 @@ impl Grain {
         Ok(grain)
     }
 
+    /// The highest of a step, of a series that says at each time what the last minute's was.
+    fn peak(self, series: &str) -> String {
+        match self.step_s - 60 {
+            rest if rest <= 0 => series.to_owned(),
+            // From here to the end of the step there is a sample each 15 s.
+            rest => format!("max_over_time({series}[{}s])", rest + 15),
+        }
+    }
+
     /// Pieces that one answer can hold.
     fn pieces(self) -> impl Iterator<Item = (i64, i64)> {
         let span_s = POINTS_MAX * self.step_s;
@@ -74,19 +86,43 @@ fn store(args: &RightsizeArgs) -> Result<Vec<Recorded>> {
     let by = ["server", "replica"];
     let cpu = format!("rate(mcp_server_cpu_seconds_total{of}[{step}]) * 1000");
     let memory = format!("mcp_server_resident_memory_bytes{of}");
-    let peak = format!("max_over_time(mcp_server_resident_memory_bytes{of}[{step}])");
+    // Before there were peaks of their own there were only those of the samples.
+    let peak = format!(
+        "{} or max_over_time({memory}[{step}])",
+        grain.peak(&format!("mcp_server_resident_memory_peak_bytes{of}"))
+    );
+    let cpu_peak = grain.peak(&format!("mcp_server_cpu_peak_cores{of}"));
+    let held_up = format!("increase(mcp_server_cpu_throttled_seconds_total{of}[{step}]) > 0");
     let cpu = range(&api, &cpu, grain, &by)?;
     let memory = range(&api, &memory, grain, &by)?;
     let mut peaks = range(&api, &peak, grain, &by)?;
+    let mut cpu_peaks = range(&api, &format!("({cpu_peak}) * 1000"), grain, &by)?;
+    let mut held_up = range(&api, &held_up, grain, &by)?;
+    let restarted = format!(
+        "sum by (server, replica) ({})",
+        risen("mcp_server_restarts_total", &of, &step)
+    );
+    let mut restarts = range(&api, &restarted, grain, &by)?;
+    let mut kills = range(
+        &api,
+        &risen("mcp_server_memory_kills_total", &of, &step),
+        grain,
+        &by,
+    )?;
     let mut servers: BTreeMap<String, Vec<PodSamples>> = BTreeMap::new();
     for (key, memory) in memory {
         let mut pod = PodSamples {
             name: format!("replica {}", key[1]),
             cpu_milli: cpu.get(&key).cloned().unwrap_or_default(),
+            cpu_peak_milli: cpu_peaks.remove(&key).unwrap_or_default(),
             memory_peak_bytes: peaks.remove(&key).unwrap_or_default(),
+            throttled_s: held_up.remove(&key).unwrap_or_default(),
+            memory_kills: kills.remove(&key).unwrap_or_default(),
             memory_bytes: memory,
             ..PodSamples::default()
         };
+        let restarts = restarts.remove(&key).unwrap_or_default();
+        pod.starts_s = restarts.iter().map(|point| point.at_s).collect();
         only_while_it_ran(&mut pod);
         servers.entry(key[0].clone()).or_default().push(pod);
     }
@@ -113,6 +149,7 @@ fn store(args: &RightsizeArgs) -> Result<Vec<Recorded>> {
                 pods,
             },
             current: Resources::default(),
+            is_own: true,
         }
     };
     Ok(servers.into_iter().map(recorded).collect())
@@ -128,81 +165,19 @@ fn only_while_it_ran(pod: &mut PodSamples) {
         }
         ran_before = runs;
     }
+    pod.starts_s.sort_unstable();
+    pod.starts_s.dedup();
     pod.memory_bytes.retain(|point| point.value > 0.0);
     let ran: BTreeSet<i64> = pod.memory_bytes.iter().map(|point| point.at_s).collect();
     pod.cpu_milli.retain(|point| ran.contains(&point.at_s));
-    pod.memory_peak_bytes
-        .retain(|point| ran.contains(&point.at_s));
+    for peaks in [&mut pod.memory_peak_bytes, &mut pod.cpu_peak_milli] {
+        peaks.retain(|point| ran.contains(&point.at_s));
+    }
 }
 
-/// A container of a cluster, in all its pods.
-fn cluster(args: &RightsizeArgs, url: &str) -> Result<Recorded> {
-    let grain = Grain::of(args, "2m")?;
-    let api = Api::find(&WhereArgs {
-        data_dir: None,
-        address: Some(url.to_owned()),
-    })?;
-    let name = args.name.clone().unwrap_or_default();
-    let mut of = format!("container={}", quoted(&name));
-    if let Some(namespace) = &args.namespace {
-        of.push_str(&format!(",namespace={}", quoted(namespace)));
-    }
-    if let Some(pod) = &args.pod {
-        of.push_str(&format!(",pod=~{}", quoted(pod)));
-    }
-    let by = ["namespace", "pod"];
-    let step = format!("{}s", grain.step_s);
-    // A pod that moved is there twice for a while, under two nodes or ids.
-    let most = |what: &str| format!("max by (namespace, pod) ({what})");
-    let cpu = most(&format!(
-        "rate(container_cpu_usage_seconds_total{{{of}}}[{step}]) * 1000"
-    ));
-    let memory = most(&format!("container_memory_working_set_bytes{{{of}}}"));
-    let peak = most(&format!(
-        "max_over_time(container_memory_working_set_bytes{{{of}}}[{step}])"
-    ));
-    let cpu = range(&api, &cpu, grain, &by)?;
-    let memory = range(&api, &memory, grain, &by)?;
-    let mut peaks = range(&api, &peak, grain, &by)?;
-    let keys: BTreeSet<&Vec<String>> = cpu.keys().chain(memory.keys()).collect();
-    let pods: Vec<PodSamples> = keys
-        .into_iter()
-        .map(|key| PodSamples {
-            name: key.join("/"),
-            cpu_milli: cpu.get(key).cloned().unwrap_or_default(),
-            memory_bytes: memory.get(key).cloned().unwrap_or_default(),
-            memory_peak_bytes: peaks.remove(key).unwrap_or_default(),
-            ..PodSamples::default()
-        })
-        .collect();
-    if pods.is_empty() {
-        return Err(Refused {
-            error: format!("{url} has no series of the container `{name}`"),
-            hint: Some("`container_cpu_usage_seconds_total` and `container_memory_working_set_bytes` are looked for, with the labels `container`, `namespace` and `pod`".into()),
-        }
-        .into());
-    }
-    let asked = |what: &str, resource: &str| {
-        let query =
-            format!("max(kube_pod_container_resource_{what}{{{of},resource=\"{resource}\"}})");
-        instant(&api, &query)
-    };
-    let milli = |cores: Option<f64>| cores.map(|cores| (cores * 1000.0).round() as u64);
-    let bytes = |bytes: Option<f64>| bytes.map(|bytes| bytes.round() as u64);
-    Ok(Recorded {
-        name,
-        source: url.to_owned(),
-        samples: Samples {
-            step_s: u32::try_from(grain.step_s).unwrap_or(u32::MAX),
-            pods,
-        },
-        current: Resources {
-            cpu_request_milli: milli(asked("requests", "cpu")?),
-            cpu_limit_milli: milli(asked("limits", "cpu")?),
-            memory_request_bytes: bytes(asked("requests", "memory")?),
-            memory_limit_bytes: bytes(asked("limits", "memory")?),
-        },
-    })
+/// By how much a counter of whole things has risen within a step; nothing where it has not. One that begins anew has not.
+fn risen(counter: &str, of: &str, step: &str) -> String {
+    format!("{counter}{of} - {counter}{of} offset {step} > 0")
 }
 
 type Series = BTreeMap<Vec<String>, Vec<Point>>;

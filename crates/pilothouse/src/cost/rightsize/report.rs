@@ -1,9 +1,10 @@
 //! What is printed.
 
-use super::{Compared, Said, Sized};
+use super::{Calls, Compared, Said, Sized};
 use crate::terminal::{clean, pad, pad_left};
+use ph_cost::replay::usd_text;
 use ph_cost::sizing::{
-    Comparison, Confidence, Coupling, Outcome, Policy, Resources, cpu_text, memory_text,
+    Comparison, Confidence, Coupling, Outcome, Pairing, Policy, Resources, cpu_text, memory_text,
 };
 use std::fmt::Write as _;
 
@@ -225,6 +226,14 @@ fn told(compared: &Compared) -> Vec<String> {
     }
     if let Some(coupling) = &compared.hpa {
         hpa(&mut lines, coupling);
+        match &compared.calls {
+            Some(Calls::Replayed { evidence, pairing }) => calls(&mut lines, evidence, pairing),
+            Some(Calls::Not(why)) => {
+                lines.push(format!("calls: not replayed: {why}"));
+                set_target(&mut lines, coupling);
+            }
+            None => set_target(&mut lines, coupling),
+        }
     }
     lines.push(
         "a smaller request saves money only when nodes go, or others take the room".to_owned(),
@@ -251,9 +260,49 @@ fn hpa(lines: &mut Vec<String>, coupling: &Coupling) {
             span(pair.above_request_s),
         ));
     }
+}
+
+fn set_target(lines: &mut Vec<String>, coupling: &Coupling) {
     lines.push(format!(
         "hpa: set averageUtilization to {}",
         coupling.target_percent
+    ));
+}
+
+/// The pairs over the calls that came, and which to take.
+fn calls(lines: &mut Vec<String>, evidence: &[String], pairing: &Pairing) {
+    let (why, how) = match pairing.arithmetic.split_last() {
+        Some((why, how)) => (why.as_str(), how),
+        None => ("", &pairing.arithmetic[..]),
+    };
+    lines.extend(
+        evidence
+            .iter()
+            .chain(how)
+            .map(|line| format!("calls: {line}")),
+    );
+    for pair in &pairing.pairs {
+        let outcome = &pair.outcome;
+        lines.push(format!(
+            "calls: {}, {} by {}: {:.2} pods on average, at most {}, p95 {}, {:.2} % in time, {} s above capacity, {}",
+            pair.name,
+            cpu_text(pair.request_milli),
+            pair.metric,
+            outcome.average_pods,
+            outcome.most_pods,
+            outcome
+                .p95_s
+                .map_or_else(|| "never".to_owned(), |p95| format!("{p95:.2} s")),
+            outcome.good_share * 100.0,
+            outcome.seconds_above_capacity,
+            usd_text(outcome.cost_micro / 100 * 100),
+        ));
+    }
+    let taken = &pairing.pairs[pairing.take];
+    lines.push(format!(
+        "hpa: take {} with a request of {}: {why}",
+        taken.metric,
+        cpu_text(taken.request_milli)
     ));
 }
 

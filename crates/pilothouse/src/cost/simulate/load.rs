@@ -1,6 +1,7 @@
 //! The load: of a file, or as it was recorded.
 
 use super::SimulateArgs;
+use super::service::{Seen, seen};
 use crate::ask::{Api, Params, Refused, Within, seconds};
 use anyhow::{Context, Result, anyhow, bail};
 use ph_cost::arrivals::{Arrivals, read};
@@ -13,15 +14,17 @@ const STEP_S: i64 = 15;
 const POINTS_MAX: i64 = 10_000;
 
 /// A load, and how it came about.
-pub(super) struct Load {
-    pub(super) arrivals: Arrivals,
-    pub(super) evidence: Vec<String>,
+pub(in crate::cost) struct Load {
+    pub(in crate::cost) arrivals: Arrivals,
+    pub(in crate::cost) evidence: Vec<String>,
+    /// What the calls took, where they were recorded here.
+    pub(in crate::cost) seen: Seen,
 }
 
 pub(super) fn load(args: &SimulateArgs) -> Result<Load> {
     let mut load = match (&args.arrivals, &args.server) {
         (Some(path), _) => of_file(path)?,
-        (None, Some(server)) => recorded(args, server)?,
+        (None, Some(server)) => recorded(&Api::find(&args.place)?, server, &args.since)?,
         (None, None) => bail!("give `--arrivals FILE` or `--server NAME`"),
     };
     let factor = match (args.scale, args.peak) {
@@ -53,12 +56,13 @@ fn of_file(path: &Path) -> Result<Load> {
     Ok(Load {
         arrivals: read.arrivals,
         evidence: read.evidence,
+        seen: Seen::default(),
     })
 }
 
 /// Calls of a server, by the counter that every call adds to.
-fn recorded(args: &SimulateArgs, server: &str) -> Result<Load> {
-    let within = Within::of(Some(&args.since), Some("now"))?;
+pub(in crate::cost) fn recorded(api: &Api, server: &str, since: &str) -> Result<Load> {
+    let within = Within::of(Some(since), Some("now"))?;
     let (from_ms, to_ms) = (within.from_ms.unwrap_or(0), within.to_ms.unwrap_or(0));
     let span_s = (to_ms - from_ms) / 1_000;
     let step_s = ((span_s + POINTS_MAX - 1) / POINTS_MAX).max(STEP_S);
@@ -75,11 +79,10 @@ fn recorded(args: &SimulateArgs, server: &str) -> Result<Load> {
         .with("start", seconds(from_ms))
         .with("end", seconds(to_ms))
         .with("step", step_s);
-    let api = Api::find(&args.place)?;
     let body = api.json("/api/v1/query_range", &params)?;
     let points = body["data"]["result"][0]["values"].as_array();
     let points = points.filter(|points| points.len() > 1).ok_or_else(|| Refused {
-        error: format!("nothing was recorded of calls of `{server}` since {}", args.since),
+        error: format!("nothing was recorded of calls of `{server}` since {since}"),
         hint: Some("is this its name? `pilothouse query 'count by (server) (mcp_requests_total)'` lists those that have calls".into()),
     })?;
     let mut read = Vec::with_capacity(points.len());
@@ -115,10 +118,12 @@ fn recorded(args: &SimulateArgs, server: &str) -> Result<Load> {
         counts,
     };
     if arrivals.calls() <= 0.0 {
-        bail!(
-            "`{server}` had no call since {}: zero traffic says nothing of scaling",
-            args.since
-        );
+        bail!("`{server}` had no call since {since}: zero traffic says nothing of scaling");
     }
-    Ok(Load { arrivals, evidence })
+    let seen = seen(api, server, from_ms, to_ms)?;
+    Ok(Load {
+        arrivals,
+        evidence,
+        seen,
+    })
 }

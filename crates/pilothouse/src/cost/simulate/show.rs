@@ -18,6 +18,9 @@ pub(super) fn text(report: &Report<'_>) -> String {
     let mut out = String::new();
     let scenario = report.scenario;
     let _ = writeln!(out, "load: {}", clean(&report.load.evidence.join("; ")));
+    for line in &report.load.seen.evidence {
+        let _ = writeln!(out, "recorded: {}", clean(line));
+    }
     let _ = writeln!(
         out,
         "model: {}; a pod starts in {} s, metrics are {} s old and of {} s, a look every {} s",
@@ -192,6 +195,7 @@ pub(super) fn json(report: &Report<'_>) -> String {
     let value = json!({
         "load": {
             "evidence": report.load.evidence,
+            "recorded": report.load.seen,
             "calls": report.load.arrivals.calls(),
             "seconds": report.load.arrivals.seconds(),
             "step_s": report.load.arrivals.step_s,
