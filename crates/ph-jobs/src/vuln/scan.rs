@@ -193,6 +193,11 @@ fn named(path: &Path) -> Result<Seen, ScanError> {
         path: path.to_owned(),
         source,
     })?;
+    // A pipe may never end, and opening it may never come back.
+    if !of.is_dir() && !of.is_file() {
+        let text = format!("`{}` is neither a file nor a folder", path.display());
+        return Err(ScanError::File(text));
+    }
     if super::image::is_layout(path) || is_image(path) {
         return image_file(path).map_err(ScanError::File);
     }
