@@ -7,6 +7,7 @@ use crate::ask::{Api, Params, Refused, Within, read_duration, seconds};
 use anyhow::{Context, Result, anyhow};
 use cluster::cluster;
 use ph_cost::sizing::{PodSamples, Point, Resources, Samples};
+use ph_record::catalogue;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -100,12 +101,12 @@ fn store(args: &RightsizeArgs) -> Result<Vec<Recorded>> {
     let mut held_up = range(&api, &held_up, grain, &by)?;
     let restarted = format!(
         "sum by (server, replica) ({})",
-        risen("mcp_server_restarts_total", &of, &step)
+        risen(catalogue::RESTARTS.name, &of, &step)
     );
     let mut restarts = range(&api, &restarted, grain, &by)?;
     let mut kills = range(
         &api,
-        &risen("mcp_server_memory_kills_total", &of, &step),
+        &risen(catalogue::MEMORY_KILLS.name, &of, &step),
         grain,
         &by,
     )?;

@@ -2,6 +2,7 @@
 
 use crate::ask::{Api, Params, seconds};
 use anyhow::Result;
+use ph_record::catalogue;
 use serde::Serialize;
 
 /// Fewer calls say nothing of a mean.
@@ -45,7 +46,7 @@ pub(in crate::cost) fn seen(api: &Api, server: &str, from_ms: i64, to_ms: i64) -
             mean_s * 1_000.0
         ));
     }
-    match sum("mcp_server_cpu_seconds_total")?.filter(|s| *s > 0.0) {
+    match sum(catalogue::CPU_SECONDS.name)?.filter(|s| *s > 0.0) {
         Some(cpu_s) => {
             let each_s = cpu_s / calls;
             seen.cpu_s_per_call = Some(each_s);
@@ -59,8 +60,8 @@ pub(in crate::cost) fn seen(api: &Api, server: &str, from_ms: i64, to_ms: i64) -
             .push("no CPU was measured of it: it is not a child of ours".to_owned()),
     }
     let most = |gauge: &str| ask(&format!("max(max_over_time({gauge}{of}{span}))"));
-    if let Some(in_flight) = most("pilothouse_calls_in_flight")? {
-        let processes = most("pilothouse_children")?.unwrap_or(1.0).max(1.0);
+    if let Some(in_flight) = most(catalogue::CALLS_IN_FLIGHT.name)? {
+        let processes = most(catalogue::CHILDREN.name)?.unwrap_or(1.0).max(1.0);
         let at_once = (in_flight / processes).ceil();
         seen.at_once = Some(at_once);
         seen.evidence.push(format!(
