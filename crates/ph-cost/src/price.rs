@@ -41,7 +41,7 @@ impl Money {
 
     /// Millionths of a unit.
     #[must_use]
-    pub fn micro(self) -> i64 {
+    pub const fn micro(self) -> i64 {
         self.micro
     }
 
@@ -85,6 +85,41 @@ impl Money {
         let half = denominator / 2 * product.signum();
         let micro = i64::try_from((product + half) / denominator).ok()?;
         Some(Self { micro })
+    }
+
+    /// Splits it by `weights`: each part is within a millionth of its share, and the parts sum to the whole.
+    ///
+    /// - returns: one part for each weight, nothing for a weight of 0; `None` where all weights are 0.
+    #[must_use]
+    pub fn shares(self, weights: &[u64]) -> Option<Vec<Self>> {
+        let total: u128 = weights.iter().map(|weight| u128::from(*weight)).sum();
+        if total == 0 {
+            return None;
+        }
+        let whole = u128::from(self.micro.unsigned_abs());
+        let mut floors = Vec::with_capacity(weights.len());
+        let mut rests: Vec<(u128, usize)> = Vec::with_capacity(weights.len());
+        let mut given = 0;
+        for (nth, weight) in weights.iter().enumerate() {
+            // Below 2^63 × 2^64.
+            let product = whole * u128::from(*weight);
+            floors.push(product / total);
+            given += product / total;
+            rests.push((product % total, nth));
+        }
+        rests.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        // Fewer than there are weights whose rest is not 0.
+        let missing = usize::try_from(whole - given).unwrap_or(0);
+        for (_, nth) in rests.iter().take(missing) {
+            floors[*nth] += 1;
+        }
+        let part = |micro: u128| {
+            let micro = i64::try_from(micro).unwrap_or(i64::MAX);
+            Self {
+                micro: micro * self.micro.signum(),
+            }
+        };
+        Some(floors.into_iter().map(part).collect())
     }
 
     /// The share of `total`, in thousandths, rounded; `None` where `total` is nothing.
@@ -273,6 +308,27 @@ mod tests {
         fn what_is_written_is_read_back(micro in -1_000_000_000_000_000_i64..=1_000_000_000_000_000) {
             let money = Money::from_micro(micro);
             prop_assert_eq!(Money::parse(&money.to_string()), Ok(money));
+        }
+
+        #[test]
+        fn shares_sum_to_the_whole(
+            micro in -1_000_000_000_000_000_i64..=1_000_000_000_000_000,
+            weights in proptest::collection::vec(proptest::num::u64::ANY, 0..20),
+        ) {
+            let money = Money::from_micro(micro);
+            let total: u128 = weights.iter().map(|w| u128::from(*w)).sum();
+            match money.shares(&weights) {
+                None => prop_assert_eq!(total, 0),
+                Some(parts) => {
+                    prop_assert_eq!(parts.iter().copied().sum::<Money>(), money);
+                    for (part, weight) in parts.iter().zip(&weights) {
+                        prop_assert!(*weight > 0 || part.micro == 0);
+                        let exact = micro as f64 * (*weight as f64 / total as f64);
+                        let off = (part.micro as f64 - exact).abs();
+                        prop_assert!(off <= 1.0 + exact.abs() * 1e-12, "{} for {}", part.micro, exact);
+                    }
+                }
+            }
         }
 
         #[test]

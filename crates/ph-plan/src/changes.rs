@@ -60,6 +60,8 @@ pub enum Change {
     /// Where advisories come from, how often servers are scanned, where their source is, and deadlines: from the
     /// next update, scan and start.
     VulnChanged,
+    /// What things cost: for the next question and, where a rule counts cost, from its next evaluation.
+    CostChanged,
     /// Log files of a server's tools.
     LogFilesChanged(ServerName),
     /// How long stopping may take.
@@ -135,6 +137,7 @@ impl Plan {
             (old.notify != new.notify, Change::NotifyChanged),
             (old.slos != new.slos, Change::SlosChanged),
             (vuln(old) != vuln(new), Change::VulnChanged),
+            (old.cost != new.cost, Change::CostChanged),
             (old.stop != new.stop, Change::StopChanged),
             (old.data_dir != new.data_dir, Change::DataDirNeedsRestart),
         ];

@@ -9,6 +9,7 @@ mod auth;
 mod checked;
 mod choices;
 mod clients;
+mod cost;
 mod keeping;
 mod labels;
 mod lint;
@@ -62,6 +63,7 @@ pub use choices::{
     OnFailure, OtlpProtocol, RecordKind, RefuseWith, WhenFull,
 };
 pub use clients::{Clients, Network};
+pub use cost::{Cost, CostName, Currency};
 pub use keeping::{Admin, Elasticsearch, OtlpSink, Scrape, Sink, Store};
 pub use labels::{JobName, LabelName, SinkName};
 pub use listeners::Tls;

@@ -5,6 +5,7 @@ use ph_base::diagnostic::{Diagnostic, Problem};
 use crate::access::check_access;
 use crate::auth::check_auth;
 use crate::clients::check_clients;
+use crate::cost::check_cost;
 use crate::desktop;
 use crate::interpolate::Dialect;
 use crate::names::{cleaned, name_of_command};
@@ -215,6 +216,7 @@ fn check(plan: &Plan, root: &Node, reader: &mut Reader<'_>) {
     check_redis(plan.redis.as_ref(), root, reader);
     check_access(plan, root, reader);
     check_vuln(plan, root, reader);
+    check_cost(plan, root, reader);
     let servers = root.entry("mcpServers").or(root.entry("servers"));
     match servers {
         None if reader.dialect() == Dialect::Pilothouse => {

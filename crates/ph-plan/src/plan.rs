@@ -12,6 +12,7 @@ use crate::auth::Auth;
 use crate::checked::{FilePath, HeaderKey, HostName, KeyPart, Origin};
 use crate::choices::{Exposure, LogLevel, OtlpProtocol};
 use crate::clients::Clients;
+use crate::cost::Cost;
 use crate::keeping::{Admin, Scrape, Sink, Store};
 use crate::labels::{JobName, SinkName};
 use crate::listeners::Tls;
@@ -92,6 +93,8 @@ section! {
         slos: Option<BTreeMap<SloName, Slo>> = None;
         /// Vulnerabilities of what servers are made of.
         vuln: Vuln = Vuln::default();
+        /// What things cost, for `pilothouse cost`.
+        cost: Cost = Cost::default();
         /// Export of spans by OTLP, as calls end.
         otlp: Otlp = Otlp::default();
         /// How long each step of stopping may take.

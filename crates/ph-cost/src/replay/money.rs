@@ -12,11 +12,11 @@ pub struct PodPrice {
 }
 
 impl Default for PodPrice {
-    /// Placeholders: OpenCost's public defaults in USD.
+    /// Placeholders: OpenCost's public defaults in USD, of memory for 2^30 bytes.
     fn default() -> Self {
         Self {
             cpu_hour_micro: 31_611,
-            gib_hour_micro: 4_237,
+            gib_hour_micro: 4_549,
         }
     }
 }

@@ -151,6 +151,7 @@ fn the_process() {
         &BASE.replace("command: x", "command: x, source: /srv/a"),
         &["VulnChanged"],
     );
+    check(&with("cost: {cpu_hour: 0.03}"), &["CostChanged"]);
     check(&with("stop: {drain: 1s}"), &["StopChanged"]);
     check(&with("data_dir: /srv"), &["DataDirNeedsRestart"]);
 }
@@ -174,5 +175,5 @@ fn the_way_of_writing_is_no_change() {
 /// Published hashes are compared across machines and builds.
 #[test]
 fn the_hash_is_stable() {
-    assert_eq!(plan(BASE).hash(), "adf1045b260f6e38");
+    assert_eq!(plan(BASE).hash(), "2b555af248dc9dfa");
 }

@@ -72,6 +72,15 @@ fn reader_and_schema_agree_on_values() {
         (server("timeouts", json!({"idle": "15 parsecs"})), false),
         (top("listen", json!("127.0.0.1:1")), true),
         (top("listen", json!("127.0.0.1")), false),
+        (top("cost", json!({"cpu_hour": 0.03})), true),
+        (top("cost", json!({"cpu_hour": 0})), true),
+        (top("cost", json!({"cpu_hour": -0.03})), false),
+        (top("cost", json!({"cpu_hour": "0.03"})), false),
+        (top("cost", json!({"cpu_hour": 1_000_000_001})), false),
+        (top("cost", json!({"currency": "usd"})), false),
+        (top("cost", json!({"fixed": {"database": 200.5}})), true),
+        (top("cost", json!({"fixed": {"data base": 200}})), false),
+        (top("cost", json!({"fixed": {"database": -1}})), false),
         (top("auth", json!("none")), true),
         (top("auth", json!("basic")), false),
         (top("auth", Json::Null), false),
@@ -139,7 +148,15 @@ fn collect_blocks(value: &Json, path: &str, places: &mut Vec<String>) {
         let inner = format!("{path}/{key}");
         // These have free keys.
         if value.is_object()
-            && !["env", "headers", "labels", "external_labels"].contains(&key.as_str())
+            && ![
+                "env",
+                "headers",
+                "labels",
+                "external_labels",
+                "storage_gb_month",
+                "fixed",
+            ]
+            .contains(&key.as_str())
         {
             if key != "servers" {
                 places.push(inner.clone());
