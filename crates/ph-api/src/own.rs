@@ -12,6 +12,7 @@ mod request;
 mod servers;
 mod slos;
 mod status;
+mod tally;
 mod tools;
 mod traces;
 mod vulnerabilities;
@@ -57,6 +58,13 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             logs::HISTOGRAM,
             Answer::json::<logs::Histogram>(),
             get(logs::histogram),
+        ),
+        read(
+            "/api/pilothouse/logs/tally",
+            "How many of the records that fit have which values together, and what their numbers sum up to.",
+            tally::TALLY,
+            Answer::json::<tally::Tally>(),
+            get(tally::tally),
         ),
         read(
             "/api/pilothouse/traces/slowest",

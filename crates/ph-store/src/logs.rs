@@ -27,7 +27,10 @@ pub use cursor::Cursor;
 pub use entry::{Entry, Kind, Level, Seq};
 pub use error::{Damage, StoreError};
 pub use options::LogOptions;
-pub use reader::{Batch, LogReader, Stats};
-pub use search::{Bar, Budget, Found, Histogram, Hit, Order, Search, Top, TopValue};
+pub use reader::{Batch, LogReader, Sealed, Stats};
+pub use search::{
+    Bar, Budget, Found, GROUPS_MAX, Histogram, Hit, OTHER, Order, Search, Tally, TallyGroup, Top,
+    TopValue,
+};
 pub use store::{CloseReport, LogStore, OpenReport, StoreEvent};
 pub use verify::Verified;

@@ -29,6 +29,10 @@ pub(crate) struct Logs {
     json_bytes: u64,
     /// Sealed segments.
     segments: usize,
+    /// Bytes of their files, columns and indices with them.
+    sealed_bytes: u64,
+    /// Bytes of the JSON in them.
+    sealed_json_bytes: u64,
     /// Files that are not sealed yet.
     unsealed: usize,
     /// Number of the first record and of the last.
@@ -64,6 +68,8 @@ pub(crate) async fn store(
             bytes: stats.bytes,
             json_bytes: stats.json_bytes,
             segments: stats.segments,
+            sealed_bytes: stats.sealed.bytes,
+            sealed_json_bytes: stats.sealed.json_bytes,
             unsealed: stats.unsealed,
             first: stats.seqs.map(|(first, _)| first.0),
             last: stats.seqs.map(|(_, last)| last.0),

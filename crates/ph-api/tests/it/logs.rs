@@ -101,6 +101,13 @@ async fn what_is_wrong_with_a_search_is_said() {
         ("logs?from=2&to=1", "before", ""),
         ("logs/top", "missing", "tool"),
         ("logs/top?field=tol", "`tol`", "server"),
+        ("logs/tally", "missing", "server"),
+        ("logs/tally?by=server,tol", "`tol`", "tool"),
+        (
+            "logs/tally?by=server&sum=upstreem_ms",
+            "upstreem",
+            "upstream_ms",
+        ),
         ("traces/abc", "trace id", "32"),
         ("logs/follow?after=x", "after", "id"),
         ("traces/slowest?query=%28", "column", ""),
@@ -140,6 +147,15 @@ async fn the_values_of_a_field_are_counted() {
     assert_eq!(got["values"][0]["value"], "search");
     assert_eq!(got["values"][0]["count"], 3);
     assert_eq!(got["values"][1]["duration_max"], 4.0);
+    let got = given
+        .get("/api/pilothouse/logs/tally?by=tool,client&sum=duration&query=kind%3Dcall")
+        .await
+        .json();
+    let groups = got["groups"].as_array().unwrap();
+    assert_eq!(groups.len(), 2, "{got}");
+    let of = |tool: &str| groups.iter().find(|g| g["values"][0] == tool).unwrap();
+    assert_eq!(of("search")["count"], 3);
+    assert_eq!(got["scanned"], 5);
     let got = given
         .get("/api/pilothouse/logs/top?field=tool&limit=1&query=status%3D200")
         .await

@@ -2,7 +2,7 @@
 
 use super::block::Zone;
 use super::opened::{self, Block};
-use super::search::{self, Found, Histogram, Hit, Order, Search, Top};
+use super::search::{self, Found, Histogram, Hit, Order, Search, Tally, Top};
 use super::snapshot::{Directory, Shared, Snapshot};
 use super::{Damage, OpenReport, Seq, StoreError};
 use crate::disk::Disk;
@@ -41,12 +41,23 @@ pub struct Stats {
     pub bytes: u64,
     /// Length of the JSON in them.
     pub json_bytes: u64,
+    /// Of these two, what is sealed: how much shorter records are when they are.
+    pub sealed: Sealed,
     /// First and last record.
     pub seqs: Option<(Seq, Seq)>,
     /// The earliest and the latest time.
     pub times_unix_ns: Option<(u64, u64)>,
     /// Segments of which nothing can be found any more.
     pub broken: usize,
+}
+
+/// Segments, before and after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sealed {
+    /// Length of their files, columns and indices with them.
+    pub bytes: u64,
+    /// Length of the JSON in them.
+    pub json_bytes: u64,
 }
 
 impl LogReader {
@@ -111,6 +122,18 @@ impl LogReader {
         Ok(search::histogram(&self.blocks(false, within), search, bars))
     }
 
+    /// How many of the records that fit have which values of `by` together, and what the numbers `sums` of them come to.
+    /// Everything is read that fits: `search.order` and `search.limit` mean nothing here.
+    pub fn tally(
+        &self,
+        search: &Search<'_>,
+        by: &[Field],
+        sums: &[Field],
+    ) -> Result<Tally, StoreError> {
+        let within = |zone: &Zone| search.reaches(zone);
+        Ok(search::tally(&self.blocks(false, within), search, by, sums))
+    }
+
     /// Records in the order of their numbers, from one on: for sinks. Only what is lasting, so that a number that was
     /// passed on is never given to another record after a power cut.
     pub fn read_from(
@@ -169,6 +192,10 @@ impl LogReader {
             records: zone.records as u64,
             bytes: snapshot.bytes(),
             json_bytes: sealed + unsealed,
+            sealed: Sealed {
+                bytes: snapshot.segments.iter().map(|s| s.bytes).sum(),
+                json_bytes: sealed,
+            },
             seqs: some.then_some((Seq(zone.seq_first), Seq(zone.seq_last))),
             times_unix_ns: some.then_some((zone.time_min_ns, zone.time_max_ns)),
             broken: snapshot.broken.len(),

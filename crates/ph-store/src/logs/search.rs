@@ -3,6 +3,7 @@
 
 mod follow;
 mod histogram;
+mod tally;
 mod top;
 
 use super::block::Zone;
@@ -18,6 +19,8 @@ pub use histogram::{Bar, Histogram};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+pub(crate) use tally::tally;
+pub use tally::{GROUPS_MAX, OTHER, Tally, TallyGroup};
 pub(crate) use top::top;
 pub use top::{Top, TopValue};
 

@@ -86,6 +86,8 @@ fields! {
     Kind "kind" Text,
     /// Name and version that the client gave of itself.
     Client "client" Text,
+    /// Who it was shown to be from: the name of a key, or of a token's subject.
+    Principal "principal" Text,
     /// Digest of the session's id.
     Session "session" Text,
     /// 32 hex digits.
