@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ph_plan::Plan;
-use ph_rules::{slo, standard};
+use ph_rules::{cost, slo, standard};
 
 use crate::file::{File, MARK};
 
@@ -23,6 +23,7 @@ pub fn rules(plan: &Plan, user: &[UserRules]) -> Vec<File> {
         File::new(STANDARD, standard::text(plan)),
         File::new(SLOS, slos(plan)),
     ];
+    files.extend(cost::text(plan).map(|text| File::new(COST, text)));
     let mut taken: BTreeSet<String> = files.iter().map(|file| file.path.clone()).collect();
     for rules in user {
         let path = free(&rules.name, &taken);
@@ -34,6 +35,7 @@ pub fn rules(plan: &Plan, user: &[UserRules]) -> Vec<File> {
 
 const STANDARD: &str = "rules/pilothouse-standard.yml";
 const SLOS: &str = "rules/pilothouse-slos.yml";
+const COST: &str = "rules/pilothouse-cost.yml";
 
 fn slos(plan: &Plan) -> String {
     format!(

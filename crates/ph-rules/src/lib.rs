@@ -8,6 +8,7 @@
 mod alert;
 mod ask;
 pub mod backtest;
+pub mod cost;
 pub mod dispatch;
 mod duration;
 pub mod file;

@@ -30,6 +30,7 @@ BINARY = os.environ.get("PILOTHOUSE_BIN", str(TARGET / "debug/pilothouse"))
 DEPS = ROOT / ".deps/artifacts"
 GOLDEN = ROOT / "crates/ph-artifacts/tests/golden"
 STANDARD = ROOT / "crates/ph-rules/tests/standard"
+COST = ROOT / "crates/ph-rules/tests/cost"
 MODERN = "2026-07-28"
 WAIT_S = 60
 
@@ -112,6 +113,8 @@ def unit_tests_of_the_standard_rules_pass(_):
     assert len(tests) >= 18, tests
     said = done(["promtool", "test", "rules", *[test.name for test in tests]], cwd=STANDARD)
     assert said.count("SUCCESS") == len(tests) and "FAILED" not in said, said
+    said = done(["promtool", "test", "rules", "CostPerRequest.yml"], cwd=COST)
+    assert said.count("SUCCESS") == 1 and "FAILED" not in said, said
 
 
 def files_are_written_again_and_compared(scratch):

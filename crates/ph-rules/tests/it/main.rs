@@ -9,6 +9,7 @@
     reason = "a test ends where something unexpected happens"
 )]
 
+mod cost;
 mod machine;
 mod properties;
 mod reading;

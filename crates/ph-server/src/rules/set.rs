@@ -4,12 +4,13 @@ use ph_base::diagnostic::Diagnostic;
 use ph_jobs::NewGroup;
 use ph_plan::{Evaluation, Plan};
 use ph_promql::Labels;
-use ph_rules::{Settings, file, slo, standard};
+use ph_rules::{Settings, cost, file, slo, standard};
 
 /// The file name of the standard rules, where there is no file.
 const STANDARD: &str = "pilothouse:standard";
 /// The same of the rules that objectives are compiled to.
 const SLOS: &str = "pilothouse:slos";
+const COST: &str = "pilothouse:cost";
 
 /// A rule file as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,7 @@ impl RuleSet {
             own_files.push(own(STANDARD, standard::text(plan)));
         }
         own_files.push(own(SLOS, slo::compile(plan)));
+        own_files.extend(cost::text(plan).map(|text| own(COST, text)));
         for file in own_files.iter().chain(&files) {
             match file::read(&file.name, &file.text) {
                 Ok(read) => groups.extend(read.groups.into_iter().map(|group| NewGroup {
