@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::price::{Money, Prices};
 
+pub(crate) use show::percent;
 pub use show::{html, markdown};
 
 /// Rows and measures that are looked at, at most.
@@ -257,7 +258,7 @@ pub fn settle(bill: &Bill) -> Result<Settled, BadBill> {
     let saved_permille_of_total = saved.permille_of(total);
     arithmetic.push(format!(
         "saved: {saved}, {} of the total; {total} − {saved} = {rest}",
-        show::percent(saved_permille_of_total)
+        percent(saved_permille_of_total)
     ));
     let nodes = steps.iter().filter(|step| step.needs_fewer_nodes);
     Ok(Settled {

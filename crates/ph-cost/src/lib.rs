@@ -4,6 +4,7 @@
 //! Units are in the names: `_milli` is thousandths of a core, `_bytes` bytes, `_s` seconds.
 
 pub mod arrivals;
+pub mod attribution;
 pub mod bill;
 pub mod hpa;
 pub mod optimise;

@@ -35,7 +35,7 @@ impl Money {
 
     /// Millionths of a unit.
     #[must_use]
-    pub fn from_micro(micro: i64) -> Self {
+    pub const fn from_micro(micro: i64) -> Self {
         Self { micro }
     }
 

@@ -1,8 +1,11 @@
 //! `pilothouse cost`: what servers need, and what it costs. One file per subcommand.
 
+mod attribution;
 mod logs;
+mod past;
 mod report;
 mod rightsize;
+mod sheet;
 mod simulate;
 
 use crate::printer::Printer;
@@ -26,6 +29,9 @@ enum What {
     /// Show the bill of a month, and what measures take off it one after the other.
     #[command(after_help = report::EXAMPLES)]
     Report(report::ReportArgs),
+    /// Say whose cost it was: by server, tool and client, from what was recorded.
+    #[command(after_help = attribution::EXAMPLES)]
+    Attribution(attribution::AttributionArgs),
     /// Replay a load against settings of an autoscaler: pods, latency and cost, as they would have been.
     #[command(after_help = simulate::EXAMPLES)]
     Simulate(Box<simulate::SimulateArgs>),
@@ -36,6 +42,7 @@ pub(crate) fn cost(args: &CostArgs, printer: &Printer) -> Result<u8> {
         What::Rightsize(args) => rightsize::rightsize(args, printer),
         What::Logs(args) => logs::logs(args, printer),
         What::Report(args) => report::report(args, printer),
+        What::Attribution(args) => attribution::attribution(args, printer),
         What::Simulate(args) => simulate::simulate(args, printer),
     }
 }

@@ -199,7 +199,7 @@ fn notes(bill: &Settled) -> Vec<String> {
 }
 
 /// Thousandths as percent with one place.
-pub(super) fn percent(permille: Option<i64>) -> String {
+pub(crate) fn percent(permille: Option<i64>) -> String {
     match permille {
         None => "–".to_owned(),
         Some(share) => {

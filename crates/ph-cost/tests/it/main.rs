@@ -1,5 +1,6 @@
 //! Properties of the arithmetic, over any numbers.
 
+mod attribution;
 mod bill;
 mod hpa;
 mod sizing;

@@ -1,17 +1,26 @@
 //! `pilothouse cost logs`: what keeping logs costs, now and by another plan.
 
+mod own;
+
+use super::past::PastArgs;
+use super::sheet::{Sheet, SheetArgs};
+use crate::ask::WhereArgs;
 use crate::exit;
 use crate::printer::Printer;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use ph_cost::retention::{Compared, Logs, compare};
+use serde::Serialize;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
+  pilothouse cost logs                               # the own store, as measured
+  pilothouse cost logs --retention 14d               # and what keeping it so long would cost
+  pilothouse cost logs --retention 14d --format store
   pilothouse cost logs logs.json
   pilothouse cost logs logs.json --format ilm > ilm-policy.json     # also ism, loki
 
@@ -24,15 +33,27 @@ The file is JSON:
 
 #[derive(Args)]
 pub(crate) struct LogsArgs {
-    /// What is written, how it is kept now and then, and what that costs.
-    #[arg(value_name = "FILE")]
-    logs: PathBuf,
+    /// What is written, how it is kept now and then, and what that costs [default: what the own store has].
+    #[arg(value_name = "FILE", conflicts_with_all = ["since", "month", "retention", "audit", "address", "data_dir"])]
+    logs: Option<PathBuf>,
+    #[command(flatten)]
+    past: PastArgs,
+    /// Keep records of the own store so long instead.
+    #[arg(long, value_name = "AGE")]
+    retention: Option<String>,
+    /// A kind of records that has to be kept whatever it costs; can be given several times.
+    #[arg(long, value_name = "KIND")]
+    audit: Vec<String>,
     /// What is wanted: the comparison, or the plan `then` for a store.
     #[arg(long, value_enum, default_value_t = Format::Markdown)]
     format: Format,
     /// The indices of OpenSearch that the policy is for; none with audit logs in them.
     #[arg(long, value_name = "PATTERN", default_value = "mcp-logs-*")]
     pattern: String,
+    #[command(flatten)]
+    sheet: SheetArgs,
+    #[command(flatten)]
+    place: WhereArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -47,27 +68,36 @@ enum Format {
     Ism,
     /// Parts of Loki's configuration.
     Loki,
+    /// Part of our own configuration.
+    Store,
 }
 
 /// Longest file, in bytes.
 const BYTES_MAX: u64 = 4 << 20;
 
 pub(super) fn logs(args: &LogsArgs, printer: &Printer) -> Result<u8> {
-    let name = args.logs.display();
-    let mut text = String::new();
-    File::open(&args.logs)
-        .and_then(|file| file.take(BYTES_MAX + 1).read_to_string(&mut text))
-        .with_context(|| format!("cannot read `{name}`"))?;
-    ensure!(
-        text.len() as u64 <= BYTES_MAX,
-        "`{name}` is larger than 4 MiB"
-    );
-    let logs: Logs = serde_json::from_str(&text)
-        .with_context(|| format!("`{name}` does not say what is kept and how"))?;
+    let sheet = args.sheet.read(printer)?;
+    let (name, logs, notes, retention) = match &args.logs {
+        Some(file) => (
+            file.display().to_string(),
+            of_file(file, &sheet)?,
+            Vec::new(),
+            None,
+        ),
+        None => {
+            let own = own::measured(args, &sheet)?;
+            (
+                "the store".to_owned(),
+                own.logs,
+                own.notes,
+                Some(own.retention),
+            )
+        }
+    };
     let compared = match compare(&logs) {
         Ok(compared) => compared,
         Err(problem) => {
-            printer.say(&format!("error: {name}: {problem}\n"));
+            printer.say(&format!("error: {name}: {problem}"));
             return Ok(exit::FOUND);
         }
     };
@@ -82,8 +112,20 @@ pub(super) fn logs(args: &LogsArgs, printer: &Printer) -> Result<u8> {
         ));
     }
     let text = match args.format {
-        Format::Markdown => markdown(&compared),
-        Format::Json => serde_json::to_string_pretty(&compared)? + "\n",
+        Format::Markdown => markdown(&compared, &notes),
+        Format::Json => {
+            let answer = Answer {
+                compared: &compared,
+                notes: &notes,
+            };
+            serde_json::to_string_pretty(&answer)? + "\n"
+        }
+        Format::Store => match retention {
+            Some(retention) => format!("store:\n  retention: {}\n", own::shown(retention)),
+            None => {
+                bail!("a FILE says nothing of the own store: `--format store` goes without one")
+            }
+        },
         Format::Ilm => ph_artifacts::retention::ilm(&logs.then).text,
         Format::Ism => ph_artifacts::retention::ism(&logs.then, &args.pattern).text,
         Format::Loki => ph_artifacts::retention::loki(&logs.then).text,
@@ -92,7 +134,40 @@ pub(super) fn logs(args: &LogsArgs, printer: &Printer) -> Result<u8> {
     Ok(exit::DONE)
 }
 
-fn markdown(compared: &Compared) -> String {
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(flatten)]
+    compared: &'a Compared,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    notes: &'a [String],
+}
+
+/// What is kept and how, with the prices of the configuration where the file has none.
+fn of_file(file: &Path, sheet: &Sheet) -> Result<Logs> {
+    let name = file.display();
+    let mut text = String::new();
+    File::open(file)
+        .and_then(|file| file.take(BYTES_MAX + 1).read_to_string(&mut text))
+        .with_context(|| format!("cannot read `{name}`"))?;
+    ensure!(
+        text.len() as u64 <= BYTES_MAX,
+        "`{name}` is larger than 4 MiB"
+    );
+    let read = || -> Result<Logs> {
+        let mut logs: serde_json::Value = serde_json::from_str(&text)?;
+        let currency = sheet.plan.cost.currency.as_str();
+        Sheet::fill(&mut logs, "currency", Some(currency));
+        if logs["currency"] == currency {
+            for (key, class) in [("hot_gb_month", "hot"), ("warm_gb_month", "warm")] {
+                Sheet::fill(&mut logs["storage"], key, sheet.storage(class));
+            }
+        }
+        Ok(serde_json::from_value(logs)?)
+    };
+    read().with_context(|| format!("`{name}` does not say what is kept and how"))
+}
+
+fn markdown(compared: &Compared, notes: &[String]) -> String {
     let mut out = format!(
         "| logs | a month now ({0}) | then ({0}) | saved |\n| --- | ---: | ---: | ---: |\n",
         compared.currency
@@ -117,7 +192,7 @@ fn markdown(compared: &Compared) -> String {
         "| Total | {} | {} | {} |\n",
         compared.now, compared.then, compared.saved
     );
-    for line in &compared.arithmetic {
+    for line in compared.arithmetic.iter().chain(notes) {
         let _ = writeln!(out, "- {line}");
     }
     out

@@ -1,5 +1,9 @@
 //! `pilothouse cost report`: the bill of a month, and what measures take off it.
 
+mod recorded;
+
+use super::sheet::{Sheet, SheetArgs};
+use crate::ask::WhereArgs;
 use crate::exit;
 use crate::printer::Printer;
 use anyhow::{Context as _, Result, ensure};
@@ -7,10 +11,12 @@ use clap::{Args, ValueEnum};
 use ph_cost::bill::{Bill, html, markdown, settle};
 use std::fs::File;
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
+  pilothouse cost report                                    # this month, of what was recorded
+  pilothouse cost report --month 2026-10 --measures plan.json --format html > october.html
   pilothouse cost report october.json
   pilothouse cost report october.json --format html > october.html
 
@@ -21,12 +27,22 @@ The file is JSON:
 
 #[derive(Args)]
 pub(crate) struct ReportArgs {
-    /// The bill, with the measures in their order.
-    #[arg(value_name = "FILE")]
-    bill: PathBuf,
+    /// The bill, with the measures in their order [default: made of what was recorded and of `cost`].
+    #[arg(value_name = "FILE", conflicts_with_all = ["month", "measures", "address", "data_dir"])]
+    bill: Option<PathBuf>,
+    /// The month in UTC [default: this month, as far as it is over].
+    #[arg(long, value_name = "YYYY-MM")]
+    month: Option<String>,
+    /// What is to be done about it: a JSON list, as `measures` of a bill.
+    #[arg(long, value_name = "FILE")]
+    measures: Option<PathBuf>,
     /// How it is written.
     #[arg(long, value_enum, default_value_t = Format::Markdown)]
     format: Format,
+    #[command(flatten)]
+    sheet: SheetArgs,
+    #[command(flatten)]
+    place: WhereArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -43,23 +59,27 @@ enum Format {
 const BYTES_MAX: u64 = 4 << 20;
 
 pub(super) fn report(args: &ReportArgs, printer: &Printer) -> Result<u8> {
-    let name = args.bill.display();
-    let mut text = String::new();
-    File::open(&args.bill)
-        .and_then(|file| file.take(BYTES_MAX + 1).read_to_string(&mut text))
-        .with_context(|| format!("cannot read `{name}`"))?;
-    ensure!(
-        text.len() as u64 <= BYTES_MAX,
-        "`{name}` is larger than 4 MiB"
-    );
-    let bill: Bill = serde_json::from_str(&text).with_context(|| format!("`{name}` is no bill"))?;
-    let settled = match settle(&bill) {
+    let sheet = args.sheet.read(printer)?;
+    let (name, bill, before) = match &args.bill {
+        Some(file) => (
+            file.display().to_string(),
+            of_file(file, &sheet, printer)?,
+            Vec::new(),
+        ),
+        None => {
+            let made = recorded::bill(args, &sheet)?;
+            let before = made.notes.into_iter().chain(made.arithmetic).collect();
+            ("what was recorded".to_owned(), made.bill, before)
+        }
+    };
+    let mut settled = match settle(&bill) {
         Ok(settled) => settled,
         Err(problem) => {
-            printer.say(&format!("error: {name}: {problem}\n"));
+            printer.say(&format!("error: {name}: {problem}"));
             return Ok(exit::FOUND);
         }
     };
+    settled.arithmetic.splice(0..0, before);
     let text = match args.format {
         Format::Markdown => markdown(&settled),
         Format::Html => html(&settled),
@@ -67,4 +87,42 @@ pub(super) fn report(args: &ReportArgs, printer: &Printer) -> Result<u8> {
     };
     printer.data(&text)?;
     Ok(exit::DONE)
+}
+
+/// The text of a file.
+fn read(file: &Path) -> Result<String> {
+    let name = file.display();
+    let mut text = String::new();
+    File::open(file)
+        .and_then(|file| file.take(BYTES_MAX + 1).read_to_string(&mut text))
+        .with_context(|| format!("cannot read `{name}`"))?;
+    ensure!(
+        text.len() as u64 <= BYTES_MAX,
+        "`{name}` is larger than 4 MiB"
+    );
+    Ok(text)
+}
+
+/// A bill, with the prices of the configuration where it has none of its own.
+fn of_file(file: &Path, sheet: &Sheet, printer: &Printer) -> Result<Bill> {
+    let text = read(file)?;
+    let mut bill: Bill =
+        serde_json::from_str(&text).with_context(|| format!("`{}` is no bill", file.display()))?;
+    let cost = &sheet.plan.cost;
+    let prices = cost.prices();
+    let needs_prices = bill.prices.is_placeholder && bill.rows.iter().any(|row| row.pods.is_some());
+    if !needs_prices || prices.is_placeholder {
+        return Ok(bill);
+    }
+    if bill.currency == cost.currency.as_str() {
+        bill.prices = prices;
+    } else {
+        printer.say(&format!(
+            "warning: the bill is in {}, the prices {} are in {}: they are not taken",
+            bill.currency,
+            sheet.source(),
+            cost.currency.as_str()
+        ));
+    }
+    Ok(bill)
 }

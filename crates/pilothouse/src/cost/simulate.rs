@@ -5,6 +5,7 @@ mod quantity;
 mod service;
 mod show;
 
+use super::sheet::SheetArgs;
 use crate::ask::WhereArgs;
 use crate::exit;
 use crate::printer::Printer;
@@ -137,12 +138,14 @@ pub(crate) struct SimulateArgs {
         help_heading = "Promise and price"
     )]
     objective: f64,
-    /// Price of a core for an hour; the default is OpenCost's, a placeholder.
-    #[arg(long, value_name = "AMOUNT", default_value = "0.031611", value_parser = micro, allow_hyphen_values = true, help_heading = "Promise and price")]
-    cpu_hour: i64,
-    /// Price of a GiB of memory for an hour; the default is OpenCost's, a placeholder.
-    #[arg(long, value_name = "AMOUNT", default_value = "0.004237", value_parser = micro, allow_hyphen_values = true, help_heading = "Promise and price")]
-    gib_hour: i64,
+    /// Price of a core for an hour [default: `cost.cpu_hour`, else OpenCost's, a placeholder].
+    #[arg(long, value_name = "AMOUNT", value_parser = micro, allow_hyphen_values = true, help_heading = "Promise and price")]
+    cpu_hour: Option<i64>,
+    /// Price of a GiB of memory for an hour [default: `cost.gib_hour`, else OpenCost's, a placeholder].
+    #[arg(long, value_name = "AMOUNT", value_parser = micro, allow_hyphen_values = true, help_heading = "Promise and price")]
+    gib_hour: Option<i64>,
+    #[command(flatten)]
+    sheet: SheetArgs,
 
     /// Show the load by the hour of the day, and a schedule for KEDA made of it.
     #[arg(long, help_heading = "Hours of the day")]
@@ -176,8 +179,19 @@ Examples:
   pilothouse cost simulate --server files --since 7d --profile --utc-offset 9h --timezone Asia/Tokyo";
 
 pub(crate) fn simulate(args: &SimulateArgs, printer: &Printer) -> Result<u8> {
+    let sheet = args.sheet.read(printer)?;
+    let prices = sheet.plan.cost.prices();
+    let price = PodPrice {
+        cpu_hour_micro: args.cpu_hour.unwrap_or(prices.cpu_hour.micro()),
+        gib_hour_micro: args.gib_hour.unwrap_or(prices.gib_hour.micro()),
+    };
+    let price_source = match (args.cpu_hour, args.gib_hour) {
+        (Some(_), Some(_)) => "as given".to_owned(),
+        (None, None) => format!("prices {}", sheet.source()),
+        _ => format!("one price as given, the other {}", sheet.source()),
+    };
     let load = load::load(args)?;
-    let scenario = args.scenario(&load.seen);
+    let scenario = args.scenario(&load.seen, price);
     let length_s = load.arrivals.seconds();
     if length_s < LENGTH_S_MIN {
         bail!(
@@ -204,6 +218,7 @@ pub(crate) fn simulate(args: &SimulateArgs, printer: &Printer) -> Result<u8> {
     let report = Report {
         load: &load,
         scenario: &scenario,
+        price_source,
         found: &found,
         profile: profile.transpose()?,
         args,
@@ -235,6 +250,7 @@ pub(super) fn service_of(seen: &Seen) -> Service {
 struct Report<'a> {
     load: &'a load::Load,
     scenario: &'a Scenario,
+    price_source: String,
     found: &'a Found,
     profile: Option<Profile>,
     args: &'a SimulateArgs,
@@ -242,7 +258,7 @@ struct Report<'a> {
 
 impl SimulateArgs {
     /// A flag goes before what was recorded, and that before what is taken for granted.
-    fn scenario(&self, seen: &Seen) -> Scenario {
+    fn scenario(&self, seen: &Seen, price: PodPrice) -> Scenario {
         let service = service_of(seen);
         Scenario {
             service: Service {
@@ -266,10 +282,7 @@ impl SimulateArgs {
                 latency_s: self.slo_latency,
                 objective: self.objective / 100.0,
             },
-            price: PodPrice {
-                cpu_hour_micro: self.cpu_hour,
-                gib_hour_micro: self.gib_hour,
-            },
+            price,
         }
     }
 

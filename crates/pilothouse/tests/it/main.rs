@@ -9,6 +9,7 @@ mod access;
 mod addresses;
 mod anomalies;
 mod asking;
+mod attribution;
 mod auth;
 mod bad_input;
 mod cases;

@@ -32,10 +32,11 @@ pub(super) fn text(report: &Report<'_>) -> String {
     );
     let _ = writeln!(
         out,
-        "promise: {} % of the calls within {} s; a pod-hour costs {} (prices that nobody gave are placeholders)",
+        "promise: {} % of the calls within {} s; a pod-hour costs {} ({})",
         scenario.slo.objective * 100.0,
         scenario.slo.latency_s,
-        usd_text(scenario.pod_hour_micro())
+        usd_text(scenario.pod_hour_micro()),
+        report.price_source
     );
     if report.args.optimise {
         let _ = writeln!(
