@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 
 /// Points of a series that are asked for, below what an answer may have.
 const POINTS_MAX: i64 = 5_000;
-/// Samples are no nearer to each other, unless `store.sample_interval` says so.
 const MS_PER_S: i64 = 1_000;
 
 /// Which time.
@@ -81,6 +80,9 @@ pub(super) struct Recorded {
     /// What is to be known of how it was recorded.
     pub(super) notes: Vec<String>,
 }
+
+/// Labels, and times in Unix seconds with values.
+type Series = (Json, Vec<(f64, f64)>);
 
 impl Past {
     pub(super) fn length_s(self) -> u64 {
@@ -250,7 +252,7 @@ impl Past {
     }
 
     /// The series of an expression: labels, and times with values. What is no number is left out.
-    fn range(self, api: &Api, query: &str) -> Result<Vec<(Json, Vec<(f64, f64)>)>> {
+    fn range(self, api: &Api, query: &str) -> Result<Vec<Series>> {
         let params = Params::new()
             .with("query", query)
             .with("start", seconds(self.from_ms))

@@ -1,8 +1,10 @@
 //! `pilothouse cost rightsize`.
 
+mod price;
 mod recorded;
 mod report;
 
+use super::sheet::{Sheet, SheetArgs};
 use super::simulate::{load, service_of};
 use crate::ask::{Api, Refused, WhereArgs};
 use crate::exit;
@@ -54,6 +56,8 @@ pub(crate) struct RightsizeArgs {
     /// How to print it.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: Format,
+    #[command(flatten)]
+    sheet: SheetArgs,
     #[command(flatten)]
     place: WhereArgs,
 }
@@ -125,6 +129,7 @@ enum Said {
 struct Compared {
     comparison: Comparison,
     hpa: Option<Coupling>,
+    price: price::Price,
     /// The same over the calls that came, where they were recorded.
     calls: Option<Calls>,
 }
@@ -142,11 +147,15 @@ enum Calls {
 }
 
 pub(crate) fn rightsize(args: &RightsizeArgs, printer: &Printer) -> Result<u8> {
+    let sheet = args.sheet.read(printer)?;
     let recorded = match &args.csv {
         Some(path) => vec![of_csv(args, path)?],
         None => recorded::ask(args)?,
     };
-    let sized: Vec<Sized> = recorded.into_iter().map(|one| sized(args, one)).collect();
+    let sized: Vec<Sized> = recorded
+        .into_iter()
+        .map(|one| sized(args, &sheet, one))
+        .collect();
     let text = match args.format {
         Format::Table => report::table(&sized),
         Format::Markdown => report::markdown(&sized),
@@ -187,7 +196,7 @@ fn of_csv(args: &RightsizeArgs, path: &std::path::Path) -> Result<Recorded> {
     })
 }
 
-fn sized(args: &RightsizeArgs, recorded: Recorded) -> Sized {
+fn sized(args: &RightsizeArgs, sheet: &Sheet, recorded: Recorded) -> Sized {
     let asked = &args.asked;
     let known = recorded.current;
     let current = Resources {
@@ -211,6 +220,7 @@ fn sized(args: &RightsizeArgs, recorded: Recorded) -> Sized {
                         .unwrap_or_else(|why| Some(Calls::Not(format!("{why:#}"))))
                 });
             Said::Compared(Box::new(Compared {
+                price: price::Price::of(sheet, current, comparison.take),
                 comparison,
                 hpa,
                 calls,

@@ -82,6 +82,7 @@ fn a_table_of_samples_is_answered_with_numbers_and_their_arithmetic() {
         "pilothouse: cpu request = p90 of 40320 samples",
         "hpa: set averageUtilization to",
         "take: requests cpu",
+        "less, once there are fewer nodes (prices of OpenCost, placeholders that nobody pays)",
     ] {
         assert!(data.contains(part), "{part}\n{data}");
     }

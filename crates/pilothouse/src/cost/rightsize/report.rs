@@ -198,6 +198,7 @@ fn told(compared: &Compared) -> Vec<String> {
         ),
         how.to_owned(),
     ];
+    lines.extend(compared.price.line());
     let mut whose = vec![of_cpu, of_memory, Policy::Ours];
     whose.dedup();
     for row in &comparison.rows {
