@@ -5,6 +5,7 @@ use crate::ask::{Api, Params, Refused, Within, seconds};
 use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
 use ph_cost::attribution::{Calls, Capacity, Input, Use};
+use ph_record::catalogue::{CPU_SECONDS, PROCESS_CPU, PROCESS_RSS, RESIDENT_BYTES};
 use ph_rules::slo::Month;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -201,19 +202,19 @@ impl Past {
         let window = self.step_s().max(i64::try_from(2 * interval + 1)?);
         let held = |name: &str| format!("avg_over_time({name}{{{own_job}}}[{window}s])");
         let mut servers: BTreeMap<String, Use> = BTreeMap::new();
-        for (labels, points) in self.range(api, &cpu("mcp_server_cpu_seconds_total"))? {
+        for (labels, points) in self.range(api, &cpu(CPU_SECONDS.name))? {
             let server = labels["server"].as_str().unwrap_or_default().to_owned();
             servers.entry(server).or_default().cpu_ms += self.grown_ms(&points);
         }
-        for (labels, points) in self.range(api, &held("mcp_server_resident_memory_bytes"))? {
+        for (labels, points) in self.range(api, &held(RESIDENT_BYTES.name))? {
             let server = labels["server"].as_str().unwrap_or_default().to_owned();
             servers.entry(server).or_default().memory_mib_s += self.held_mib_s(&points);
         }
         let mut own: Option<Use> = None;
-        for (_, points) in self.range(api, &cpu("process_cpu_seconds_total"))? {
+        for (_, points) in self.range(api, &cpu(PROCESS_CPU.name))? {
             own.get_or_insert_default().cpu_ms += self.grown_ms(&points);
         }
-        for (_, points) in self.range(api, &held("process_resident_memory_bytes"))? {
+        for (_, points) in self.range(api, &held(PROCESS_RSS.name))? {
             own.get_or_insert_default().memory_mib_s += self.held_mib_s(&points);
         }
         Ok((servers, own))
