@@ -216,7 +216,7 @@ fn sized(args: &RightsizeArgs, sheet: &Sheet, recorded: Recorded) -> Sized {
                 .as_ref()
                 .filter(|_| recorded.is_own)
                 .and_then(|coupling| {
-                    over_calls(args, &recorded.name, current, &comparison, coupling)
+                    over_calls(args, sheet, &recorded.name, current, &comparison, coupling)
                         .unwrap_or_else(|why| Some(Calls::Not(format!("{why:#}"))))
                 });
             Said::Compared(Box::new(Compared {
@@ -253,6 +253,7 @@ fn coupling(
 /// The HPA with the resources of today and with those to take, over the calls of the same time.
 fn over_calls(
     args: &RightsizeArgs,
+    sheet: &Sheet,
     server: &str,
     current: Resources,
     comparison: &Comparison,
@@ -264,6 +265,7 @@ fn over_calls(
     let load = load::recorded(&Api::find(&args.place)?, server, &args.since)?;
     let scenario = Scenario {
         service: service_of(&load.seen),
+        price: sheet.pod_price(),
         ..Scenario::default()
     };
     let hpa = CpuHpa {

@@ -4,6 +4,7 @@ use crate::printer::Printer;
 use crate::sources::{DEFAULT_FILE, Rejected, read_file};
 use anyhow::{Result, bail};
 use clap::Args;
+use ph_cost::replay::PodPrice;
 use ph_plan::Plan;
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
@@ -59,6 +60,15 @@ impl Sheet {
             && let Ok(value) = serde_json::to_value(value)
         {
             fields.insert(key.to_owned(), value);
+        }
+    }
+
+    /// What a pod is priced by where an autoscaler is replayed.
+    pub(super) fn pod_price(&self) -> PodPrice {
+        let prices = self.plan.cost.prices();
+        PodPrice {
+            cpu_hour_micro: prices.cpu_hour.micro(),
+            gib_hour_micro: prices.gib_hour.micro(),
         }
     }
 

@@ -180,10 +180,10 @@ Examples:
 
 pub(crate) fn simulate(args: &SimulateArgs, printer: &Printer) -> Result<u8> {
     let sheet = args.sheet.read(printer)?;
-    let prices = sheet.plan.cost.prices();
+    let prices = sheet.pod_price();
     let price = PodPrice {
-        cpu_hour_micro: args.cpu_hour.unwrap_or(prices.cpu_hour.micro()),
-        gib_hour_micro: args.gib_hour.unwrap_or(prices.gib_hour.micro()),
+        cpu_hour_micro: args.cpu_hour.unwrap_or(prices.cpu_hour_micro),
+        gib_hour_micro: args.gib_hour.unwrap_or(prices.gib_hour_micro),
     };
     let price_source = match (args.cpu_hour, args.gib_hour) {
         (Some(_), Some(_)) => "as given".to_owned(),
