@@ -3,6 +3,7 @@
 use crate::alerts::AlertsArgs;
 use crate::blocks::BlocksArgs;
 use crate::cost::CostArgs;
+use crate::demo::DemoArgs;
 use crate::generate::GenerateArgs;
 use crate::keys::KeysArgs;
 use crate::logs::LogsArgs;
@@ -97,6 +98,9 @@ pub(crate) enum Command {
     Cost(Box<CostArgs>),
     /// Look after what is kept on disk.
     Store(Box<StoreArgs>),
+    /// Live through an incident, from the alert to the fix: about three minutes, all of it real, nothing else needed.
+    #[command(after_help = crate::demo::EXAMPLES)]
+    Demo(DemoArgs),
     /// Serve the built-in MCP server: files, SQLite and HTTP tools, each step traced.
     Workbench(WorkbenchArgs),
 }

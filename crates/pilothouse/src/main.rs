@@ -7,6 +7,7 @@ mod check;
 mod cli;
 mod cost;
 mod crash;
+mod demo;
 mod generate;
 mod keys;
 mod logs;
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         Command::Vuln(args) => vuln::vuln(&args, &printer),
         Command::Cost(args) => cost::cost(&args, &printer),
         Command::Store(args) => store::store(&args, &printer),
+        Command::Demo(args) => demo::demo(&args, &printer),
         Command::Workbench(args) => workbench::serve(args),
     };
     match done {

@@ -13,6 +13,9 @@ use super::machine::Machine;
 /// The most folders of a cache that are looked at.
 const CACHED_MAX: usize = 10_000;
 
+/// A program of a package lies in it, or so deep below it.
+const FOLDERS_ABOVE_MAX: usize = 3;
+
 /// Something that holds packages, or cannot be looked into.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
@@ -447,7 +450,25 @@ fn program(word: &str, machine: &Machine) -> Resolved {
             format!("it is a script for `{name}`, whose packages cannot be told from it"),
         );
     }
-    Resolved::one(Place::Program(canonical))
+    let mut found = Resolved::one(Place::Program(canonical));
+    if let Some(around) = packages_around(&program) {
+        found.places.extend(around.places);
+    }
+    found
+}
+
+/// What is installed around a compiled program that came with an npm package, by the path that it was started by: what it
+/// may call, beside what it was built from.
+fn packages_around(program: &Path) -> Option<Resolved> {
+    if program.to_string_lossy().contains("/node_modules/") {
+        return Some(node_file(program));
+    }
+    let above = program.ancestors().skip(1).take(FOLDERS_ABOVE_MAX);
+    let is_package = |folder: &&Path| {
+        folder.join("package.json").is_file() && folder.join("node_modules").is_dir()
+    };
+    let root = above.into_iter().find(is_package)?;
+    Some(Resolved::running(root.to_owned(), None))
 }
 
 pub(super) fn first_line(path: &Path) -> String {

@@ -309,10 +309,14 @@ fn program(path: &Path) -> Seen {
             artefact: what,
             ..Seen::default()
         },
-        Err(_) => unseen(
-            &what,
-            "it is a program of its own, and does not say what it was built from (programs of Go do, those of Rust when they are built with `cargo auditable`); name its source with `servers.NAME.source`",
-        ),
+        // It is what runs, whatever it holds.
+        Err(_) => Seen {
+            is_running: true,
+            ..unseen(
+                &what,
+                "it is a program of its own, and does not say what it was built from (programs of Go do, those of Rust when they are built with `cargo auditable`); name its source with `servers.NAME.source`",
+            )
+        },
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Row {
     pub depth: usize,
     /// For each level down to its own: nothing follows on that level.
     pub is_last: Vec<bool>,
+    /// How many steps they are: each counts as many as it stands for.
+    pub count: u64,
     /// The durations of all of them, in nanoseconds.
     pub total_ns: u64,
     /// Their own times, in nanoseconds.
@@ -114,6 +116,7 @@ impl Trace {
             times.fold(0_u64, u64::saturating_add)
         };
         Row {
+            count: sum(|span| span.count),
             total_ns: sum(|span| span.duration_ns),
             self_ns: sum(|span| span.self_ns),
             critical_ns: sum(|span| span.critical_ns),

@@ -66,7 +66,7 @@ impl Trace {
             "depth": row.depth,
             "name": first.map(|span| span.name.as_str()),
             "service": first.map(|span| span.service.as_str()),
-            "count": row.spans.len(),
+            "count": row.count,
             "total": ms(row.total_ns),
             "self": ms(row.self_ns),
             "critical": ms(row.critical_ns),

@@ -23,6 +23,10 @@ pub struct Span {
     pub start_ns: u64,
     /// How long it took, in nanoseconds.
     pub duration_ns: u64,
+    /// So many steps of one kind it stands for: its attribute `count`, where it has `busy_ms` as well; else 1.
+    pub count: u64,
+    /// The time that those steps took together, where the sender told it (`busy_ms`): others may lie between them.
+    pub busy_ns: Option<u64>,
     /// How it ended: an outcome of ours, or `ok`, `error` or `unset`.
     pub outcome: String,
     /// `true` when it failed by its own account.
@@ -152,6 +156,7 @@ struct Members<'a> {
     duration_ns: Option<u64>,
     upstream_start_ns: Option<u64>,
     upstream_ns: Option<u64>,
+    steps: Option<(u64, u64)>,
 }
 
 /// Reads a line, which is one JSON object.
@@ -195,6 +200,7 @@ impl<'a> Members<'a> {
                 b"duration" => m.duration_ns = ns(),
                 b"upstream_start_ms" => m.upstream_start_ns = ns(),
                 b"upstream_ms" => m.upstream_ns = ns(),
+                b"attributes" => m.steps = steps(value),
                 _ => {}
             }
         }
@@ -263,6 +269,8 @@ impl<'a> Members<'a> {
             kind: SpanKind::parse(&self.span_kind),
             start_ns: 0,
             duration_ns: self.duration_ns.unwrap_or(0),
+            count: self.steps.map_or(1, |(count, _)| count.max(1)),
+            busy_ns: self.steps.map(|(_, busy_ns)| busy_ns),
             outcome: self.outcome.clone().into_owned(),
             is_failed: self.outcome == "error",
             status: self.status,
@@ -294,6 +302,21 @@ impl<'a> Members<'a> {
             line,
         })
     }
+}
+
+/// How many steps a span stands for, and the nanoseconds that they took together: only both say it.
+fn steps(attributes: Value<'_>) -> Option<(u64, u64)> {
+    let Value::Object(attributes) = attributes else {
+        return None;
+    };
+    let (Some(Value::Number(count)), Some(Value::Number(busy_ms))) = (
+        line::member(attributes, "count"),
+        line::member(attributes, "busy_ms"),
+    ) else {
+        return None;
+    };
+    let count = std::str::from_utf8(count).ok()?.parse().ok()?;
+    Some((count, u64::try_from(line::ms_to_ns(busy_ms)?).ok()?))
 }
 
 fn some(text: &str) -> Option<String> {

@@ -49,7 +49,7 @@ fn outline(trace: &Trace) -> Vec<String> {
             "{}{} x{} {}/{}{}{}{odd}",
             "  ".repeat(row.depth),
             span.name,
-            row.spans.len(),
+            row.count,
             row.total_ns / 1_000_000,
             row.self_ns / 1_000_000,
             if row.is_longest_self { " longest" } else { "" },
@@ -90,6 +90,39 @@ fn a_search_through_a_thousand_files() {
         trace.bounds_ns().map(|(a, b)| (b - a) / 1_000_000),
         Some(3_000)
     );
+}
+
+/// Spans that stand for many steps overlap: what counts is how long they were busy.
+#[test]
+fn steps_that_are_told_as_one_span() {
+    let folded = |id: &str, name: &str, start, duration, count: u64, busy: u64| {
+        let attributes = format!(r#","attributes":{{"count":{count},"busy_ms":{busy}}}}}"#);
+        let line = span(id, "s", name, start, duration);
+        format!("{}{attributes}", line.strip_suffix('}').unwrap())
+    };
+    let lines = [
+        span("s", "cccccccccccccccc", "search", 3, 2_990),
+        folded("m", "filter.match", 10, 2_980, 10_000, 30),
+        folded("t", "fs.stat", 12, 2_970, 10_000, 2_900),
+        call(0, 3_000, true),
+    ];
+    let trace = build(&lines);
+    assert_eq!(
+        outline(&trace),
+        [
+            "tools/call searchFiles x1 3000/4 waited",
+            "  tools/call searchFiles x1 2996/6 waited",
+            "    search x1 2990/82 waited",
+            "      filter.match x10000 2980/30 waited",
+            "      fs.stat x10000 2970/2900 longest waited",
+        ]
+    );
+    let stat = trace
+        .spans
+        .iter()
+        .find(|span| span.name == "fs.stat")
+        .unwrap();
+    assert!(stat.critical_ns > 2_800_000_000, "{}", stat.critical_ns);
 }
 
 #[test]

@@ -27,9 +27,9 @@ use crate::trace::{Fold, Trace};
 pub(super) struct Search {
     /// A glob pattern: `*.md`, `src/**/*.rs`, `report-[0-9]*.txt`.
     pattern: String,
-    /// Most files to list, 1 to 1000; 100 when left out.
+    /// Most files to list, 1 to 10000; 100 when left out.
     #[serde(default)]
-    #[schemars(range(min = 1, max = 1000))]
+    #[schemars(range(min = 1, max = 10_000))]
     max_results: Option<usize>,
 }
 
@@ -69,7 +69,7 @@ enum Limit {
 }
 
 const RESULTS_DEFAULT: usize = 100;
-const RESULTS_MAX: usize = 1_000;
+const RESULTS_MAX: usize = 10_000;
 const ENTRIES_MAX: usize = 100_000;
 const SEARCH_TIME_MAX: Duration = Duration::from_secs(5);
 

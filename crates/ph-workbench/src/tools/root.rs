@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat, openat, openat2, statat};
 use rustix::io::Errno;
@@ -18,11 +18,17 @@ use super::ToolError;
 pub(crate) struct Root {
     directory: OwnedFd,
     path: PathBuf,
-    /// How long a look at a file takes, beside what it takes.
+    /// How long a look at a file takes; longer where it really does.
     stat_delay: Duration,
-    /// Held by the one look that there is at a time, as a network disk on one connection has it.
-    looking: Mutex<()>,
+    /// The time that is still to be waited, held by the one look that there is at a time, as a
+    /// network disk on one connection has it. Negative after a wait that was longer than asked for.
+    owed_nanos: Mutex<i64>,
 }
+
+/// Shorter waits are put together: a thread that sleeps for less wakes up much too late.
+const WAIT_NANOS_MIN: i64 = 2_000_000;
+/// So much of a wait that was too long is given back.
+const GIVEN_BACK_NANOS_MAX: i64 = 20_000_000;
 
 impl Root {
     /// - errors: no such directory, or it cannot be read.
@@ -38,7 +44,7 @@ impl Root {
             directory,
             path,
             stat_delay,
-            looking: Mutex::new(()),
+            owed_nanos: Mutex::new(0),
         })
     }
 
@@ -48,11 +54,24 @@ impl Root {
         reason = "a disk that is said to be slow is waited for, on a thread for what blocks"
     )]
     pub(super) fn stat(&self, directory: impl AsFd, name: &OsStr) -> Result<Stat, Errno> {
-        if self.stat_delay > Duration::ZERO {
-            let _one = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
-            std::thread::sleep(self.stat_delay);
+        let look = || statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        if self.stat_delay.is_zero() {
+            return look();
         }
-        statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
+        let mut owed = self
+            .owed_nanos
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let begin = Instant::now();
+        let found = look();
+        *owed += nanos(self.stat_delay) - nanos(begin.elapsed());
+        if *owed >= WAIT_NANOS_MIN {
+            let begin = Instant::now();
+            std::thread::sleep(Duration::from_nanos(owed.unsigned_abs()));
+            *owed -= nanos(begin.elapsed());
+        }
+        *owed = (*owed).max(-GIVEN_BACK_NANOS_MAX);
+        found
     }
 
     /// Its real path, for people.
@@ -126,6 +145,11 @@ impl Root {
         }
         openat(CWD, &real, flags | OFlags::NOFOLLOW, Mode::empty())
     }
+}
+
+/// Of spans far below the 292 years that fit.
+fn nanos(span: Duration) -> i64 {
+    i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// A path as a model gives it: below the root by its form alone.

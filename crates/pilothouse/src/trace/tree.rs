@@ -104,12 +104,8 @@ fn name(trace: &Trace, parents: &[Option<usize>], row: &Row) -> String {
     };
     let first = &trace.spans[at];
     let mut text = clean(&first.name);
-    if row.spans.len() > 1 {
-        text = format!(
-            "{text} × {} ({})",
-            row.spans.len(),
-            folded_total(row.total_ns)
-        );
+    if row.count > 1 {
+        text = format!("{text} × {} ({})", row.count, folded_total(row.total_ns));
     }
     let by = match (first.is_own, first.kind, &first.server) {
         (true, SpanKind::Client, _) => Some("to the server".to_owned()),
