@@ -1,9 +1,14 @@
-//! CISA's list of known exploited vulnerabilities (KEV) and the scores of EPSS, as they are given out.
+//! Lists as they are given out: CISA's known exploited vulnerabilities (KEV), the scores of EPSS, what a mirror has
+//! changed.
+
+mod changes;
 
 use crate::index::IndexError;
 use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 use std::io::{self, BufRead, BufReader, Read};
+
+pub use changes::{CHANGES_MAX, Changes};
 
 /// Bytes of CISA's list, at most: ten times what it has.
 const KEV_BYTES_MAX: u64 = 16 << 20;

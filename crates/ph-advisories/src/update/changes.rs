@@ -4,8 +4,9 @@ use super::{Change, Run, UpdateError, in_path};
 use crate::http::{FetchError, Got, Remote};
 use crate::import::Unreadable;
 use crate::index::{Origin, RECORD_BYTES_MAX, Reader, Writer};
+use crate::lists::{CHANGES_MAX, Changes};
 use crate::manifest::{EcosystemState, ms_of};
-use crate::record::{Head, is_id, time};
+use crate::record::{Head, time};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -18,66 +19,8 @@ const RECORDS_MAX: usize = 1_000;
 const AT_ONCE: usize = 8;
 /// The list may be made more often than the dump, so it is read further back than to the last change.
 const MARGIN: SignedDuration = SignedDuration::from_hours(24);
-/// Longest line of the list, in bytes.
-const LINE_BYTES_MAX: usize = 512;
 /// Memory for pages, in KiB.
 const CACHE_KIB: u32 = 32 << 10;
-
-/// The beginning of the list of changes.
-#[derive(Default)]
-struct Changes {
-    /// The newest time, as it stands there.
-    newest: Option<String>,
-    /// The ids that were changed since, with when.
-    changed: Vec<(String, Timestamp)>,
-    /// The rest of a line.
-    rest: Vec<u8>,
-    is_over: bool,
-    is_bad: bool,
-}
-
-impl Changes {
-    /// Takes a piece; `false` when enough is known.
-    fn take(&mut self, piece: &[u8], since: Option<Timestamp>) -> bool {
-        self.rest.extend_from_slice(piece);
-        while let Some(end) = self.rest.iter().position(|b| *b == b'\n') {
-            let line: Vec<u8> = self.rest.drain(..=end).collect();
-            self.line(&line, since);
-            if self.is_over || self.is_bad {
-                return false;
-            }
-        }
-        self.is_bad = self.rest.len() > LINE_BYTES_MAX;
-        !self.is_bad
-    }
-
-    fn line(&mut self, line: &[u8], since: Option<Timestamp>) {
-        let text = str::from_utf8(line).unwrap_or_default().trim();
-        if text.is_empty() {
-            return;
-        }
-        let read = text.split_once(',').and_then(|(at, id)| {
-            // The list of all ecosystems has folders before the ids.
-            let id = id.rsplit('/').next().unwrap_or_default().trim();
-            is_id(id).then_some((time(at)?, at.trim(), id))
-        });
-        let Some((at, written, id)) = read else {
-            self.is_bad = true;
-            return;
-        };
-        if self.newest.is_none() {
-            self.newest = Some(written.to_owned());
-        }
-        match since {
-            Some(since) if at >= since => self.changed.push((id.to_owned(), at)),
-            _ => self.is_over = true,
-        }
-        self.is_over |= self.changed.len() > RECORDS_LISTED_MAX;
-    }
-}
-
-/// Lines of the list that are looked at: most of them are known.
-const RECORDS_LISTED_MAX: usize = 100_000;
 
 impl Run<'_> {
     /// The newest time of the list of changes and its entity tag; none where there is no list.
@@ -115,7 +58,7 @@ impl Run<'_> {
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        if list.is_bad || list.newest.is_none() || list.changed.len() > RECORDS_LISTED_MAX {
+        if list.is_bad || list.newest.is_none() || list.changed.len() > CHANGES_MAX {
             return Ok(None);
         }
         let index = self.folder.path().join(&old.file);
@@ -251,41 +194,5 @@ async fn each_record(
             // A task that panicked has said so.
             Some(Err(_)) => return Err(FetchError::Range(ecosystem.to_owned()).into()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str, since: &str, piece: usize) -> Changes {
-        let mut list = Changes::default();
-        let since = time(since);
-        for piece in text.as_bytes().chunks(piece) {
-            if !list.take(piece, since) {
-                break;
-            }
-        }
-        list
-    }
-
-    #[test]
-    fn the_list_is_read_until_it_is_old() {
-        let text = "2026-11-22T10:00:00.5Z,GHSA-3\n2026-11-22T09:00:00Z,npm/GHSA-2\r\n2026-11-21T00:00:00Z,GHSA-1\nbad\n";
-        for piece in [1, 7, 1_000] {
-            let list = read(text, "2026-11-22T00:00:00Z", piece);
-            let ids: Vec<_> = list.changed.iter().map(|(id, _)| id.as_str()).collect();
-            assert_eq!(ids, ["GHSA-3", "GHSA-2"]);
-            assert_eq!(list.newest.as_deref(), Some("2026-11-22T10:00:00.5Z"));
-            assert!(list.is_over && !list.is_bad);
-        }
-        assert!(read(text, "2026-11-20T00:00:00Z", 9).is_bad);
-        assert!(read(&"x".repeat(1_000), "2026-11-20T00:00:00Z", 100).is_bad);
-        assert!(
-            read("2026-11-22T10:00:00Z,../x\n", "2026-11-20T00:00:00Z", 100)
-                .changed
-                .iter()
-                .all(|(id, _)| id == "x")
-        );
     }
 }
