@@ -1,11 +1,12 @@
 # What there is to do here. `make` alone says it.
-.PHONY: help run console test fuzz bench lint deny fmt
+.PHONY: help run console screenshots test fuzz bench lint deny fmt
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 help:
 	@echo "make run     build, then Pilothouse in front of its own workbench server"
 	@echo "make console the web console, which the next build takes into the binary (needs Node)"
+	@echo "make screenshots  pictures of each page of the console, in $(TARGET)/screenshots"
 	@echo "make test    everything that CI runs (STEP='fmt tidy' for some of it)"
 	@echo "make lint    rustfmt, clippy, the workspace's own rules, dependencies"
 	@echo "make fmt     format"
@@ -19,6 +20,10 @@ run:
 
 console:
 	@console/build 1
+
+screenshots: console
+	cargo build --locked -p pilothouse
+	@PILOTHOUSE_BIN=$(abspath $(TARGET)/debug/pilothouse) SHOTS=$(abspath $(TARGET)/screenshots) tests/e2e/console/run shots
 
 test:
 	@.ci/steps $(STEP)

@@ -39,7 +39,7 @@ export function proxy(admin, prefix, folder) {
 
 function fileOf(folder, url) {
   const path = url.split("?")[0];
-  const isPage = /^\/[a-z]*$/.test(path) && path !== "/metrics" && path !== "/runbooks";
+  const isPage = /^\/[a-z]*$/.test(path) && !["/metrics", "/runbooks", "/graph"].includes(path);
   const file = join(folder, isPage ? "index.html" : path);
   return (isPage || path.startsWith("/assets/") || path === "/favicon.svg") && existsSync(file) ? file : undefined;
 }

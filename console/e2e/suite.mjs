@@ -1,7 +1,7 @@
 // The console in a browser, against the real binary with real traffic. Nothing here waits for a fixed time.
 import { chromium } from "playwright-core";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -30,6 +30,14 @@ const root = join(folder, "files");
 mkdirSync(root);
 for (let n = 0; n < 12; n += 1) writeFileSync(join(root, `report-${n}.txt`), "x");
 
+// What the hostile server says of itself to be made of; nothing depends on what that package does.
+const lodash = join(folder, "srv/node_modules/lodash");
+mkdirSync(lodash, { recursive: true });
+writeFileSync(join(lodash, "package.json"), JSON.stringify({ name: "lodash", version: "4.17.4", main: "index.js" }));
+writeFileSync(join(lodash, "index.js"), "exports.merge = Object.assign;\n");
+writeFileSync(join(folder, "srv/package.json"), JSON.stringify({ name: "srv", type: "module", dependencies: { lodash: "4.17.4" } }));
+copyFileSync(join(HERE, "hostile.mjs"), join(folder, "srv/server.mjs"));
+
 const config = (more) => `
 store: {sample_interval: 500ms}
 rules: {interval: 1s}
@@ -44,7 +52,7 @@ servers:
     replicas: {min: 1, max: 4}
   hostile:
     command: ${process.execPath}
-    args: [${join(HERE, "hostile.mjs")}]
+    args: [${join(folder, "srv/server.mjs")}]
     health: {interval: 1s}
   away:
     url: http://127.0.0.1:9/mcp
@@ -229,6 +237,28 @@ async function alerts() {
   await page.context().close();
 }
 
+async function vulnerabilities() {
+  const page = await open();
+  await page.goto(at("vulnerabilities"));
+  const card = page.locator(".case button", { hasText: "npm/lodash" }).first();
+  await card.waitFor();
+  await axe(page, "vulnerabilities");
+  await card.click();
+  await page.locator("dialog .move").waitFor();
+  check("a case has its address", /case=\d+/.test(page.url()), page.url());
+  await page.locator("dialog .move button[type=submit]").click();
+  check("a move needs a reason", (await page.locator("#reason-wrong").textContent()).includes("Say why"));
+  await axe(page, "a case");
+  await page.locator("dialog .move select").first().selectOption("assess");
+  await page.locator("dialog .move input").last().fill("<i>looked at</i>");
+  await page.locator("dialog .move button[type=submit]").click();
+  await page.locator("dialog .lines li", { hasText: "<i>looked at</i>" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.locator(".board h2", { hasText: "Assessed" }).waitFor();
+  check("a case is moved", true);
+  await page.context().close();
+}
+
 async function explore() {
   const page = await open();
   await page.goto(at("graph?g0.expr=mcp_server_up"));
@@ -271,7 +301,7 @@ async function hostile() {
 async function elsewhere() {
   prefixed = await proxy(gateway.admin, "/ops/mcp");
   const page = await open({ viewport: { width: 360, height: 740 }, locale: "ja-JP", colorScheme: "dark" });
-  for (const path of ["", "server?name=files", "calls", "trace", "explore", "alerts"]) {
+  for (const path of ["", "server?name=files", "calls", "trace", "explore", "alerts", "vulnerabilities"]) {
     await page.goto(`http://${prefixed.address}/ops/mcp/${path}`);
     await page.locator(".section").first().waitFor();
     await page.locator(".stream .status.good").waitFor();
@@ -295,7 +325,7 @@ async function restarted() {
   page.expects = ["ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "ERR_INCOMPLETE_CHUNKED", "ERR_CONNECTION_RESET", "401", "403"];
   await gateway.stop();
   await page.locator(".stream .status.bad").waitFor();
-  const made = execFileSync(BINARY, ["keys", "create", "eye", "--role", "viewer", "--data-dir", gateway.data], { encoding: "utf8" });
+  const made = execFileSync(BINARY, ["keys", "create", "eye", "--role", "viewer", "--data-dir", gateway.data], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
   const key = /ph_[A-Za-z0-9_-]+/.exec(made)?.[0] ?? made.trim().split(/\s+/).pop();
   await gateway.start(config("admin: {auth: keys}\n"));
   await page.locator(".sign-in input[type=password]").waitFor();
@@ -317,6 +347,41 @@ async function restarted() {
   await page.context().close();
 }
 
+/** Pictures of every page, for people to look at: SHOTS names the folder. */
+async function shots() {
+  const into = process.env.SHOTS;
+  if (into === undefined) return;
+  mkdirSync(into, { recursive: true });
+  const slow = await until("a trace", async () => {
+    const found = await gateway.api(`/api/pilothouse/traces/slowest?limit=1&query=${encodeURIComponent("tool=searchFiles")}`);
+    return JSON.parse(found.text).traces[0]?.trace_id;
+  });
+  const pages = {
+    overview: "?range=15m",
+    server: "server?name=files&range=15m",
+    calls: "calls?query=kind%3Dcall&range=15m",
+    trace: `trace?id=${slow}`,
+    explore: `explore?range=15m&query=${encodeURIComponent("sum by (tool) (rate(mcp_tool_calls_total[1m]))")}`,
+    alerts: "alerts?range=15m",
+    vulnerabilities: "vulnerabilities",
+  };
+  for (const [look, colorScheme, width, height] of [
+    ["light", "light", 1440, 900],
+    ["dark", "dark", 1440, 900],
+    ["phone", "light", 360, 740],
+  ]) {
+    const page = await open({ colorScheme, viewport: { width, height } });
+    for (const [name, path] of Object.entries(pages)) {
+      await page.goto(at(path));
+      await page.locator(".section").first().waitFor();
+      await page.waitForFunction(() => document.querySelector("main .loading") === null);
+      await page.screenshot({ path: join(into, `${name}-${look}.png`) });
+    }
+    await page.context().close();
+  }
+  check("pictures", true);
+}
+
 let stopTraffic = false;
 async function traffic() {
   const old = await session(gateway.listen, "hostile", CLIENT);
@@ -332,12 +397,13 @@ async function traffic() {
   }
 }
 
-const all = { files, overview, server, calls, explore, alerts, hostile, elsewhere, restarted };
+const all = { files, overview, server, calls, explore, alerts, vulnerabilities, hostile, elsewhere, shots, restarted };
 // Names choose some of them.
 const chosen = process.argv.slice(2);
 const parts = Object.fromEntries(Object.entries(all).filter(([name]) => chosen.length === 0 || chosen.includes(name)));
 const begun = Date.now();
 try {
+  execFileSync(BINARY, ["vuln", "db", "import", join(HERE, "../../tests/e2e/pollution/osv"), "--db", join(gateway.data, "advisories")], { stdio: "ignore" });
   await gateway.start(config(""));
   if (process.env.CONSOLE_DIST !== undefined) fresh = await proxy(gateway.admin, "", process.env.CONSOLE_DIST);
   const going = traffic().catch((error) => check("traffic", false, String(error)));

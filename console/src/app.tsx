@@ -13,6 +13,7 @@ import { Explore } from "./pages/explore";
 import { Overview } from "./pages/overview";
 import { ServerPage } from "./pages/server";
 import { TracePage } from "./pages/trace";
+import { Vulnerabilities } from "./pages/vulnerabilities";
 import { adjust, href, type Page } from "./route";
 import { spanOf, RANGES } from "./time";
 import { chooseTheme, chosenTheme, THEMES } from "./theme";
@@ -20,7 +21,7 @@ import { Dialog, Link, Problem, Status } from "./ui/parts";
 import { useRoute } from "./use-route";
 
 /** Pages that are in the navigation. */
-const NAVIGATION: Page[] = ["overview", "server", "calls", "trace", "explore", "alerts"];
+const NAVIGATION: Page[] = ["overview", "server", "calls", "trace", "explore", "alerts", "vulnerabilities"];
 
 export function App() {
   const t = useWords();
@@ -84,6 +85,8 @@ function Shown({ page }: { page: Page }) {
       return <Explore />;
     case "alerts":
       return <Alerts />;
+    case "vulnerabilities":
+      return <Vulnerabilities />;
     case "trace":
       return <TracePage />;
     default:

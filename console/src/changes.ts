@@ -22,15 +22,17 @@ export async function changes(span: Span, server: string | undefined, signal?: A
   const of = server === undefined ? "" : ` (server=${quoted(server)} OR server!=*)`;
   const query = `kind=event (event=${KINDS.join("|")} OR event=note "audit: ")${of}`;
   const found = await get("/api/pilothouse/logs", { query, ...within(span), limit: LIMIT }, signal);
-  const isOfOther = (record: Record<string, unknown>) => {
-    const labels = record["labels"];
-    const named = typeof labels === "string" ? /[{,] ?server="((?:[^"\\]|\\.)*)"/.exec(labels)?.[1] : undefined;
-    return server !== undefined && named !== undefined && named !== server;
-  };
   return found.records
-    .filter((record) => !isOfOther(record))
+    .filter((record) => isAbout(record, server))
     .map(read)
     .filter((change) => change !== undefined);
+}
+
+/** Whether an event is about a server, or about all. Alerts name theirs among their labels. */
+export function isAbout(record: Record<string, unknown>, server: string | undefined): boolean {
+  const labels = record["labels"];
+  const named = typeof labels === "string" ? /[{,] ?server="((?:[^"\\]|\\.)*)"/.exec(labels)?.[1] : record["server"];
+  return server === undefined || named === undefined || named === server;
 }
 
 /** Reads a line of the log; `undefined` when nothing changed by it. */

@@ -3,7 +3,6 @@
 import { useContext, useState } from "preact/hooks";
 import { get, post, Refused, remove, type Schema } from "../api/client";
 import { alerts as loadAlerts, over, type ActiveAlert } from "../api/prometheus";
-import { changes as loadChanges } from "../changes";
 import { clock, percent } from "../format";
 import { useWords } from "../i18n";
 import { useLoad } from "../load";
@@ -14,6 +13,7 @@ import { seconds, type Span } from "../time";
 import { Alert } from "../ui/alert";
 import { Chart, type Drawn } from "../ui/chart";
 import { Dialog, Empty, Foreign, Section, Status } from "../ui/parts";
+import { useChanges } from "../use-changes";
 import { byWeight, Changes, Loadable, NAMED_MAX, Objective } from "./overview";
 
 type Silence = Schema["Silence"];
@@ -31,7 +31,8 @@ export function Alerts() {
   const alerts = useLoad((signal) => loadAlerts(signal), [], ["alerts"]);
   const silences = useLoad((signal) => get("/api/v2/silences", {}, signal), [], ["events"]);
   const slos = useLoad((signal) => get("/api/pilothouse/slos", {}, signal), [], ["numbers"]);
-  const history = useLoad(async (signal) => (await loadChanges(span(), undefined, signal)).filter((one) => HISTORY.has(one.kind)), [key], ["events", "alerts"]);
+  const changes = useChanges();
+  const history = { ...changes, data: changes.data?.filter((one) => HISTORY.has(one.kind)) };
   const budgets = useLoad((signal) => loadBudgets(span(), signal), [key], ["numbers"]);
   const isAllowed = may(me, "operator");
   const active = (silences.data ?? []).filter((one) => one.status.state !== "expired");

@@ -4,7 +4,7 @@ import { useMemo } from "preact/hooks";
 import { get } from "../api/client";
 import { useLive, type Server } from "../api/live";
 import { now, over, quoted, type Line, type Vector } from "../api/prometheus";
-import { changes as loadChanges, marks as marksOf, quoted as inQuery } from "../changes";
+import { marks as marksOf, quoted as inQuery } from "../changes";
 import { bytes, clock, duration, number, percent } from "../format";
 import { useWords } from "../i18n";
 import { useLoad, type Loaded } from "../load";
@@ -15,6 +15,7 @@ import { Actions } from "../ui/actions";
 import { Chart, type Drawn } from "../ui/chart";
 import { Definitions } from "../ui/definitions";
 import { Empty, Foreign, Link, Loading, Section, Status, type Tone } from "../ui/parts";
+import { useChanges } from "../use-changes";
 import { useRoute } from "../use-route";
 import { Changes, Fact, Loadable, stateOf, toneOf } from "./overview";
 
@@ -77,7 +78,7 @@ function Known({ server }: { server: Server }) {
   const { name } = server;
   const tools = useLoad((signal) => loadTools(name, span(), signal), [name, key], ["numbers"]);
   const lines = useLoad((signal) => loadLines(name, span(), signal), [name, key], ["numbers"]);
-  const changes = useLoad((signal) => loadChanges(span(), name, signal), [name, key], ["events"]);
+  const changes = useChanges(name);
   const marks = useMemo(() => marksOf(changes.data ?? [], t), [changes.data, t]);
   const zoom = (from: number, to: number) => adjust({ from: String(from), to: String(to), range: undefined });
   return (

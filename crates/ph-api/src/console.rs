@@ -24,6 +24,7 @@ const PAGES: &[(&str, &str)] = &[
     ("/trace", "The console: a trace."),
     ("/explore", "The console: PromQL."),
     ("/alerts", "The console: alerts and service levels."),
+    ("/vulnerabilities", "The console: cases of vulnerabilities."),
 ];
 
 /// The files of the console, in the order of their names; empty when it was not built.

@@ -258,6 +258,7 @@ async fn the_console_is_for_everybody_and_what_it_shows_is_not() {
         "/trace",
         "/explore",
         "/alerts",
+        "/vulnerabilities",
     ] {
         let page = ask(path, "localhost", None).await;
         assert_eq!(page.status, StatusCode::OK, "{path}");
