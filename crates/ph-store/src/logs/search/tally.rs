@@ -137,7 +137,30 @@ fn milli(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::milli;
+    use super::{GROUPS_MAX, OTHER, Sums, fold, milli};
+    use std::collections::HashMap;
+
+    #[test]
+    fn groups_for_which_there_is_no_room_are_put_together() {
+        let group =
+            |first: &str, second: &str| vec![Some(first.to_owned()), Some(second.to_owned())];
+        let mut groups: HashMap<Vec<Option<String>>, Sums> = HashMap::new();
+        let mut put = |mut values: Vec<Option<String>>| {
+            fold(&mut values, &groups);
+            groups.entry(values.clone()).or_default();
+            values
+        };
+        for nth in 0..GROUPS_MAX {
+            put(group("a", &nth.to_string()));
+        }
+        assert_eq!(put(group("a", "7")), group("a", "7"));
+        assert_eq!(put(group("a", "new")), group("a", OTHER));
+        for nth in 0..2 * GROUPS_MAX {
+            put(group(&nth.to_string(), "x"));
+        }
+        assert_eq!(put(group("new", "x")), group(OTHER, OTHER));
+        assert_eq!(groups.len(), 2 * GROUPS_MAX + 1);
+    }
 
     #[test]
     fn numbers_of_lines_in_thousandths() {

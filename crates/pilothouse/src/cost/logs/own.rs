@@ -82,11 +82,12 @@ fn kinds(args: &LogsArgs, past: Past, api: &Api, notes: &mut Vec<String>) -> Res
         .as_f64()
         .map_or(past.to_ms, |s| (s * 1e3) as i64);
     let from_ms = past.from_ms.max(first_ms);
-    let span_ms = past.to_ms - from_ms;
+    // What was only just begun counts as a second of it; how short that is, is said.
+    let span_ms = (past.to_ms - from_ms).max(1_000);
     let groups = tally["groups"]
         .as_array()
         .map_or(&[] as &[Json], Vec::as_slice);
-    if groups.is_empty() || span_ms < 1_000 {
+    if groups.is_empty() {
         return Err(Refused {
             error: "no records were kept in this time: nothing is known of what is written"
                 .to_owned(),
