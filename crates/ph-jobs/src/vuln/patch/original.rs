@@ -93,13 +93,16 @@ fn of_places(name: &str, places: Vec<Place>) -> Result<Original, String> {
                     "{name} runs the image `{image}`, which is not changed: build it anew from what it was built from"
                 ));
             }
+            // A server may be at work with one at this moment, as that for Git is with `git`.
             Place::Program(path) => {
-                return Err(format!(
+                unseen = Some(format!(
                     "{name} runs the program `{}`: what is to be upgraded is its source; name that folder",
                     path.display()
                 ));
             }
-            Place::Unseen(one) => unseen = Some(format!("{}: {}", one.what, one.why)),
+            Place::Unseen(one) => {
+                unseen.get_or_insert_with(|| format!("{}: {}", one.what, one.why));
+            }
         }
     }
     match folders.as_slice() {
@@ -369,6 +372,12 @@ mod tests {
         ];
         let one = of(both).unwrap();
         assert_eq!((one.root, one.is_only_modules), ("/a".into(), false));
+        // What it has started to do its work is none of what it runs from.
+        for at_work in [0, 1] {
+            let mut places = vec![folder("/a", None)];
+            places.insert(at_work, Place::Program("/usr/bin/git".into()));
+            assert_eq!(of(places).unwrap().root, PathBuf::from("/a"));
+        }
         let modules = vec![folder("/a", Some("x")), folder("/a", Some("y"))];
         assert!(of(modules).unwrap().is_only_modules);
         for (places, why) in [
