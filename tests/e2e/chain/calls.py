@@ -14,7 +14,7 @@ from mcp.types import CallToolRequest, CallToolRequestParams, CallToolResult
 logging.getLogger("mcp").setLevel(logging.CRITICAL)
 # In one session.
 CALLS = 100
-PAUSE_S = 0.1
+PAUSE_S = 0.25
 # What the client makes of a 404.
 ENDED = ("Session terminated", "Session not found")
 
