@@ -54,8 +54,11 @@ impl Seen {
         if self.memory_kills > 0.0 {
             let limit = self.current.memory_limit_bytes.map(memory_text);
             warnings.push(format!(
-                "it was killed {:.0} times for its memory: {}",
-                self.memory_kills,
+                "it was killed {} for its memory: {}",
+                match self.memory_kills.round() {
+                    1.0 => "once".to_owned(),
+                    times => format!("{times} times"),
+                },
                 match limit {
                     Some(limit) => format!("it reached its limit of {limit}, and wanted more"),
                     None => "what it was killed at is not known; say `--memory-limit`".to_owned(),
@@ -99,7 +102,11 @@ mod tests {
         assert_eq!(Seen::of(&samples(0.0, 0.0), limit).reached_bytes(), 0.0);
         let unknown = Seen::of(&samples(0.0, 1.0), Resources::default());
         assert_eq!(unknown.reached_bytes(), 0.0);
-        assert!(unknown.warnings()[0].contains("--memory-limit"));
+        let said = &unknown.warnings()[0];
+        assert!(
+            said.contains("killed once") && said.contains("--memory-limit"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -147,6 +147,16 @@ enum Calls {
 }
 
 pub(crate) fn rightsize(args: &RightsizeArgs, printer: &Printer) -> Result<u8> {
+    if args.hpa_cpu.is_some() && args.hpa_max < args.hpa_min {
+        return Err(Refused {
+            error: format!(
+                "--hpa-max {} is below --hpa-min {}",
+                args.hpa_max, args.hpa_min
+            ),
+            hint: None,
+        }
+        .into());
+    }
     let sheet = args.sheet.read(printer)?;
     let recorded = match &args.csv {
         Some(path) => vec![of_csv(args, path)?],
@@ -167,7 +177,7 @@ pub(crate) fn rightsize(args: &RightsizeArgs, printer: &Printer) -> Result<u8> {
             && compared.hpa.is_none()
         {
             printer.say(&format!(
-                "{}: the HPA's target is a share of the CPU request of today, which is not known; give `--cpu-request`, and `--hpa-max` not below `--hpa-min`",
+                "{}: the HPA's target is a share of the CPU request of today, which is not known; give `--cpu-request`",
                 clean(&one.name)
             ));
         }

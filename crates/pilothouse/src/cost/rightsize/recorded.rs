@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const POINTS_MAX: i64 = 10_000;
 /// So many questions are asked for one series at most.
 const QUERIES_MAX: i64 = 100;
+/// Who has run for less than this may have samples of one thing and not yet of another.
+const NEW_S: i64 = 600;
 
 pub(super) fn ask(args: &RightsizeArgs) -> Result<Vec<Recorded>> {
     match &args.prometheus {
@@ -142,9 +144,10 @@ fn store(args: &RightsizeArgs) -> Result<Vec<Recorded>> {
         if pods.iter().any(|pod| !pod.memory_bytes.is_empty()) {
             pods.retain(|pod| !pod.memory_bytes.is_empty());
         }
+        let source = without_newcomers(&mut pods, "store");
         Recorded {
             name,
-            source: "store".to_owned(),
+            source,
             samples: Samples {
                 step_s: u32::try_from(grain.step_s).unwrap_or(u32::MAX),
                 pods,
@@ -173,6 +176,32 @@ fn only_while_it_ran(pod: &mut PodSamples) {
     pod.cpu_milli.retain(|point| ran.contains(&point.at_s));
     for peaks in [&mut pod.memory_peak_bytes, &mut pod.cpu_peak_milli] {
         peaks.retain(|point| ran.contains(&point.at_s));
+    }
+}
+
+/// Leaves out what has just begun beside others that have run: a rate needs two samples. Gives the source, with those that
+/// were left out.
+fn without_newcomers(pods: &mut Vec<PodSamples>, source: &str) -> String {
+    let is_new = |pod: &PodSamples| {
+        let times = pod.cpu_milli.iter().chain(&pod.memory_bytes);
+        let times: Vec<i64> = times.map(|point| point.at_s).collect();
+        let span_s = times.iter().max().zip(times.iter().min());
+        let is_short = span_s.is_none_or(|(last, first)| last - first < NEW_S);
+        is_short && (pod.cpu_milli.is_empty() || pod.memory_bytes.is_empty())
+    };
+    if pods.iter().all(is_new) {
+        return source.to_owned();
+    }
+    let (new, old): (Vec<_>, Vec<_>) = std::mem::take(pods).into_iter().partition(is_new);
+    *pods = old;
+    match &new[..] {
+        [] => source.to_owned(),
+        [one] => format!("{source}; without {}, which has just begun", one.name),
+        [one, more @ ..] => format!(
+            "{source}; without {} and {} more, which have just begun",
+            one.name,
+            more.len()
+        ),
     }
 }
 
@@ -301,6 +330,33 @@ mod tests {
         assert_eq!(pod.starts_s, [3]);
         assert_eq!(pod.memory_bytes.len(), 2);
         assert_eq!(pod.cpu_milli.len(), 2);
+    }
+
+    #[test]
+    fn who_has_just_begun_is_left_out_beside_others_and_named() {
+        let pod = |name: &str, cpu: usize, memory: usize| {
+            let points = |count: usize| -> Vec<Point> {
+                let at = |index| Point {
+                    at_s: index as i64 * 60,
+                    value: 1.0,
+                };
+                (0..count).map(at).collect()
+            };
+            PodSamples {
+                name: name.to_owned(),
+                cpu_milli: points(cpu),
+                memory_bytes: points(memory),
+                ..PodSamples::default()
+            }
+        };
+        let mut pods = vec![pod("old", 20, 20), pod("new", 0, 1), pod("half", 0, 20)];
+        let source = without_newcomers(&mut pods, "store");
+        assert_eq!(source, "store; without new, which has just begun");
+        // What has run for longer and has no CPU is missing a series; that is for whoever sizes to refuse.
+        assert_eq!(pods.len(), 2);
+        let mut alone = vec![pod("new", 0, 1)];
+        assert_eq!(without_newcomers(&mut alone, "store"), "store");
+        assert_eq!(alone.len(), 1);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A container of a cluster, as cAdvisor and kube-state-metrics have it.
 
-use super::{Grain, Series, instant, quoted, range, risen};
+use super::{Grain, Series, instant, quoted, range, risen, without_newcomers};
 use crate::ask::{Api, Refused, WhereArgs};
 use crate::cost::rightsize::{Recorded, RightsizeArgs};
 use anyhow::Result;
@@ -57,7 +57,7 @@ pub(super) fn cluster(args: &RightsizeArgs, url: &str) -> Result<Recorded> {
     let keys: BTreeSet<Vec<String>> = cpu.keys().chain(memory.keys()).cloned().collect();
     let take = |series: &mut Series, key: &[String]| series.remove(key).unwrap_or_default();
     let mut cpu = cpu;
-    let pods: Vec<PodSamples> = keys
+    let mut pods: Vec<PodSamples> = keys
         .into_iter()
         .map(|key| PodSamples {
             name: key.join("/"),
@@ -79,7 +79,7 @@ pub(super) fn cluster(args: &RightsizeArgs, url: &str) -> Result<Recorded> {
     }
     Ok(Recorded {
         name,
-        source: url.to_owned(),
+        source: without_newcomers(&mut pods, url),
         samples: Samples {
             step_s: u32::try_from(grain.step_s).unwrap_or(u32::MAX),
             pods,
