@@ -97,8 +97,10 @@ fn running(pids: &[u32], machine: &Machine) -> Resolved {
     let mut found = Resolved::default();
     for pid in pids {
         let mut of_replica = Resolved::default();
+        // What a server calls for a moment (`git`, `grep`) is no part of it, unless there is nothing else.
+        let mut of_system = Resolved::default();
         let mut runner = None;
-        for process in family(*pid) {
+        for (nth, process) in family(*pid).into_iter().enumerate() {
             let machine = process
                 .cwd
                 .as_deref()
@@ -115,9 +117,12 @@ fn running(pids: &[u32], machine: &Machine) -> Resolved {
                 continue;
             }
             let resolved = resolve(&launch, &machine);
-            if resolved.is_seen() {
+            let is_first = nth == 0;
+            if resolved.is_seen() && (is_first || !is_of_system(&resolved)) {
                 of_replica.places.extend(resolved.places);
                 of_replica.notes.extend(resolved.notes);
+            } else if resolved.is_seen() {
+                of_system.places.extend(resolved.places);
             }
         }
         // npx shows itself as `npm exec pkg`; what it has started counts, and before that what it is about to start.
@@ -126,6 +131,9 @@ fn running(pids: &[u32], machine: &Machine) -> Resolved {
         {
             let resolved = resolve(&launch, &machine);
             of_replica.places.extend(resolved.places);
+        }
+        if of_replica.places.is_empty() {
+            of_replica.places = of_system.places;
         }
         if of_replica.places.is_empty() {
             of_replica.places.push(Place::Unseen(Unchecked {
@@ -148,4 +156,38 @@ fn running(pids: &[u32], machine: &Machine) -> Resolved {
         }
     }
     found
+}
+
+/// A program that the operating system brings, and nothing else.
+fn is_of_system(resolved: &Resolved) -> bool {
+    const FOLDERS: [&str; 7] = [
+        "/usr/bin",
+        "/bin",
+        "/usr/sbin",
+        "/sbin",
+        "/usr/lib",
+        "/lib",
+        "/usr/libexec",
+    ];
+    resolved.places.iter().all(|place| {
+        matches!(place, Place::Program(path) if FOLDERS.iter().any(|folder| path.starts_with(folder)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_brings() {
+        let resolved = |places: &[Place]| Resolved {
+            places: places.to_vec(),
+            ..Resolved::default()
+        };
+        let git = Place::Program("/usr/bin/git".into());
+        let own = Place::Program("/opt/server/bin/helper".into());
+        assert!(is_of_system(&resolved(std::slice::from_ref(&git))));
+        assert!(!is_of_system(&resolved(std::slice::from_ref(&own))));
+        assert!(!is_of_system(&resolved(&[git, own])));
+    }
 }
