@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 /// More steps are refused: 48 days of seconds, two years of 15 s.
 pub const STEPS_MAX: usize = 1 << 22;
+/// Longer steps say nothing of scaling.
+const STEP_S_MAX: i64 = 86_400;
 /// More calls in one line than this are a mistake.
 const COUNT_MAX: f64 = 1e9;
 
@@ -91,6 +93,11 @@ pub fn read(bytes: &[u8]) -> Result<Read, ReadError> {
             problem("numbers of calls need lines at equal distances, and at least two".to_owned())
         })?,
     };
+    if step_s > STEP_S_MAX {
+        return Err(problem(format!(
+            "the lines are {step_s} s apart; {STEP_S_MAX} s, a day, are the most"
+        )));
+    }
     let steps = usize::try_from((last - first) / step_s).unwrap_or(usize::MAX);
     if steps >= STEPS_MAX {
         return Err(problem(format!(
@@ -317,6 +324,14 @@ mod tests {
         check(
             b"0\n9000000\n",
             "2:1: from the first time to the last are 9000000 steps",
+        );
+        check(
+            b"time,count\n0,1\n864000,1\n",
+            "3:1: the lines are 864000 s apart",
+        );
+        check(
+            b"time,count\n17000000000000000000000000001586620,3\n5,1\n",
+            "2:1: `17000000000000000000000000001586620` is no time",
         );
         check(b"5\nab\xff\n", "2:3: not UTF-8");
     }

@@ -1,5 +1,8 @@
 //! Times as they stand in files.
 
+/// The end of the year 9999: later is no time, but a number too many.
+const LAST_S: f64 = 253_402_300_799.0;
+
 /// Seconds of Unix time, or of any beginning: a number of seconds, milli-, micro- or nanoseconds (told apart by their
 /// size), or `2023-11-16 18:17:03.979`, with `T` and an offset or `Z` too. Without an offset it is taken for UTC.
 pub(super) fn read(text: &str) -> Option<i64> {
@@ -47,7 +50,8 @@ fn of_number(number: f64) -> Option<i64> {
         n if n >= 1e11 => 1e3,
         _ => 1.0,
     };
-    Some((number / divisor) as i64)
+    let seconds = number / divisor;
+    (seconds <= LAST_S).then_some(seconds as i64)
 }
 
 fn offset(text: &str) -> Option<i64> {
