@@ -4,6 +4,10 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// No command has it for longer.
+const TAKEN_MAX: Duration = Duration::from_secs(3);
 
 /// The data directory, locked while this lives.
 #[derive(Debug)]
@@ -31,8 +35,17 @@ pub enum HomeError {
     },
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "before a daemon has workers, and in commands that have none"
+)]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(20));
+}
+
 impl Home {
-    /// Makes and locks `path`.
+    /// Makes and locks `path`. A command that works on it while no daemon runs has it for a moment, so for a
+    /// moment it is waited for; this blocks the thread.
     ///
     /// # Errors
     /// [`HomeError`].
@@ -48,16 +61,23 @@ impl Home {
             .write(true)
             .open(path.join("lock"))
             .map_err(unusable)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(HomeError::Taken {
-                path: path.to_owned(),
-            }),
-            Err(TryLockError::Error(source)) => Err(unusable(source)),
+        let begin = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if begin.elapsed() < TAKEN_MAX => pause(),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(HomeError::Taken {
+                        path: path.to_owned(),
+                    });
+                }
+                Err(TryLockError::Error(source)) => return Err(unusable(source)),
+            }
         }
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock,
+        })
     }
 
     /// Where log files go.
@@ -135,5 +155,27 @@ impl Home {
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn a_command_that_has_it_for_a_moment_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Home::open(dir.path()).unwrap();
+        std::thread::scope(|threads| {
+            let (begun, begins) = mpsc::channel();
+            let second = threads.spawn(move || {
+                begun.send(()).unwrap();
+                Home::open(dir.path()).map(drop)
+            });
+            begins.recv().unwrap();
+            drop(first);
+            assert!(second.join().unwrap().is_ok());
+        });
     }
 }
