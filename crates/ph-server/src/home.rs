@@ -168,7 +168,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let first = Home::open(dir.path()).unwrap();
         std::thread::scope(|threads| {
-            let (begun, begins) = mpsc::channel();
+            let (begun, begins) = mpsc::sync_channel(1);
             let second = threads.spawn(move || {
                 begun.send(()).unwrap();
                 Home::open(dir.path()).map(drop)
