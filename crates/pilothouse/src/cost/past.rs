@@ -104,7 +104,7 @@ impl Past {
         let called: Vec<&str> = calls.iter().map(|calls| calls.server.as_str()).collect();
         for name in called.iter().filter(|name| !servers.contains_key(**name)) {
             let note = format!(
-                "`{name}` runs elsewhere and is not measured: give what it costs as `cost.fixed.{name}`"
+                "nothing of `{name}` was measured in this time: if it runs elsewhere, give what it costs as `cost.fixed.{name}`"
             );
             let is_told = cost.fixed.keys().any(|row| row.as_str() == *name);
             if !is_told && !notes.contains(&note) {
