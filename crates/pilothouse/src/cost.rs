@@ -9,8 +9,14 @@ mod sheet;
 mod simulate;
 
 use crate::printer::Printer;
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+/// The longest bill, list of measures or description of logs, in bytes.
+const BYTES_MAX: u64 = 4 << 20;
 
 #[derive(Args)]
 pub(crate) struct CostArgs {
@@ -45,4 +51,18 @@ pub(crate) fn cost(args: &CostArgs, printer: &Printer) -> Result<u8> {
         What::Attribution(args) => attribution::attribution(args, printer),
         What::Simulate(args) => simulate::simulate(args, printer),
     }
+}
+
+/// What somebody has written down about cost.
+fn read_file(file: &Path) -> Result<String> {
+    let name = file.display();
+    let mut text = String::new();
+    File::open(file)
+        .and_then(|file| file.take(BYTES_MAX + 1).read_to_string(&mut text))
+        .with_context(|| format!("cannot read `{name}`"))?;
+    ensure!(
+        text.len() as u64 <= BYTES_MAX,
+        "`{name}` is larger than 4 MiB"
+    );
+    Ok(text)
 }

@@ -3,17 +3,16 @@
 mod own;
 
 use super::past::PastArgs;
+use super::read_file;
 use super::sheet::{Sheet, SheetArgs};
 use crate::ask::WhereArgs;
 use crate::exit;
 use crate::printer::Printer;
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use ph_cost::retention::{Compared, Logs, compare};
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 pub(super) const EXAMPLES: &str = "\
@@ -71,9 +70,6 @@ enum Format {
     /// Part of our own configuration.
     Store,
 }
-
-/// Longest file, in bytes.
-const BYTES_MAX: u64 = 4 << 20;
 
 pub(super) fn logs(args: &LogsArgs, printer: &Printer) -> Result<u8> {
     let sheet = args.sheet.read(printer)?;
@@ -145,14 +141,7 @@ struct Answer<'a> {
 /// What is kept and how, with the prices of the configuration where the file has none.
 fn of_file(file: &Path, sheet: &Sheet) -> Result<Logs> {
     let name = file.display();
-    let mut text = String::new();
-    File::open(file)
-        .and_then(|file| file.take(BYTES_MAX + 1).read_to_string(&mut text))
-        .with_context(|| format!("cannot read `{name}`"))?;
-    ensure!(
-        text.len() as u64 <= BYTES_MAX,
-        "`{name}` is larger than 4 MiB"
-    );
+    let text = read_file(file)?;
     let read = || -> Result<Logs> {
         let mut logs: serde_json::Value = serde_json::from_str(&text)?;
         let currency = sheet.plan.cost.currency.as_str();

@@ -2,15 +2,14 @@
 
 mod recorded;
 
+use super::read_file;
 use super::sheet::{Sheet, SheetArgs};
 use crate::ask::WhereArgs;
 use crate::exit;
 use crate::printer::Printer;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use ph_cost::bill::{Bill, html, markdown, settle};
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 pub(super) const EXAMPLES: &str = "\
@@ -55,9 +54,6 @@ enum Format {
     Json,
 }
 
-/// Longest file, in bytes.
-const BYTES_MAX: u64 = 4 << 20;
-
 pub(super) fn report(args: &ReportArgs, printer: &Printer) -> Result<u8> {
     let sheet = args.sheet.read(printer)?;
     let (name, bill, before) = match &args.bill {
@@ -89,23 +85,9 @@ pub(super) fn report(args: &ReportArgs, printer: &Printer) -> Result<u8> {
     Ok(exit::DONE)
 }
 
-/// The text of a file.
-fn read(file: &Path) -> Result<String> {
-    let name = file.display();
-    let mut text = String::new();
-    File::open(file)
-        .and_then(|file| file.take(BYTES_MAX + 1).read_to_string(&mut text))
-        .with_context(|| format!("cannot read `{name}`"))?;
-    ensure!(
-        text.len() as u64 <= BYTES_MAX,
-        "`{name}` is larger than 4 MiB"
-    );
-    Ok(text)
-}
-
 /// A bill, with the prices of the configuration where it has none of its own.
 fn of_file(file: &Path, sheet: &Sheet, printer: &Printer) -> Result<Bill> {
-    let text = read(file)?;
+    let text = read_file(file)?;
     let mut bill: Bill =
         serde_json::from_str(&text).with_context(|| format!("`{}` is no bill", file.display()))?;
     let cost = &sheet.plan.cost;

@@ -3,6 +3,7 @@
 use super::ReportArgs;
 use crate::ask::{Api, Params};
 use crate::cost::past::{self, Past, Recorded};
+use crate::cost::read_file;
 use crate::cost::sheet::Sheet;
 use anyhow::{Context as _, Result, anyhow};
 use ph_cost::attribution::{Paid, paid};
@@ -125,7 +126,7 @@ fn measures(args: &ReportArgs) -> Result<Vec<Measure>> {
         return Ok(Vec::new());
     };
     let name = file.display();
-    let text = super::read(file)?;
+    let text = read_file(file)?;
     serde_json::from_str(&text).with_context(|| format!("`{name}` is no list of measures"))
 }
 
