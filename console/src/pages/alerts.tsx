@@ -1,7 +1,7 @@
 // Alerts: what fires and what is about to, who is not told, what was; and the objectives with their budgets over time.
 
 import { useContext, useState } from "preact/hooks";
-import { get, post, Refused, remove, type Schema } from "../api/client";
+import { get, post, remove, type Schema } from "../api/client";
 import { alerts as loadAlerts, over, type ActiveAlert } from "../api/prometheus";
 import { clock, percent } from "../format";
 import { useWords } from "../i18n";
@@ -12,7 +12,7 @@ import { useSpan } from "../span";
 import { seconds, type Span } from "../time";
 import { Alert } from "../ui/alert";
 import { Chart, type Drawn } from "../ui/chart";
-import { Dialog, Empty, Foreign, Section, Status } from "../ui/parts";
+import { Dialog, Empty, Failed, Foreign, Section, Status } from "../ui/parts";
 import { useChanges } from "../use-changes";
 import { byWeight, Changes, Loadable, NAMED_MAX, Objective } from "./overview";
 
@@ -248,11 +248,7 @@ function MakeSilence({ alert, by, onClose, onDone }: { alert: ActiveAlert; by: s
         <p id="comment-wrong" class="wrong" role="alert">
           {wrong ?? ""}
         </p>
-        {failed === undefined ? null : (
-          <p class="wrong" role="alert">
-            <Foreign text={failed.message} /> {failed instanceof Refused && failed.hint !== undefined ? <Foreign text={failed.hint} /> : null}
-          </p>
-        )}
+        <Failed error={failed} />
         <div class="buttons">
           <button type="button" onClick={onClose}>
             {t.cancel}

@@ -11,7 +11,7 @@ import { adjust, href } from "../route";
 import { useSpan } from "../span";
 import { within } from "../time";
 import { Bars } from "../ui/bars";
-import { Dialog, Empty, Foreign, Link, Loading, Problem, Section, Status, type Tone } from "../ui/parts";
+import { Dialog, Empty, Foreign, Link, Loading, Problem, RecordFields, Section, Status, type Tone } from "../ui/parts";
 import { useRoute } from "../use-route";
 
 type Rec = Record<string, unknown>;
@@ -306,20 +306,7 @@ function One({ record, onClose }: { record: Rec; onClose: () => void }) {
         ) : null}
         <details>
           <summary>{t.calls.fields}</summary>
-          <dl class="fields mono">
-            {Object.entries(record)
-              .filter(([name]) => name !== "params")
-              .map(([name, one]) => (
-                <div key={name}>
-                  <dt>
-                    <Foreign text={name} max={80} />
-                  </dt>
-                  <dd>
-                    <Foreign text={one} max={4000} />
-                  </dd>
-                </div>
-              ))}
-          </dl>
+          <RecordFields of={Object.entries(record).filter(([name]) => name !== "params")} />
         </details>
       </div>
     </Dialog>

@@ -9,7 +9,7 @@ import { adjust, href } from "../route";
 import { useSpan } from "../span";
 import { line } from "../text";
 import { within } from "../time";
-import { Dialog, Empty, Foreign, Link, Loading, Problem, Section, Status } from "../ui/parts";
+import { Dialog, Empty, Foreign, Link, Loading, Problem, RecordFields, Section, Status } from "../ui/parts";
 import { useRoute } from "../use-route";
 import { Loadable } from "./overview";
 
@@ -315,18 +315,7 @@ function Details({ row, records, tree, onClose }: { row: Row; records: Record<st
         </dl>
         {span?.error === undefined ? null : <Foreign text={span.error} block />}
         {record === undefined ? null : (
-          <dl class="fields mono">
-            {Object.entries(record).map(([name, one]) => (
-              <div key={name}>
-                <dt>
-                  <Foreign text={name} max={80} />
-                </dt>
-                <dd>
-                  <Foreign text={one} max={4000} />
-                </dd>
-              </div>
-            ))}
-          </dl>
+          <RecordFields of={Object.entries(record)} />
         )}
       </div>
     </Dialog>

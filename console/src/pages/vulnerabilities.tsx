@@ -1,13 +1,13 @@
 // Vulnerabilities: the cases by where they stand, with what is due; what is known of one, and its next step.
 
 import { useContext, useEffect, useState } from "preact/hooks";
-import { get, post, Refused, type Schema } from "../api/client";
+import { get, post, type Schema } from "../api/client";
 import { clock, duration, whole } from "../format";
 import { useWords } from "../i18n";
 import { useLoad } from "../load";
 import { may, Me } from "../me";
 import { adjust, href } from "../route";
-import { Dialog, Empty, Foreign, Link, Loading, Problem, Section, Status, type Tone } from "../ui/parts";
+import { Dialog, Empty, Failed, Foreign, Link, Loading, Problem, Section, Status, type Tone } from "../ui/parts";
 import { useRoute } from "../use-route";
 import { Loadable } from "./overview";
 
@@ -342,11 +342,7 @@ function Move({ of, isAllowed, onMoved }: { of: Case; isAllowed: boolean; onMove
           {wrong.reason ?? ""}
         </span>
       </label>
-      {failed === undefined ? null : (
-        <p class="wrong" role="alert">
-          <Foreign text={failed.message} max={600} /> {failed instanceof Refused && failed.hint !== undefined ? <Foreign text={failed.hint} /> : null}
-        </p>
-      )}
+      <Failed error={failed} max={600} />
       <div class="buttons">
         {isAllowed ? null : <span class="muted">{t.action.needs("operator")}</span>}
         <button type="submit" class="primary" disabled={!isAllowed}>

@@ -1,11 +1,11 @@
 // What can be done with a server: offered to who may, asked for once more, and told when it is done.
 
 import { useContext, useState } from "preact/hooks";
-import { post, Refused, type Schema } from "../api/client";
+import { post, type Schema } from "../api/client";
 import type { Server } from "../api/live";
 import { useWords } from "../i18n";
 import { may, Me } from "../me";
-import { Dialog, Foreign, Status } from "./parts";
+import { Dialog, Failed, Status } from "./parts";
 
 type Change = Schema["ServerChange"];
 type What = "scale" | "restart" | "drain" | "resume";
@@ -94,11 +94,7 @@ function Confirm({ server, what, onClose, onDone }: { server: Server; what: What
             </p>
           </>
         ) : null}
-        {failed === undefined ? null : (
-          <p class="wrong" role="alert">
-            <Foreign text={failed.message} /> {failed instanceof Refused && failed.hint !== undefined ? <Foreign text={failed.hint} /> : null}
-          </p>
-        )}
+        <Failed error={failed} />
         <div class="buttons">
           <button type="button" onClick={onClose}>
             {t.cancel}

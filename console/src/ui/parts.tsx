@@ -27,6 +27,34 @@ export function Foreign({ text, max, block }: { text: unknown; max?: number; blo
   return block === true ? <bdi class="foreign block">{inert(text, max)}</bdi> : <bdi class="foreign">{line(text, max)}</bdi>;
 }
 
+/** Why something was refused, with what to do about it. */
+export function Failed({ error, max }: { error: Error | undefined; max?: number }) {
+  if (error === undefined) return null;
+  return (
+    <p class="wrong" role="alert">
+      <Foreign text={error.message} max={max} /> {error instanceof Refused && error.hint !== undefined ? <Foreign text={error.hint} /> : null}
+    </p>
+  );
+}
+
+/** The fields of a record as they are kept. */
+export function RecordFields({ of }: { of: [string, unknown][] }) {
+  return (
+    <dl class="fields mono">
+      {of.map(([name, one]) => (
+        <div key={name}>
+          <dt>
+            <Foreign text={name} max={80} />
+          </dt>
+          <dd>
+            <Foreign text={one} max={4000} />
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
 /** A link within the console; with a modifier it is the browser's. */
 export function Link(props: { to: string; class?: string; children: ComponentChildren; current?: boolean; label?: string }) {
   return (
