@@ -21,6 +21,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The console: alerts and service levels. */
+        get: operations["alerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/pilothouse/blocks": {
         parameters: {
             query?: never;
@@ -170,6 +187,23 @@ export interface paths {
         };
         /** How many records fit a query over time. */
         get: operations["api_pilothouse_logs_histogram"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pilothouse/logs/tally": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many of the records that fit have which values together, and what their numbers sum up to. */
+        get: operations["api_pilothouse_logs_tally"];
         put?: never;
         post?: never;
         delete?: never;
@@ -804,6 +838,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/explore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The console: PromQL. */
+        get: operations["explore"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/favicon.svg": {
         parameters: {
             query?: never;
@@ -951,6 +1002,23 @@ export interface paths {
         put?: never;
         /** Takes spans: ExportTraceServiceRequest. */
         post: operations["v1_traces"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/vulnerabilities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The console: cases of vulnerabilities. */
+        get: operations["vulnerabilities"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1414,6 +1482,23 @@ export interface components {
             };
             receiver: components["schemas"]["Receiver"];
         };
+        /** @description Records with the same values. */
+        Group2: {
+            /**
+             * Format: uint64
+             * @description Length of their lines, in bytes.
+             */
+            bytes: number;
+            /**
+             * Format: uint64
+             * @description How many.
+             */
+            count: number;
+            /** @description Of each field of `sum`, in thousandths of what the lines have. */
+            sums_milli: number[];
+            /** @description The value of each field of `by`; `null` where the records have none. */
+            values: (string | null)[];
+        };
         /** @description How many records there are over time. */
         Histogram: {
             /** @description Stretches of the same length, the earliest first. */
@@ -1500,6 +1585,16 @@ export interface components {
              * @description How many there are.
              */
             records: number;
+            /**
+             * Format: uint64
+             * @description Bytes of their files, columns and indices with them.
+             */
+            sealed_bytes: number;
+            /**
+             * Format: uint64
+             * @description Bytes of the JSON in them.
+             */
+            sealed_json_bytes: number;
             /**
              * Format: uint
              * @description Sealed segments.
@@ -1932,7 +2027,7 @@ export interface components {
              * @description Child processes that run, those of sessions and spare ones included.
              */
             children: number;
-            /** @description The command that is started for it, word by word and as it is written, without secrets. */
+            /** @description The command that is started for it, word by word and as it is written, without secrets; absent: there is none. */
             command?: string[];
             /** @description It gets no new calls. */
             drained: boolean;
@@ -2180,6 +2275,29 @@ export interface components {
             /** @description Numbers over time. */
             series?: components["schemas"]["NumbersStats"] | null;
         };
+        /** @description Records, put together by the values of some fields. */
+        Tally: {
+            /** @description The fields that they are put together by. */
+            by: string[];
+            /** @description `false`: time ran out first. */
+            complete: boolean;
+            /** @description By their values, in order. Beyond 5000 groups those that come are put together as `other`. */
+            groups: components["schemas"]["Group2"][];
+            /** @description What to narrow, when it is not complete. */
+            hint?: string | null;
+            /**
+             * Format: uint64
+             * @description Records that were decided on.
+             */
+            scanned: number;
+            /** @description The fields that are summed up. */
+            sum: string[];
+            /**
+             * Format: uint64
+             * @description Records within the time that was asked for.
+             */
+            total: number;
+        };
         /** @description How a tool stands. */
         Tool: {
             /** @description What was accepted last. */
@@ -2342,6 +2460,35 @@ export interface operations {
                 };
                 content: {
                     "text/plain": unknown;
+                };
+            };
+            /** @description What is wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    alerts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
                 };
             };
             /** @description What is wrong. */
@@ -2776,6 +2923,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Histogram"];
+                };
+            };
+            /** @description What is wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    api_pilothouse_logs_tally: {
+        parameters: {
+            query: {
+                /** @description Fields whose values records are put together by, with commas between: `server,tool,client`. */
+                by: string;
+                /** @description Fields whose numbers are summed up, with commas between: `upstream_ms,response_bytes`. */
+                sum?: string;
+                /** @description What records must be like: `tool=search duration>=2s "permission denied"`. All of them by default. */
+                query?: string;
+                /** @description How far back: `15m`, `7d`. Not with `from`. */
+                since?: string;
+                /** @description No earlier than: Unix seconds or RFC 3339. */
+                from?: string;
+                /** @description No later than: Unix seconds or RFC 3339. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tally"];
                 };
             };
             /** @description What is wrong. */
@@ -4745,6 +4934,35 @@ export interface operations {
             };
         };
     };
+    explore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
+                };
+            };
+            /** @description What is wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     favicon_svg: {
         parameters: {
             query?: never;
@@ -5031,6 +5249,35 @@ export interface operations {
                 };
                 content: {
                     "application/x-protobuf": unknown;
+                };
+            };
+            /** @description What is wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    vulnerabilities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
                 };
             };
             /** @description What is wrong. */
