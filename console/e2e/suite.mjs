@@ -10,6 +10,7 @@ const ORDER = [
   "explore",
   "alerts",
   "vulnerabilities",
+  "settings",
   "hostile",
   "elsewhere",
   "shots",

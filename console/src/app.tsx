@@ -12,6 +12,7 @@ import { Calls } from "./pages/calls";
 import { Explore } from "./pages/explore";
 import { Overview } from "./pages/overview";
 import { ServerPage } from "./pages/server";
+import { Settings } from "./pages/settings";
 import { TracePage } from "./pages/trace";
 import { Vulnerabilities } from "./pages/vulnerabilities";
 import { adjust, href, type Page } from "./route";
@@ -21,7 +22,7 @@ import { Dialog, Link, Problem, Status } from "./ui/parts";
 import { useRoute } from "./use-route";
 
 /** Pages that are in the navigation. */
-const NAVIGATION: Page[] = ["overview", "server", "calls", "trace", "explore", "alerts", "vulnerabilities"];
+const NAVIGATION: Page[] = ["overview", "server", "calls", "trace", "explore", "alerts", "vulnerabilities", "settings"];
 
 export function App() {
   const t = useWords();
@@ -87,6 +88,8 @@ function Shown({ page }: { page: Page }) {
       return <Alerts />;
     case "vulnerabilities":
       return <Vulnerabilities />;
+    case "settings":
+      return <Settings />;
     case "trace":
       return <TracePage />;
     default:

@@ -28,6 +28,10 @@ export async function restarted({ gateway, open, axe, check, at, quiet, config }
   check("a viewer is offered no action", await page.getByRole("button", { name: "Restart" }).isDisabled());
   const refused = await gateway.api("/api/pilothouse/servers/files", { method: "POST", headers: { authorization: `Bearer ${key}`, "content-type": "application/json" }, body: '{"action":"restart"}' });
   check("and is refused by the API", refused.status === 403, refused.status);
+  await page.goto(at("settings"));
+  await page.locator(".section", { hasText: "is shown to the role operator" }).waitFor();
+  const audit = await gateway.api("/api/pilothouse/audit", { headers: { authorization: `Bearer ${key}` } });
+  check("a viewer is not told who changed what", audit.status === 403 && (await page.locator(".audit").count()) === 0, audit.status);
   check("without a key there is nothing", (await gateway.api("/api/pilothouse/servers")).status === 401);
   await page.context().close();
 }

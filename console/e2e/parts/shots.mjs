@@ -19,6 +19,7 @@ export async function shots({ gateway, open, check, at }) {
     explore: `explore?range=15m&query=${encodeURIComponent("sum by (tool) (rate(mcp_tool_calls_total[1m]))")}`,
     alerts: "alerts?range=15m",
     vulnerabilities: "vulnerabilities",
+    settings: "settings?range=15m",
   };
   for (const [look, colorScheme, width, height] of [
     ["light", "light", 1440, 900],

@@ -14,6 +14,8 @@ export class Refused extends Error {
     readonly status: number,
     message: string,
     readonly hint?: string,
+    /** The parameter that is wrong. */
+    readonly field?: string,
   ) {
     super(message);
   }
@@ -71,9 +73,10 @@ async function ask<T>(url: URL, init: RequestInit): Promise<T> {
     body = text;
   }
   if (!response.ok) {
-    const said = body as { error?: unknown; hint?: unknown } | string | null;
+    const said = body as { error?: unknown; hint?: unknown; field?: unknown } | string | null;
     if (typeof said === "object" && said !== null) {
-      throw new Refused(response.status, String(said.error ?? response.statusText), said.hint === undefined ? undefined : String(said.hint));
+      const text = (one: unknown) => (one === undefined ? undefined : String(one));
+      throw new Refused(response.status, String(said.error ?? response.statusText), text(said.hint), text(said.field));
     }
     throw new Refused(response.status, said ?? response.statusText);
   }

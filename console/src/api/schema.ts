@@ -38,6 +38,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/pilothouse/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was changed and tried, by whom: the audit log, the newest first. For operators. */
+        get: operations["api_pilothouse_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/pilothouse/blocks": {
         parameters: {
             query?: never;
@@ -68,6 +85,23 @@ export interface paths {
         post?: never;
         /** One client that is refused; DELETE lets it in again. */
         delete: operations["api_pilothouse_blocks_client_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pilothouse/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The configuration as it stands on the disk, as it was refused last, and as it runs; without secrets. */
+        get: operations["api_pilothouse_configuration"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -940,6 +974,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The console: configuration, sinks, own health, audit log. */
+        get: operations["settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/trace": {
         parameters: {
             query?: never;
@@ -1098,6 +1149,30 @@ export interface components {
              */
             hash: string | null;
             tool: string;
+        };
+        /** @description One entry of the audit log. */
+        AuditEntry: {
+            /** @description What, as in `silence.set`. */
+            action: string;
+            /** @description Who: `key:NAME`, `anonymous`, `process`, `uid:N`. */
+            actor: string;
+            /** @description The same for all entries of one attempt. */
+            id: string;
+            /** @description All else that the line has: `target`, `role`, `peer`, `status`, `sent`, `before`, `after`, `cause`, `why`. */
+            more: {
+                [key: string]: unknown;
+            };
+            /** @description `begun`, `refused`, `done` or `failed`. */
+            step: string;
+            /** @description When, as RFC 3339. */
+            ts: string;
+        };
+        /** @description Entries of the audit log. */
+        AuditPage: {
+            /** @description `false`: there may be older ones. */
+            complete: boolean;
+            /** @description The newest first. */
+            entries: components["schemas"]["AuditEntry"][];
         };
         /** @description The records of one stretch. */
         Bar: {
@@ -1357,6 +1432,17 @@ export interface components {
             /** @description As Alertmanager's configuration, without secrets. */
             original: string;
         };
+        /** @description The configuration as it stands on the disk, as it was refused last, and as it runs. */
+        ConfigurationStates: {
+            /** @description What stands in it now; absent where there is no file. */
+            disk?: components["schemas"]["DiskConfiguration"] | null;
+            /** @description The file; absent: a command or an address was given instead of one. */
+            file?: string | null;
+            /** @description What was refused last; absent: nothing, since the start. */
+            rejected?: components["schemas"]["RejectedConfiguration"] | null;
+            /** @description What runs. */
+            running: components["schemas"]["RunningConfiguration"];
+        };
         /** @description Events. */
         Counts: {
             /**
@@ -1405,10 +1491,26 @@ export interface components {
             /** @description JSON pointer; empty for the whole definition. */
             pointer: string;
         };
+        /** @description What stands in the file. */
+        DiskConfiguration: {
+            /**
+             * Format: double
+             * @description When it was changed last, in Unix seconds.
+             */
+            changed_at?: number | null;
+            /** @description Everything that is wrong with it, each with its place. */
+            problems?: string | null;
+            /** @description Its text without secrets; absent where nobody can say what in it is one. */
+            text?: string | null;
+            /** @description `running`; `waiting`: it is good, and is taken up with the next look; `refused`; `unreadable`. */
+            verdict: string;
+        };
         /** @description As it is sent. */
         ErrorBody: {
             /** @description What is wrong. */
             error: string;
+            /** @description The parameter that is wrong, where it is one. */
+            field?: string | null;
             /** @description What to do about it. */
             hint?: string | null;
         };
@@ -1816,6 +1918,22 @@ export interface components {
             error: string;
             tool: string;
         };
+        /** @description What was refused; what ran before runs on. */
+        RejectedConfiguration: {
+            /**
+             * Format: double
+             * @description When, in Unix seconds.
+             */
+            at: number;
+            /** @description Why it was looked at: `SIGHUP`, `a file has changed`. */
+            cause: string;
+            /** @description What stands on the disk has been taken up since. */
+            is_over: boolean;
+            /** @description Everything that is wrong with it, each with its place. */
+            problems: string;
+            /** @description Its text without secrets; absent where nobody can say what in it is one. */
+            text?: string | null;
+        };
         /** @description How long it took. */
         Remediation: {
             /**
@@ -1917,6 +2035,22 @@ export interface components {
             days: components["schemas"]["Day"][];
             /** @description The whole month, whatever the window of the objective is. */
             month: components["schemas"]["SloRow"];
+        };
+        /** @description What runs. */
+        RunningConfiguration: {
+            /** @description Why it was taken up: `start`, `SIGHUP`, `a file has changed`. */
+            cause: string;
+            /** @description All of it, every default filled in, without secrets. */
+            filled: unknown;
+            /** @description A fingerprint of what it says, secrets left out. */
+            hash: string;
+            /**
+             * Format: double
+             * @description Since when, in Unix seconds.
+             */
+            since: number;
+            /** @description The text that it was read from, without secrets; absent without a file. */
+            text?: string | null;
         };
         /** @description The last scan of a server. */
         ScannedServer: {
@@ -2502,6 +2636,42 @@ export interface operations {
             };
         };
     };
+    api_pilothouse_audit: {
+        parameters: {
+            query?: {
+                /** @description Only entries with this text, in any case. */
+                text?: string;
+                /** @description Only this step. */
+                step?: "all" | "begun" | "refused" | "done" | "failed";
+                /** @description Most entries of the answer. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description What is wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     api_pilothouse_blocks: {
         parameters: {
             query?: never;
@@ -2582,6 +2752,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+            /** @description What is wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    api_pilothouse_configuration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigurationStates"];
                 };
             };
             /** @description What is wrong. */
@@ -5103,6 +5302,35 @@ export interface operations {
         };
     };
     server: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
+                };
+            };
+            /** @description What is wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    settings: {
         parameters: {
             query?: never;
             header?: never;

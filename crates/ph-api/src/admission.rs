@@ -1,6 +1,6 @@
 //! Who asks, what he may do, and that every change is written down: the one place that all endpoints go through.
 //!
-//! Whoever reads needs the role `viewer`. Whoever changes something needs what [`CHANGES`] says of the endpoint, and the
+//! Whoever reads needs the role `viewer`, or what [`READS`] says. Whoever changes something needs what [`CHANGES`] says of the endpoint, and the
 //! role `admin` where it says nothing.
 
 use crate::console;
@@ -164,6 +164,9 @@ const CHANGES: &[(&str, Role, &str)] = &[
     ),
 ];
 
+/// What reading needs where that is more than the role `viewer`.
+const READS: &[(&str, Role)] = &[("/api/pilothouse/audit", Role::Operator)];
+
 /// Longest body of a change, in bytes.
 const BODY_BYTES_MAX: usize = 4 << 20;
 /// Longest time for it to arrive.
@@ -173,6 +176,8 @@ const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(crate) struct Needs {
     shared: Shared,
+    /// To read; who reads at all has been asked before.
+    reading: Role,
     change: Option<(Role, &'static str)>,
     /// Reads the thing that the endpoint changes.
     reader: Option<MethodRouter>,
@@ -193,8 +198,10 @@ impl Needs {
         let is_one_thing = path.contains('{') && endpoint.methods != Methods::Post;
         let reader = (change.is_some() && is_one_thing)
             .then(|| endpoint.route.clone().with_state(Arc::clone(shared)));
+        let reading = READS.iter().find(|(known, _)| *known == path);
         Self {
             shared: Arc::clone(shared),
+            reading: reading.map_or(Role::Viewer, |(_, role)| *role),
             change,
             reader,
         }
@@ -261,12 +268,10 @@ fn forbidden(caller: &Caller, needed: Role) -> ApiError {
 
 /// Lets a request through to its endpoint: a change only if its caller may make it, and once it is written down.
 pub(crate) async fn pass(State(needs): State<Needs>, request: Request, next: Next) -> Response {
-    let Some((role, action)) = needs.change else {
-        return next.run(request).await;
+    let (role, action) = match needs.change {
+        Some(change) if !matches!(*request.method(), Method::GET | Method::HEAD) => change,
+        _ => return read(&needs, request, next).await,
     };
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return next.run(request).await;
-    }
     let admission = Arc::clone(&needs.shared.sources.admission);
     let Some(caller) = request.extensions().get::<Caller>().cloned() else {
         admission.refused(NotAdmitted::Unauthenticated);
@@ -321,6 +326,27 @@ pub(crate) async fn pass(State(needs): State<Needs>, request: Request, next: Nex
     // It has happened: what is not written now is said by whoever writes.
     let _written = write(&admission, attempt).await;
     response
+}
+
+/// Lets a question through: to most endpoints whoever was let in at all.
+async fn read(needs: &Needs, request: Request, next: Next) -> Response {
+    if needs.reading > Role::Viewer {
+        let caller = request.extensions().get::<Caller>();
+        let nobody = || Caller {
+            name: "nobody".into(),
+            role: None,
+        };
+        let caller = caller.cloned().unwrap_or_else(nobody);
+        if caller.role < Some(needs.reading) {
+            needs
+                .shared
+                .sources
+                .admission
+                .refused(NotAdmitted::Forbidden);
+            return forbidden(&caller, needs.reading).into_response();
+        }
+    }
+    next.run(request).await
 }
 
 impl Needs {
@@ -384,7 +410,8 @@ mod tests {
     #[test]
     fn every_role_is_of_an_endpoint() {
         let all = endpoints();
-        for (path, ..) in CHANGES {
+        let reads = READS.iter().map(|(path, _)| path);
+        for path in CHANGES.iter().map(|(path, ..)| path).chain(reads) {
             assert!(all.iter().any(|endpoint| endpoint.path == *path), "{path}");
         }
     }

@@ -25,6 +25,10 @@ const PAGES: &[(&str, &str)] = &[
     ("/explore", "The console: PromQL."),
     ("/alerts", "The console: alerts and service levels."),
     ("/vulnerabilities", "The console: cases of vulnerabilities."),
+    (
+        "/settings",
+        "The console: configuration, sinks, own health, audit log.",
+    ),
 ];
 
 /// The files of the console, in the order of their names; empty when it was not built.

@@ -7,6 +7,7 @@ mod admission;
 mod alertmanager;
 mod blocks;
 mod clock;
+mod configuration;
 mod console;
 mod endpoint;
 mod guard;
@@ -29,6 +30,10 @@ mod work;
 pub use admission::{Admission, Attempt, Caller, NotAdmitted, Peer, Step};
 pub use alertmanager::{Alertmanager, Unavailable};
 pub use blocks::{BlockInfo, Blocks};
+pub use configuration::{
+    AuditEntry, AuditPage, AuditWanted, ConfigurationStates, Configurations, DiskConfiguration,
+    RejectedConfiguration, RunningConfiguration,
+};
 pub use keys::{KeyInfo, KeyRefusal, Keys, MadeSecret, NewKey, NewSecret, SecretInfo};
 pub use otlp::{Ingested, IngestedKind, SpanMetrics};
 pub use router::router;

@@ -3,6 +3,7 @@
 //! Everything is bounded; what ran into a bound says so, and says what to narrow.
 
 mod blocks;
+mod configuration;
 mod follow;
 mod keys;
 mod live;
@@ -124,6 +125,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         ),
     ];
     all.extend(blocks::endpoints());
+    all.extend(configuration::endpoints());
     all.extend(keys::endpoints());
     all.extend(tools::endpoints());
     all.extend(servers::endpoints());

@@ -38,6 +38,7 @@ pub(crate) struct ApiError {
     status: StatusCode,
     error: String,
     hint: Option<String>,
+    field: Option<String>,
 }
 
 impl ApiError {
@@ -46,12 +47,19 @@ impl ApiError {
             status,
             error: error.into(),
             hint: None,
+            field: None,
         }
     }
 
     /// A parameter that is wrong.
     pub(crate) fn bad_request(error: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, error)
+    }
+
+    /// With the parameter that is wrong, for whoever shows a form.
+    pub(crate) fn field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
     }
 
     /// With what to do about it.
@@ -69,6 +77,9 @@ pub(crate) struct ErrorBody {
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hint: Option<String>,
+    /// The parameter that is wrong, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) field: Option<String>,
 }
 
 impl IntoResponse for ApiError {
@@ -76,6 +87,7 @@ impl IntoResponse for ApiError {
         let body = ErrorBody {
             error: self.error,
             hint: self.hint,
+            field: self.field,
         };
         // A struct of texts is always JSON.
         let body = serde_json::to_vec(&body).unwrap_or_default();

@@ -3,6 +3,7 @@
 use crate::admission::Admission;
 use crate::alertmanager::Alertmanager;
 use crate::blocks::Blocks;
+use crate::configuration::Configurations;
 use crate::keys::Keys;
 use crate::otlp::{Ingested, SpanMetrics};
 use crate::servers::Servers;
@@ -52,6 +53,8 @@ pub struct Sources {
     pub servers: Option<Arc<dyn Servers>>,
     /// Holds the cases of vulnerabilities; none where nobody does.
     pub cases: Option<Arc<dyn Cases>>,
+    /// Knows what was configured, and who changed what; none where nobody does.
+    pub configurations: Option<Arc<dyn Configurations>>,
     /// Takes secrets out of what comes in by OTLP.
     pub redactor: Redactor,
     /// Who may ask, and where changes are written down.

@@ -103,6 +103,7 @@ fn read_server(entry: &Entry, reader: &mut Reader<'_>) -> Option<Server> {
         && reader.within(disabled, |reader| bool::read(&disabled.value, &(), reader))?
     {
         // Nothing else is looked at: its variables need not be set.
+        reader.hide(node);
         let reason = "it is disabled";
         reader.report(&entry.key_at, Problem::LeftOut { reason });
         return None;
@@ -164,6 +165,7 @@ fn without_own_headers(field: &Entry, reader: &mut Reader<'_>) -> Entry {
 }
 
 fn ignored(entry: &Entry, known: &[&'static str], reader: &mut Reader<'_>) {
+    reader.hide(&entry.value);
     let (got, allowed) = (entry.key.clone(), known.to_vec());
     reader.report(&entry.key_at, Problem::IgnoredField { got, allowed });
 }

@@ -67,7 +67,7 @@ pub use cost::{Cost, CostName, Currency};
 pub use keeping::{Admin, Elasticsearch, OtlpSink, Scrape, Sink, Store};
 pub use labels::{JobName, LabelName, SinkName};
 pub use listeners::Tls;
-pub use load::{Loaded, NoServer, load};
+pub use load::{Loaded, NoServer, load, shown};
 pub use matcher::{AlertMatcher, MatchOp};
 pub use notify::{
     Heartbeat, Inhibit, Notify, Receiver, ReceiverName, Route, SlackHook, SubRoute, Webhook,

@@ -15,7 +15,7 @@ use crate::rate_limits::check_limits;
 use crate::reader::Reader;
 use crate::redis::check_redis;
 use crate::report::Report;
-use crate::secrets::Secrets;
+use crate::secrets::{NoSecrets, Secrets};
 use crate::server_text::ServerText;
 use crate::text::{Endpoint, Text};
 use crate::tree::{Step, Tree};
@@ -42,6 +42,54 @@ pub fn load(file_name: &str, text: &str, secrets: &dyn Secrets) -> Loaded {
         Syntax::Yaml
     };
     read(text, syntax, None, secrets)
+}
+
+/// The text as it may be shown: what is secret by its place is masked, and so is what nobody knows the meaning of, such
+/// as what stands below an unknown key. References stay. Secrets elsewhere, as in comments and arguments, are not looked
+/// for: that is for whoever redacts by form.
+///
+/// - `file_name`: as for [`load`].
+/// - returns: `None` for a text that cannot be read as YAML or JSON, of which nobody can say where its secrets are.
+#[must_use]
+pub fn shown(file_name: &str, text: &str) -> Option<String> {
+    let syntax = if is_json(file_name, text) {
+        Syntax::Json
+    } else {
+        Syntax::Yaml
+    };
+    let mut report = Report::default();
+    let root = read_tree(text, syntax, &mut report)?;
+    let dialect = if desktop::is_desktop(&root) {
+        Dialect::Desktop
+    } else {
+        Dialect::Pilothouse
+    };
+    let mut reader = Reader::new(text, dialect, &NoSecrets, &mut report);
+    let _plan = match dialect {
+        Dialect::Pilothouse => Plan::read(&root, &(), &mut reader),
+        Dialect::Desktop => desktop::read(&root, &mut reader),
+    };
+    let mut hidden = reader.into_hidden();
+    hidden.sort_by_key(|(at, _)| (at.start, std::cmp::Reverse(at.end)));
+    let mut shown = String::with_capacity(text.len());
+    let mut from = 0;
+    for (at, instead) in hidden {
+        // What lies within what is hidden already is hidden with it.
+        let Some(before) = text.get(from..at.start) else {
+            continue;
+        };
+        shown.push_str(before);
+        shown.push_str(&instead);
+        // A block of lines is followed by its line end, and by what indents the next line.
+        let own = &text[at.clone()];
+        let behind = &own[own.trim_end().len()..];
+        if behind.contains('\n') {
+            shown.push_str(behind);
+        }
+        from = at.end;
+    }
+    shown.push_str(text.get(from..).unwrap_or_default());
+    Some(shown)
 }
 
 impl Plan {

@@ -8,7 +8,7 @@ use crate::interpolate::{Dialect, file_reference, interpolate, masked};
 use crate::node::{Data, Entry, Node, Scalar};
 use crate::report::Report;
 use crate::secrets::Secrets;
-use crate::text::{Secret, Text};
+use crate::text::{MASK, Secret, Text};
 
 /// The state of one walk over one text.
 pub(crate) struct Reader<'a> {
@@ -19,6 +19,8 @@ pub(crate) struct Reader<'a> {
     path: Vec<Step>,
     /// Bytes of all values so far. A short text can refer to a long variable many times.
     resolved_bytes: usize,
+    /// Places that are not to be shown, with what stands there instead.
+    hidden: Vec<(Range<usize>, String)>,
 }
 
 /// Bytes of all values together, with references resolved.
@@ -55,6 +57,19 @@ impl<'a> Reader<'a> {
             report,
             path: Vec::new(),
             resolved_bytes: 0,
+            hidden: Vec::new(),
+        }
+    }
+
+    /// What of the text is secret by its place, or may be since nobody knows what it means.
+    pub(crate) fn into_hidden(self) -> Vec<(Range<usize>, String)> {
+        self.hidden
+    }
+
+    /// Takes note that nobody knows what stands there.
+    pub(crate) fn hide(&mut self, node: &Node) {
+        if !node.is_null() {
+            self.hidden.push((node.at.clone(), MASK.to_owned()));
         }
     }
 
@@ -134,6 +149,7 @@ impl<'a> Reader<'a> {
         let entries = self.entries(node, "a mapping")?;
         for entry in entries {
             if !allowed.contains(&entry.key.as_str()) {
+                self.hide(&entry.value);
                 self.report_with(
                     &entry.key_at,
                     Problem::UnknownField {
@@ -197,6 +213,11 @@ impl<'a> Reader<'a> {
             Dialect::Pilothouse => file_reference(&scalar.text),
             Dialect::Desktop => None,
         };
+        let shown = match path {
+            None => masked(&scalar.text, self.dialect),
+            Some(_) => scalar.text.clone(),
+        };
+        self.hidden.push((node.at.clone(), shown.clone()));
         let value = match path {
             None => self.resolve(&scalar.text, node)?,
             Some(written) => {
@@ -204,14 +225,11 @@ impl<'a> Reader<'a> {
                 self.file(&path, written, node)?
             }
         };
-        let shown = match path {
-            None => masked(&scalar.text, self.dialect),
-            Some(_) => scalar.text.clone(),
-        };
         Some(Secret::new(value, shown))
     }
 
     pub(crate) fn wrong_type<T>(&mut self, node: &Node, expected: &'static str) -> Option<T> {
+        self.hide(node);
         // Of nothing there is nothing to see but its key.
         let at = self
             .here()

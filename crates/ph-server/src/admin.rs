@@ -2,6 +2,7 @@
 
 use crate::blocks::BlockDesk;
 use crate::cases::CaseDesk;
+use crate::configuration::ConfigurationDesk;
 use crate::doors::Doors;
 use crate::front::Front;
 use crate::gatekeeper::Gatekeeper;
@@ -41,6 +42,7 @@ pub(crate) struct Admin {
     pub(crate) objectives: Arc<Held>,
     pub(crate) desk: Desk,
     pub(crate) cases: Arc<CaseDesk>,
+    pub(crate) configurations: Arc<ConfigurationDesk>,
     pub(crate) keeper: Option<Keeper>,
     pub(crate) spans: Arc<SpanMetrics>,
     pub(crate) version: String,
@@ -87,6 +89,7 @@ impl Admin {
             blocks: Some(Arc::new(BlockDesk(self.front.recorder.blocks()))),
             servers: Some(Arc::new(ServerDesk(Arc::clone(&self.front.relay)))),
             cases: Some(Arc::<CaseDesk>::clone(&self.cases)),
+            configurations: Some(Arc::<ConfigurationDesk>::clone(&self.configurations)),
             evaluation: Some(Arc::<Running>::clone(&self.rules)),
             redactor: self.front.recorder.redactor(),
             admission: Arc::<Gatekeeper>::clone(&self.gatekeeper),

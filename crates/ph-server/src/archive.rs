@@ -87,6 +87,7 @@ impl Archive {
             blocks: None,
             servers: None,
             cases: None,
+            configurations: None,
             evaluation: None,
             redactor: ph_record::Redactor::default(),
             admission: Arc::new(WhoeverReadsTheFiles),

@@ -1,5 +1,7 @@
 //! The audit log: one line for each attempt at a change before it, and one after it. Lines are only ever added.
 
+mod read;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::fs::{self, File};
@@ -131,11 +133,7 @@ impl AuditLog {
 
     /// Puts the file aside and begins another.
     fn rotate(&self, open: &mut Open) -> io::Result<()> {
-        let aside = |number: u32| {
-            let mut path = self.path.clone().into_os_string();
-            path.push(format!(".{number}"));
-            PathBuf::from(path)
-        };
+        let aside = |number| read::aside(&self.path, number);
         for number in (1..KEEP_FILES).rev() {
             match fs::rename(aside(number), aside(number + 1)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -1,9 +1,12 @@
 //! One running Pilothouse: how it starts, changes its plan, and stops.
 
+mod refused;
+
 use crate::admin::{self, Admin};
 use crate::advisories::Advisories;
 use crate::announcer::Announcer;
 use crate::audit::AuditLog;
+use crate::configuration::{ConfigurationDesk, Origin};
 use crate::disk::Disk;
 use crate::doors::{Doors, Prepared};
 use crate::events;
@@ -50,6 +53,8 @@ pub struct Boot {
     pub plan: Plan,
     /// The rules that it asks for.
     pub rules: RuleSet,
+    /// Where both come from.
+    pub origin: Origin,
     /// What the environment says.
     pub environment: Environment,
     /// The locked data directory.
@@ -125,6 +130,7 @@ impl Daemon {
         let Boot {
             plan,
             rules: rule_set,
+            origin,
             environment,
             home,
             executable,
@@ -233,7 +239,11 @@ impl Daemon {
         let rules = start_rules(&recorder, readers.as_ref(), &desk, tell)?;
         let remote = Running::remote_of(&plan)?;
         let audit = AuditLog::open(&home.logs()).map_err(StartError::Audit)?;
-        let gatekeeper = Gatekeeper::new(&plan, &front.auth, &recorder, audit, &complain);
+        let audit = Arc::new(audit);
+        let gatekeeper =
+            Gatekeeper::new(&plan, &front.auth, &recorder, Arc::clone(&audit), &complain);
+        let redactor = recorder.redactor();
+        let configurations = ConfigurationDesk::new(origin, &plan, &rule_set, redactor, audit);
         let hash = vec![("after", plan.hash().into())];
         let noted = gatekeeper.note("process.start", "done", hash);
         noted.map_err(StartError::Audit)?;
@@ -249,6 +259,7 @@ impl Daemon {
         )?;
         let admin = Admin {
             cases,
+            configurations: Arc::new(configurations),
             doors: Arc::clone(&doors),
             gatekeeper,
             objectives: Arc::new(Held::new(&plan, remote.clone())),
@@ -341,6 +352,7 @@ impl Daemon {
     /// Runs `plan` with its `rules` instead. Calls in flight keep what they began with, and alerts that are the same
     /// keep their state.
     ///
+    /// - `text`: the file's, as [`Origin::text`].
     /// - `cause`: why now, for the audit log.
     ///
     /// # Errors
@@ -349,6 +361,7 @@ impl Daemon {
         &mut self,
         plan: Plan,
         rules: RuleSet,
+        text: Option<&str>,
         cause: &str,
     ) -> Result<(), StartError> {
         let moved = plan.listen != self.plan.listen;
@@ -409,6 +422,8 @@ impl Daemon {
         if let Some(scrapes) = &mut self.scrapes {
             scrapes.replace(&plan);
         }
+        let configurations = &self.admin.configurations;
+        configurations.apply(&plan, &rules, text, cause);
         self.plan = plan;
         self.rule_set = rules;
         if admin_moved {
@@ -461,34 +476,6 @@ impl Daemon {
             old.close();
         }
         Ok(())
-    }
-
-    /// Takes note that what is on disk is what runs: if it was rejected before, it no longer is.
-    pub fn unchanged(&self) {
-        if self.recorder.rejected_since_ns().is_some() {
-            self.note(EventKind::PlanLoaded {
-                hash: self.plan.hash().into(),
-            });
-        }
-    }
-
-    /// Takes note that a plan was rejected; the running one stays.
-    ///
-    /// - `cause`: why it was looked at.
-    pub fn rejected(&self, reasons: &str, cause: &str) {
-        let why = self.recorder.redactor();
-        let why: String = why.text(reasons).chars().take(REASONS_CHARS_MAX).collect();
-        let more = vec![
-            ("cause", cause.into()),
-            ("before", self.plan.hash().into()),
-            ("why", why.trim_end().into()),
-        ];
-        if let Err(error) = self.admin.gatekeeper.note(RELOAD, "refused", more) {
-            (self.complain)(&format!("the audit log cannot be written: {error}"));
-        }
-        self.note(EventKind::PlanRejected {
-            reasons: reasons.into(),
-        });
     }
 
     /// Stops in order: unready, lame-duck, stop accepting, drain calls, stop
@@ -572,9 +559,6 @@ impl Daemon {
 
 /// What the audit log calls it.
 const RELOAD: &str = "configuration.reload";
-/// Longest text of why a configuration was rejected in the audit log.
-const REASONS_CHARS_MAX: usize = 2048;
-
 /// How long calls may take to notice that they are cut, and connections to say so.
 const ABORT_MAX: Duration = Duration::from_secs(2);
 /// How long rules may take to notice that they are over.

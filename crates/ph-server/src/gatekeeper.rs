@@ -21,7 +21,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) struct Gatekeeper {
     auth: Arc<Auth>,
     recorder: Recorder,
-    audit: AuditLog,
+    audit: Arc<AuditLog>,
     asks: ArcSwap<Asks>,
     complain: Arc<dyn Fn(&str) + Send + Sync>,
     refused: [AtomicU64; NotAdmitted::ALL.len()],
@@ -47,7 +47,7 @@ impl Gatekeeper {
         plan: &Plan,
         auth: &Arc<Auth>,
         recorder: &Recorder,
-        audit: AuditLog,
+        audit: Arc<AuditLog>,
         complain: &Arc<dyn Fn(&str) + Send + Sync>,
     ) -> Arc<Self> {
         let this = Arc::new(Self {

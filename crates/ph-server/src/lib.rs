@@ -10,6 +10,7 @@ mod archive;
 mod audit;
 mod blocks;
 mod cases;
+mod configuration;
 mod daemon;
 mod disk;
 mod doors;
@@ -35,6 +36,7 @@ mod waits;
 
 pub use archive::{Archive, ArchiveError};
 pub use cases::CaseDesk;
+pub use configuration::{Looked, Origin, Unusable};
 pub use daemon::{Boot, Daemon, Stopped};
 pub use home::{Home, HomeError};
 pub use keys::{KeyDesk, KeyDeskError};

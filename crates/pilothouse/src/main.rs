@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let printer = Printer::new();
     let done = match cli.command {
-        Command::Run(args) => run::run(&args, &printer),
+        Command::Run(args) => run::run(*args, &printer),
         Command::Check(args) => check::check(&args, &printer),
         Command::Generate(args) => generate::generate(&args, &printer),
         Command::Schema => check::schema(&printer),

@@ -4,10 +4,10 @@ use crate::cli::RunArgs;
 use crate::exit;
 use crate::printer::Printer;
 use crate::secrets;
-use crate::sources::{Read, Rejected, Source};
+use crate::sources::{Read, Rejected, Source, Tried};
 use anyhow::{Context, Result, anyhow};
 use ph_plan::{LogLevel, Plan};
-use ph_server::{Boot, Daemon, Environment, Home};
+use ph_server::{Boot, Daemon, Environment, Home, Origin};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,9 +22,11 @@ const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// Beyond this many threads the kernel is the limit, not we.
 const WORKERS_MAX: usize = 8;
 
-pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Result<u8> {
-    let source = Source::of(args)?;
-    let read = match source.read(args)? {
+pub(crate) fn run(args: RunArgs, printer: &Printer) -> Result<u8> {
+    let source = Arc::new(Source::of(&args)?);
+    let args = Arc::new(args);
+    let tried = source.read(&args)?;
+    let read = match tried.outcome {
         Ok(read) => {
             if !read.warnings.is_empty() {
                 printer.say(&read.warnings);
@@ -36,14 +38,20 @@ pub(crate) fn run(args: &RunArgs, printer: &Printer) -> Result<u8> {
             return Ok(exit::FAILED);
         }
     };
-    let boot = boot(args, read)?;
+    let (again, with) = (Arc::clone(&source), Arc::clone(&args));
+    let origin = Origin {
+        file: source.file().map(Path::to_owned),
+        text: tried.text,
+        look: Box::new(move || again.look(&with)),
+    };
+    let boot = boot(&args, read, origin)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let code = runtime.block_on(serve(args, &source, boot, printer))?;
+    let code = runtime.block_on(serve(&args, &source, boot, printer))?;
     runtime.shutdown_background();
     Ok(code)
 }
 
-fn boot(args: &RunArgs, read: Read) -> Result<Boot> {
+fn boot(args: &RunArgs, read: Read, origin: Origin) -> Result<Boot> {
     let Read { plan, rules, .. } = read;
     let home = Home::open(&data_dir(args, &plan)?)?;
     let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -67,6 +75,7 @@ fn boot(args: &RunArgs, read: Read) -> Result<Boot> {
         say: Arc::new(|text: &str| Printer::new().say(text)),
         plan,
         rules,
+        origin,
     })
 }
 
@@ -144,7 +153,11 @@ async fn reload(
     printer: &Printer,
     cause: &str,
 ) {
-    let rejected = match source.read(args) {
+    let (text, read) = match source.read(args) {
+        Ok(Tried { text, outcome }) => (text, Ok(outcome)),
+        Err(error) => (None, Err(error)),
+    };
+    let rejected = match read {
         Ok(Ok(read)) if read.plan == *daemon.plan() && read.rules == *daemon.rules() => {
             // It may have been rejected in between.
             daemon.unchanged();
@@ -154,7 +167,7 @@ async fn reload(
             plan,
             rules,
             warnings,
-        })) => match Box::pin(daemon.reload(plan, rules, cause)).await {
+        })) => match Box::pin(daemon.reload(plan, rules, text.as_deref(), cause)).await {
             Ok(()) => {
                 return printer.say(&format!(
                     "{warnings}configuration reloaded, listening on {}",
@@ -170,7 +183,7 @@ async fn reload(
         "{}\nconfiguration rejected; the old one runs on",
         rejected.trim_end()
     ));
-    daemon.rejected(&rejected, cause);
+    daemon.rejected(&rejected, text.as_deref(), cause);
 }
 
 /// What a person sees first: where it listens, and a line to try.

@@ -5,7 +5,7 @@ use crate::secrets::Environment;
 use anyhow::{Context, Result, bail};
 use ph_base::diagnostic::Diagnostic;
 use ph_plan::Plan;
-use ph_server::RuleSet;
+use ph_server::{Looked, RuleSet, Unusable};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -28,6 +28,13 @@ pub(crate) struct Read {
     pub rules: RuleSet,
     /// What is to be said of it, as a person reads it.
     pub warnings: String,
+}
+
+/// What a source was found to say.
+pub(crate) struct Tried {
+    /// The file's text, without what is secret by its place.
+    pub text: Option<String>,
+    pub outcome: Result<Read, Rejected>,
 }
 
 /// A text that is no plan: everything wrong with it, as a person reads it.
@@ -57,16 +64,57 @@ impl Source {
     /// Reads the plan, with the flags laid over it, and its warnings.
     ///
     /// # Errors
-    /// The outer one when it cannot be read, the inner one when it is no plan.
-    pub(crate) fn read(&self, args: &RunArgs) -> Result<Result<Read, Rejected>> {
-        let (mut plan, warnings) = match self {
-            Self::Command(argv) => (Plan::for_command(argv)?, String::new()),
-            Self::Url(url) => (Plan::for_url(url)?, String::new()),
-            Self::File(path) => match read_file(path)? {
-                Ok(read) => read,
-                Err(rejected) => return Ok(Err(rejected)),
-            },
+    /// When it cannot be read; [`Tried`] has what is wrong with what could be.
+    pub(crate) fn read(&self, args: &RunArgs) -> Result<Tried> {
+        let (text, read) = match self {
+            Self::Command(argv) => (None, Ok((Plan::for_command(argv)?, String::new()))),
+            Self::Url(url) => (None, Ok((Plan::for_url(url)?, String::new()))),
+            Self::File(path) => {
+                let (name, text) = text_of(path)?;
+                (ph_plan::shown(&name, &text), plan_of(&name, &text))
+            }
         };
+        let outcome = read.and_then(|read| self.checked(args, read));
+        Ok(Tried { text, outcome })
+    }
+
+    /// What stands in the file now, looked at as a reload would.
+    pub(crate) fn look(&self, args: &RunArgs) -> Looked {
+        let changed = match self {
+            Self::File(path) => std::fs::metadata(path).and_then(|m| m.modified()).ok(),
+            Self::Url(_) | Self::Command(_) => None,
+        };
+        match self.read(args) {
+            Ok(Tried { text, outcome }) => Looked {
+                text,
+                changed,
+                outcome: match outcome {
+                    Ok(read) => Ok((read.plan, read.rules)),
+                    Err(Rejected(problems)) => Err(Unusable::Refused(problems)),
+                },
+            },
+            Err(error) => Looked {
+                text: None,
+                changed,
+                outcome: Err(Unusable::Unreadable(format!("{error:#}"))),
+            },
+        }
+    }
+
+    /// The file, where it is one.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Url(_) | Self::Command(_) => None,
+        }
+    }
+
+    /// A plan with the flags laid over it, and its rules.
+    fn checked(
+        &self,
+        args: &RunArgs,
+        (mut plan, warnings): (Plan, String),
+    ) -> Result<Read, Rejected> {
         if let Some(listen) = args.listen {
             plan.listen = listen;
         }
@@ -78,24 +126,24 @@ impl Source {
             plan.log.stdout = true;
         }
         if plan.check_exposure().is_err() {
-            return Ok(Err(Rejected(format!(
+            return Err(Rejected(format!(
                 "error: `{}` can be reached from other machines, and nobody checks who calls\nhint: listen on 127.0.0.1, or say `auth: external` in the configuration when a mesh or proxy in front checks\n",
                 plan.listen
-            ))));
+            )));
         }
         if let (Err(problem), Some(address)) = (plan.check_admin(), plan.admin_address()) {
-            return Ok(Err(Rejected(format!(
+            return Err(Rejected(format!(
                 "error: `--admin {address}`: {problem}\nhint: give it a loopback address such as `127.0.0.1:3001`, or say `admin.auth: keys` in the configuration\n"
-            ))));
+            )));
         }
-        Ok(match self.rules(&plan) {
+        match self.rules(&plan) {
             Ok(rules) => Ok(Read {
                 plan,
                 rules,
                 warnings,
             }),
             Err(problems) => Err(Rejected(problems.render())),
-        })
+        }
     }
 
     /// The rules that `plan` asks for.
@@ -151,13 +199,22 @@ impl Changed {
 
 /// Reads a configuration file.
 pub(crate) fn read_file(path: &Path) -> Result<Result<(Plan, String), Rejected>> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read `{}`", path.display()))?;
+    let (name, text) = text_of(path)?;
+    Ok(plan_of(&name, &text))
+}
+
+/// The name of a file as it is shown, and its text.
+fn text_of(path: &Path) -> Result<(String, String)> {
     let name = path.display().to_string();
-    Ok(match ph_plan::load(&name, &text, &Environment) {
-        Ok((plan, warnings)) => Ok((plan, rendered(&warnings, &name, &text))),
-        Err(problems) => Err(Rejected(rendered(&problems, &name, &text))),
-    })
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{name}`"))?;
+    Ok((name, text))
+}
+
+fn plan_of(name: &str, text: &str) -> Result<(Plan, String), Rejected> {
+    match ph_plan::load(name, text, &Environment) {
+        Ok((plan, warnings)) => Ok((plan, rendered(&warnings, name, text))),
+        Err(problems) => Err(Rejected(rendered(&problems, name, text))),
+    }
 }
 
 /// Diagnostics with the lines that they are about. What stands beside them there may be a secret: a file of a desktop

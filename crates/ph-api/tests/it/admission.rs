@@ -139,6 +139,28 @@ const LOCAL: &str = "127.0.0.1:1";
 const FAR: &str = "192.0.2.1:1";
 
 #[tokio::test]
+async fn some_of_what_can_be_read_is_not_for_viewers() {
+    let world = world();
+    let audit = "/api/pilothouse/audit";
+    // Nobody keeps one here; who may read is decided before that.
+    for (key, want) in [
+        (None, StatusCode::UNAUTHORIZED),
+        (Some("viewer"), StatusCode::FORBIDDEN),
+        (Some("operator"), StatusCode::SERVICE_UNAVAILABLE),
+        (Some("admin"), StatusCode::SERVICE_UNAVAILABLE),
+    ] {
+        let got = world.asks(Method::GET, audit, key, LOCAL).await;
+        assert_eq!(got, want, "{key:?}");
+    }
+    let head = world.asks(Method::HEAD, audit, Some("viewer"), LOCAL).await;
+    assert_eq!(head, StatusCode::FORBIDDEN);
+    let refused = world.admission.refused.lock().unwrap();
+    let forbidden = refused.iter().filter(|why| **why == NotAdmitted::Forbidden);
+    assert_eq!(forbidden.count(), 2);
+    assert!(world.admission.written.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn each_role_may_do_what_it_may() {
     let world = world();
     let (keys, one) = ("/api/pilothouse/keys", "/api/pilothouse/keys/alice");

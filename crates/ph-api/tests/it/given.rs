@@ -68,6 +68,7 @@ pub(crate) fn with(change: impl FnOnce(&mut Sources)) -> Given {
         tools: None,
         servers: None,
         cases: None,
+        configurations: None,
         evaluation: None,
         objectives: Arc::new(crate::slos::Four),
         sinks: Some(Arc::new(TwoSinks)),

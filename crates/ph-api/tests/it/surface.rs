@@ -67,6 +67,7 @@ async fn what_is_served_beside_is_guarded_too() {
         tools: None,
         servers: None,
         cases: None,
+        configurations: None,
         evaluation: None,
         objectives: std::sync::Arc::new(crate::slos::Four),
         sinks: None,

@@ -5,5 +5,6 @@ mod documentation;
 mod golden;
 mod robustness;
 mod schema;
+mod shown;
 mod world;
 mod zero_configuration;

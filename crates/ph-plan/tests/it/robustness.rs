@@ -8,6 +8,7 @@ use crate::world::{SECRET, World};
 
 /// What `load` promises for any text.
 fn check(name: &str, text: &str) {
+    let _shown = ph_plan::shown(name, text);
     let diagnostics = match load(name, text, &World) {
         Ok((plan, warnings)) => {
             assert!(!plan.servers.is_empty());
