@@ -40,6 +40,12 @@ export class Gateway {
     await gone;
   }
 
+  /** Another configuration, from now on. */
+  async reload(config) {
+    writeFileSync(join(this.folder, "pilothouse.yaml"), config);
+    this.child.kill("SIGHUP");
+  }
+
   async api(path, init) {
     const answer = await fetch(`http://${this.admin}${path}`, init);
     return { status: answer.status, headers: answer.headers, text: await answer.text() };

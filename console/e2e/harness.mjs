@@ -31,14 +31,14 @@ export class Checks {
 }
 
 /**
- * Starts all of it. What a part is given: `gateway`, `config(more)` (its configuration with more lines), `at(path)` (an
+ * Starts all of it. What a part is given: `gateway`, `config(more, delay)` (its configuration with more lines, and how long the disk takes), `at(path)` (an
  * address of the console), `open(options)` (a page), `axe(page, name)`, `check(name, fine, seen)`, `behind(prefix)` (the
  * console below a prefix), `quiet()` (ends the traffic) and `folder`.
  */
 export async function start(checks) {
   const folder = mkdtempSync(join(tmpdir(), "console-"));
   const servers = makeServers(folder);
-  const config = (more) => `
+  const config = (more, delay = "5ms") => `
 store: {sample_interval: 500ms}
 rules: {interval: 1s}
 log: {params: true}
@@ -46,13 +46,17 @@ pins: {mode: alert}
 servers:
   files:
     command: ${BINARY}
-    args: [workbench, --root, ${servers.root}, --stat-delay, 5ms]
+    args: [workbench, --root, ${servers.root}, --stat-delay, ${delay}]
     otel: true
     health: {interval: 1s}
     replicas: {min: 1, max: 4}
   hostile:
     command: ${process.execPath}
     args: [${servers.hostile}]
+    health: {interval: 1s}
+  notes:
+    command: ${process.execPath}
+    args: [${servers.notes}, "acme-notes@1.0.0"]
     health: {interval: 1s}
   away:
     url: http://127.0.0.1:9/mcp
@@ -110,7 +114,9 @@ function makeServers(folder) {
   writeFileSync(join(folder, "srv/package.json"), JSON.stringify({ name: "srv", type: "module", dependencies: { lodash: "4.17.4" } }));
   const hostile = join(folder, "srv/server.mjs");
   copyFileSync(join(HERE, "hostile.mjs"), hostile);
-  return { root, hostile };
+  const notes = join(folder, "srv/notes.mjs");
+  copyFileSync(join(HERE, "notes.mjs"), notes);
+  return { root, hostile, notes };
 }
 
 /** A page that tells of everything that must not happen. */
@@ -147,6 +153,7 @@ function keepCalling(gateway, check) {
   const going = (async () => {
     const old = await session(gateway.listen, "hostile", CLIENT);
     await old.request("tools/list", {});
+    await (await session(gateway.listen, "notes", CLIENT)).request("tools/list", {});
     for (let n = 0; !isEnded; n += 1) {
       await call(gateway.listen, "files", "searchFiles", { pattern: "**/*", maxResults: 50 }, CLIENT);
       await call(gateway.listen, "files", "readFile", { path: "report-1.txt" }, CLIENT);

@@ -11,6 +11,7 @@ const ORDER = [
   "alerts",
   "vulnerabilities",
   "settings",
+  "actions",
   "hostile",
   "elsewhere",
   "shots",

@@ -70,7 +70,7 @@ function about(record: Record<string, unknown>, kind: string, message: string): 
     case "child_exited":
       return said("exit", "stderr_tail").join(": ");
     case "plan_loaded":
-      return said("hash").join().slice(0, 12);
+      return said("changes").join() || said("hash").join().slice(0, 12);
     case "plan_rejected":
       return said("error").join();
     default:

@@ -3,6 +3,8 @@ import { bytes, duration, number, percent } from "./format";
 import { en } from "./i18n/en";
 import { ja } from "./i18n/ja";
 import { complete } from "./query";
+import { heatOf, lowerOf, shade, totals } from "./heat";
+import { changeOf, packageOf, toOf } from "./replacement";
 import { inert, line } from "./text";
 import { seconds, spanOf, stepOf, windowOf, within } from "./time";
 
@@ -79,4 +81,58 @@ test("every word is there in Japanese, and is another one", () => {
   };
   walk(en, ja, "");
   expect(same.filter((name) => !["calls.placeholder", "explore.query"].includes(name))).toEqual([]);
+});
+
+describe("a heat map", () => {
+  const bucket = (le: string, values: number[]) => ({ labels: { le }, times: values.map((_, index) => 100 + index * 10), values });
+  const lines = [bucket("+Inf", [4, 4, 9, 0]), bucket("0.1", [1, 0, 2, 0]), bucket("0.5", [4, 1, 9, 0]), bucket("0.01", [0, 0, 0, 0]), bucket("1", [4, 4, 9, 0])];
+  test("counts the calls of each bucket, without rows in which nothing is", () => {
+    const heat = heatOf(lines, 10, 100);
+    expect(heat.bounds).toEqual([0.1, 0.5, 1]);
+    expect(heat.cells).toEqual([
+      [1, 0, 2, 0],
+      [3, 1, 7, 0],
+      [0, 3, 0, 0],
+    ]);
+    expect([heat.times[0], heat.step, heat.floor, heat.most]).toEqual([90, 10, 0.01, 7]);
+    expect([lowerOf(heat, 0), lowerOf(heat, 2)]).toEqual([0.01, 0.5]);
+    expect(totals(heat)).toEqual([3, 11, 3]);
+  });
+  test("has no more columns than there is room for, and loses no call", () => {
+    for (const room of [1, 2, 3]) {
+      const heat = heatOf(lines, 10, room);
+      expect(heat.times.length).toBeLessThanOrEqual(room);
+      expect(totals(heat)).toEqual([3, 11, 3]);
+    }
+    const long = Array.from({ length: 5000 }, (_, index) => index);
+    const many = heatOf([{ labels: { le: "1" }, times: long, values: long.map(() => 1) }], 1, 360);
+    expect(many.times.length).toBeLessThanOrEqual(360);
+    expect(totals(many)).toEqual([5000]);
+  });
+  test("of nothing is empty, and one call among many is seen", () => {
+    expect(heatOf([], 10, 100).times).toEqual([]);
+    expect(heatOf([bucket("1", [0, 0])], 10, 100).times).toEqual([]);
+    expect([shade(0, 100), shade(100, 100)]).toEqual([0, 1]);
+    expect(shade(1, 100_000)).toBeGreaterThan(0.12);
+  });
+});
+
+describe("another version", () => {
+  test("is told from its looks", () => {
+    expect(toOf("@acme/files@1.4.0")).toEqual({ package: "@acme/files@1.4.0" });
+    expect(toOf("https://h/mcp")).toEqual({ url: "https://h/mcp" });
+    expect(toOf("node server.js")).toEqual({ command: ["node", "server.js"] });
+    expect(toOf('["node", "a b"]')).toEqual({ command: ["node", "a b"] });
+    expect(toOf("@acme/files")).toEqual({ command: ["@acme/files"] });
+    for (const text of ["", "  ", "[", "[]", "[1]", "node 'a b'"]) expect(toOf(text)).toBeUndefined();
+    expect(packageOf(["npx", "-y", "@acme/files@1.3.0", "--root", "x"])).toBe("@acme/files@1.3.0");
+    expect(packageOf(["node", "server.js"])).toBe("");
+  });
+  test("comes in steps, each with its time", () => {
+    expect(changeOf("a@2", "10, 50,100", "10m")).toEqual({ change: { action: "replace", to: { package: "a@2" }, steps: [10, 50, 100], every_seconds: 600 } });
+    expect(changeOf("a@2", "", "")).toEqual({ change: { action: "replace", to: { package: "a@2" }, steps: [100], every_seconds: null } });
+    for (const steps of ["50", "0,100", "50,50,100", "10,x,100", "101", "100,10", ",100"]) expect(changeOf("a@2", steps, "1m")).toEqual({ wrong: "steps" });
+    for (const every of ["0s", "x", "8d", "10"]) expect(changeOf("a@2", "100", every)).toEqual({ wrong: "every" });
+    expect(changeOf(" ", "100", "")).toEqual({ wrong: "to" });
+  });
 });

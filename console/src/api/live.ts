@@ -5,7 +5,7 @@ import { address, headers, unknown, type Schema } from "./client";
 
 export type Server = Schema["ServerInfo"];
 export type Happening = Record<string, unknown>;
-export type Topic = "servers" | "alerts" | "numbers" | "events";
+export type Topic = "servers" | "alerts" | "silences" | "numbers" | "events";
 
 export interface Live {
   state: "connecting" | "live" | "away";
@@ -29,7 +29,7 @@ let live: Live = {
   servers: undefined,
   firing: 0,
   pending: 0,
-  versions: { servers: 0, alerts: 0, numbers: 0, events: 0 },
+  versions: { servers: 0, alerts: 0, silences: 0, numbers: 0, events: 0 },
   events: [],
 };
 const listeners = new Set<() => void>();
@@ -122,6 +122,7 @@ function take(block: string): void {
   }
   if (name === "servers") set({ servers: (body as { servers: Server[] }).servers }, "servers");
   else if (name === "alerts") set(body as { firing: number; pending: number }, "alerts");
+  else if (name === "silences") set({}, "silences");
   else if (name === "numbers") set({}, "numbers");
   else if (name === "event") set({ events: [body as Happening, ...live.events].slice(0, EVENTS_MAX) }, "events");
 }

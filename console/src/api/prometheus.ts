@@ -59,8 +59,7 @@ export async function now(query: string, signal?: AbortSignal, time?: number): P
 }
 
 /** Its values over a span, no more than there are pixels. */
-export async function over(query: string, span: Span, pixels: number, signal?: AbortSignal): Promise<Line[]> {
-  const step = stepOf(span, pixels);
+export async function over(query: string, span: Span, pixels: number, signal?: AbortSignal, step = stepOf(span, pixels)): Promise<Line[]> {
   const align = (time: number) => Math.floor(time / step) * step;
   const data = await ask<Result>(
     "/api/v1/query_range",

@@ -1420,6 +1420,26 @@ export interface components {
              */
             tools: number;
         };
+        /** @description What a child, with all its descendants, may use of the machine. What is absent is not bounded. */
+        ChildLimits: {
+            /**
+             * Format: double
+             * @description CPUs, as in `0.5`.
+             */
+            cpus?: number | null;
+            /**
+             * Format: uint64
+             * @description Bytes of memory; beyond it the child is killed.
+             */
+            memory_bytes?: number | null;
+            /** @description What of it is not enforced here as it is meant, and why. */
+            not_enforced?: string | null;
+            /**
+             * Format: uint64
+             * @description Open files of each of its processes.
+             */
+            open_files?: number | null;
+        };
         /** @description There is none. */
         Cluster: {
             /** @description Always empty. */
@@ -2174,6 +2194,8 @@ export interface components {
              * @description Calls begun and not yet over.
              */
             in_flight: number;
+            /** @description What each child may use of the machine; absent: nothing is bounded. */
+            limits?: components["schemas"]["ChildLimits"] | null;
             /** @description Its name. */
             name: string;
             /** @description The processes that run for it, those of sessions, spare ones and those on their way out included. */

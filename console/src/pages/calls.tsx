@@ -3,13 +3,14 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { address, get, headers, Refused } from "../api/client";
 import { readEvent } from "../api/live";
+import { quoted } from "../changes";
 import { clock, duration, number } from "../format";
 import { useWords } from "../i18n";
 import { useLoad } from "../load";
 import { complete } from "../query";
 import { adjust, href } from "../route";
 import { useSpan } from "../span";
-import { within } from "../time";
+import { within, type Span } from "../time";
 import { Bars } from "../ui/bars";
 import { Dialog, Empty, Foreign, Link, Loading, Problem, RecordFields, Section, Status, type Tone } from "../ui/parts";
 import { useRoute } from "../use-route";
@@ -87,6 +88,7 @@ export function Calls() {
           <Bars data={bars.data} title={t.calls.hits} onZoom={(from, to) => adjust({ from: String(from), to: String(to), range: undefined })} />
         )}
       </Section>
+      {wrong === undefined ? <Most query={query} span={span} spanKey={key} /> : null}
       <Section title={t.pages.calls} class="calls">
         {found.error !== undefined && wrong === undefined ? <Problem error={found.error} again={found.again} /> : null}
         {found.loading ? <Loading /> : null}
@@ -108,6 +110,51 @@ export function Calls() {
       </Section>
       {open === undefined ? null : <One record={open} onClose={() => setOpen(undefined)} />}
     </>
+  );
+}
+
+/** A query that only takes records with one more value. */
+function narrowed(query: string, field: string, value: string): string {
+  const also = `${field}=${quoted(value)}`;
+  if (query === "*" || query.includes(also)) return query === "*" ? also : query;
+  return /\bOR\b/.test(query) ? `(${query}) ${also}` : `${query} ${also}`;
+}
+
+const MOST_OF = ["client", "tool", "outcome"] as const;
+const MOST_SHOWN = 5;
+
+/** Which values are the most frequent among what fits; one of them narrows the query. */
+function Most({ query, span, spanKey }: { query: string; span: () => Span; spanKey: string }) {
+  const t = useWords();
+  const tops = useLoad(
+    (signal) => Promise.all(MOST_OF.map((field) => get("/api/pilothouse/logs/top", { field, query, ...within(span()), limit: MOST_SHOWN }, signal))),
+    [query, spanKey],
+  );
+  const shown = (tops.data ?? []).filter((top) => top.values.length > 0);
+  if (shown.length === 0) return null;
+  return (
+    <Section title={t.calls.most}>
+      <div class="most">
+        {shown.map((top) => (
+          <div key={top.field}>
+            <h3>{t.calls[top.field as (typeof MOST_OF)[number]]}</h3>
+            <ul class="rows">
+              {top.values.map((one) => (
+                <li key={one.value}>
+                  <Link to={href("calls", { query: narrowed(query, top.field, one.value) })}>
+                    <Foreign text={one.value} max={60} />
+                  </Link>
+                  <b>{number(one.count)}</b>
+                  <span class="bar" aria-hidden="true">
+                    <span style={{ width: `${(one.count / Math.max(1, top.total)) * 100}%` }} />
+                  </span>
+                </li>
+              ))}
+            </ul>
+          </div>
+        ))}
+      </div>
+    </Section>
   );
 }
 

@@ -2,8 +2,8 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { address, headers, Refused } from "../api/client";
-import { over, type Line } from "../api/prometheus";
-import { number } from "../format";
+import { now, over, type Vector } from "../api/prometheus";
+import { clock, number } from "../format";
 import { useWords } from "../i18n";
 import { useLoad } from "../load";
 import { adjust, href } from "../route";
@@ -34,7 +34,9 @@ export function Explore() {
   const result = useLoad(
     async (signal) => {
       const shown = span();
-      return { span: shown, lines: query === "" ? [] : await over(query, shown, CHART_PIXELS, signal) };
+      if (query === "") return { span: shown, lines: [], values: [] };
+      const [lines, values] = await Promise.all([over(query, shown, CHART_PIXELS, signal), now(query, signal, shown.range === undefined ? shown.to : undefined)]);
+      return { span: shown, lines, values };
     },
     [query, key],
     query === "" ? [] : ["numbers"],
@@ -59,7 +61,7 @@ export function Explore() {
         <>
           {result.error !== undefined && wrong === undefined ? <Problem error={result.error} again={result.again} /> : null}
           {result.loading ? <Loading /> : null}
-          {result.data === undefined ? null : result.data.lines.length === 0 ? (
+          {result.data === undefined ? null : result.data.lines.length === 0 && result.data.values.length === 0 ? (
             <Empty>{t.explore.empty}</Empty>
           ) : (
             <>
@@ -76,7 +78,7 @@ export function Explore() {
                   onZoom={(from, to) => adjust({ from: String(from), to: String(to), range: undefined })}
                 />
               </Section>
-              <Table lines={result.data.lines} />
+              <Table values={result.data.values} at={result.data.span.to} />
             </>
           )}
         </>
@@ -92,10 +94,15 @@ export function nameOf(labels: Record<string, string>): string {
   return `${name ?? ""}${pairs.length > 0 || name === undefined ? `{${pairs.join(", ")}}` : ""}`;
 }
 
-function Table({ lines }: { lines: Line[] }) {
+/** What the expression gives at the end of the span: an instant query, so an alert's `> 5` shows what it would fire for. */
+function Table({ values, at }: { values: Vector[]; at: number }) {
   const t = useWords();
   return (
-    <Section title={t.explore.series}>
+    <Section
+      title={t.explore.instant(clock(at, true))}
+      more={<span class="muted">{values.length > ROWS_MAX ? t.explore.tooManyRows(ROWS_MAX, values.length) : t.explore.rows(values.length)}</span>}
+    >
+      {values.length === 0 ? <Empty>{t.explore.noneNow}</Empty> : null}
       <div class="scroll" tabIndex={0} role="region" aria-label={t.explore.series}>
         <table>
           <thead>
@@ -105,12 +112,14 @@ function Table({ lines }: { lines: Line[] }) {
             </tr>
           </thead>
           <tbody>
-            {lines.slice(0, ROWS_MAX).map((line) => (
-              <tr key={nameOf(line.labels)}>
+            {values.slice(0, ROWS_MAX).map((one) => (
+              <tr key={nameOf(one.labels)}>
                 <td class="mono">
-                  <Foreign text={nameOf(line.labels)} max={400} />
+                  <Foreign text={nameOf(one.labels)} max={400} />
                 </td>
-                <td class="n">{number(line.values.at(-1))}</td>
+                <td class="n" title={String(one.value)}>
+                  {number(one.value)}
+                </td>
               </tr>
             ))}
           </tbody>

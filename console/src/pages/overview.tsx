@@ -15,6 +15,7 @@ import { stepOf, windowOf, type Span } from "../time";
 import { Alert } from "../ui/alert";
 import { Chart, Spark, type Drawn } from "../ui/chart";
 import { Empty, Foreign, Link, Loading, Problem, Section, Status, type Tone } from "../ui/parts";
+import { Silencing, useSilences } from "../ui/silence";
 
 const WEEK_S = 7 * 86400;
 /** Pixels that a chart of this page has, roughly: half a screen. */
@@ -37,6 +38,7 @@ export function Overview() {
   const { span, key } = useSpan();
   const slos = useLoad((signal) => get("/api/pilothouse/slos", {}, signal), [], ["numbers"]);
   const alerts = useLoad((signal) => loadAlerts(signal), [], ["alerts"]);
+  const silences = useSilences();
   const numbers = useLoad(loadNumbers, [], ["numbers"]);
   const changes = useChanges();
   const traffic = useLoad((signal) => loadTraffic(span(), signal), [key], ["numbers"]);
@@ -56,7 +58,9 @@ export function Overview() {
         {alerts.data !== undefined && firing.length === 0 ? <Empty>{t.overview.noAlerts}</Empty> : null}
         <ul class="alerts rows">
           {firing.map((alert, index) => (
-            <Alert key={JSON.stringify(alert.labels)} alert={alert} named={index < NAMED_MAX} />
+            <Alert key={JSON.stringify(alert.labels)} alert={alert} named={index < NAMED_MAX}>
+              <Silencing alert={alert} silences={silences} />
+            </Alert>
           ))}
         </ul>
       </Section>
@@ -69,12 +73,12 @@ export function Overview() {
             {(lines) => <Chart title={t.overview.traffic} span={lines.span} series={lines.rate} marks={marks} format={number} onZoom={zoom} />}
           </Loadable>
         </Section>
-        <Section title={t.overview.latency}>
+        <Section title={t.overview.latency} more={<Link to={href("calls", { query: "kind=call", order: "slowest" })}>{t.calls.slowest}</Link>}>
           <Loadable of={traffic}>
             {(lines) => <Chart title={t.overview.latency} span={lines.span} series={lines.p95} marks={marks} format={duration} onZoom={zoom} />}
           </Loadable>
         </Section>
-        <Section title={t.overview.errors}>
+        <Section title={t.overview.errors} more={<Link to={href("calls", { query: "kind=call status>=500" })}>{t.overview.whose}</Link>}>
           <Loadable of={traffic}>
             {(lines) => <Chart title={t.overview.errors} span={lines.span} series={lines.failed} marks={marks} format={number} onZoom={zoom} />}
           </Loadable>

@@ -1,9 +1,10 @@
 // One server: how its tools do, what runs for it, what happened to it, and what can be done with it.
 
-import { useMemo } from "preact/hooks";
-import { get } from "../api/client";
+import { useContext, useMemo } from "preact/hooks";
+import { get, type Schema } from "../api/client";
 import { useLive, type Server } from "../api/live";
 import { now, over, quoted, type Line, type Vector } from "../api/prometheus";
+import { heatOf, type Heat } from "../heat";
 import { marks as marksOf, quoted as inQuery } from "../changes";
 import { bytes, clock, duration, number, percent } from "../format";
 import { useWords } from "../i18n";
@@ -14,7 +15,10 @@ import { stepOf, windowOf, within, type Span } from "../time";
 import { Actions } from "../ui/actions";
 import { Chart, type Drawn } from "../ui/chart";
 import { Definitions } from "../ui/definitions";
+import { COLUMN_PX, HeatMap } from "../ui/heat";
 import { Empty, Foreign, Link, Loading, Section, Status, type Tone } from "../ui/parts";
+import { Replacement } from "../ui/replace";
+import { may, Me } from "../me";
 import { useChanges } from "../use-changes";
 import { useRoute } from "../use-route";
 import { Changes, Fact, Loadable, stateOf, toneOf } from "./overview";
@@ -23,6 +27,8 @@ const CHART_PIXELS = 900;
 /** Tools that have a line of their own. */
 const TOOLS_DRAWN = 8;
 const LINES_SHOWN = 50;
+/** What `increase` needs to see two samples of, at the usual interval. */
+const SAMPLES_S = 30;
 
 interface ToolRow {
   tool: string;
@@ -75,7 +81,9 @@ export function ServerPage() {
 function Known({ server }: { server: Server }) {
   const t = useWords();
   const { span, key } = useSpan();
+  const me = useContext(Me);
   const { name } = server;
+  const heat = useLoad((signal) => loadHeat(name, span(), signal), [name, key], ["numbers"]);
   const tools = useLoad((signal) => loadTools(name, span(), signal), [name, key], ["numbers"]);
   const lines = useLoad((signal) => loadLines(name, span(), signal), [name, key], ["numbers"]);
   const changes = useChanges(name);
@@ -84,6 +92,7 @@ function Known({ server }: { server: Server }) {
   return (
     <>
       <Actions server={server} />
+      <Replacement server={server} isAllowed={may(me, "operator")} />
       <div class="columns">
         <Section title={t.server.byTool}>
           <Loadable of={lines}>
@@ -96,6 +105,23 @@ function Known({ server }: { server: Server }) {
           </Loadable>
         </Section>
       </div>
+      <Section title={t.heat.title}>
+        <Loadable of={heat}>
+          {(data) =>
+            data.heat.times.length === 0 ? (
+              <Empty>{t.server.noCalls}</Empty>
+            ) : (
+              <HeatMap
+                title={t.heat.title}
+                span={data.span}
+                heat={data.heat}
+                marks={marks}
+                linkTo={(from, to, above, upTo) => href("calls", { query: took(name, above, upTo), order: "slowest", from: String(Math.floor(from)), to: String(Math.ceil(to)) })}
+              />
+            )
+          }
+        </Loadable>
+      </Section>
       <Section title={t.server.tools}>
         <Loadable of={tools}>{(rows) => <Tools server={name} rows={rows} />}</Loadable>
       </Section>
@@ -139,6 +165,21 @@ async function loadTools(server: string, span: Span, signal: AbortSignal): Promi
     rows.set(tool, row);
   }
   return [...rows.values()].filter((row) => row.calls > 0).sort((a, b) => b.calls - a.calls);
+}
+
+async function loadHeat(server: string, span: Span, signal: AbortSignal): Promise<{ span: Span; heat: Heat }> {
+  const columns = Math.floor(Math.min(window.innerWidth, CHART_PIXELS * 2) / COLUMN_PX);
+  // `over` takes half of the pixels for points; here a column is a point.
+  const step = Math.max(SAMPLES_S, stepOf(span, columns * 2));
+  const calls = `sum by (le) (increase(mcp_response_duration_seconds_bucket{server=${quoted(server)},method="tools/call"}[${step}s]))`;
+  const lines = await over(calls, span, columns * 2, signal, step);
+  return { span, heat: heatOf(lines, step, columns) };
+}
+
+/** The calls of one cell. */
+function took(server: string, above: number, upTo: number): string {
+  const ms = (s: number) => `${Number((s * 1000).toPrecision(6))}ms`;
+  return [`server=${inQuery(server)} method=tools/call`, above > 0 ? `duration>${ms(above)}` : "", upTo === Infinity ? "" : `duration<=${ms(upTo)}`].filter((part) => part !== "").join(" ");
 }
 
 interface Lines {
@@ -245,6 +286,7 @@ function Replicas({ server }: { server: Server }) {
         <Fact name={t.server.sessions} value={String(server.sessions)} />
         <Fact name={t.server.children} value={server.transport === "stdio" ? String(server.children) : "–"} />
       </dl>
+      {server.limits == null ? null : <Limits of={server.limits} />}
       {server.replicas.length === 0 ? (
         <Empty>{t.server.noReplicas}</Empty>
       ) : (
@@ -293,6 +335,26 @@ function Replicas({ server }: { server: Server }) {
         </p>
       )}
     </>
+  );
+}
+
+/** What a child may use, and what of that nobody enforces. */
+function Limits({ of }: { of: Schema["ChildLimits"] }) {
+  const t = useWords();
+  const said = [
+    of.memory_bytes == null ? "" : `${t.server.memory} ${bytes(of.memory_bytes)}`,
+    of.cpus == null ? "" : `${t.server.cpu} ${t.server.cores(number(of.cpus))}`,
+    of.open_files == null ? "" : `${t.server.files} ${of.open_files}`,
+  ].filter((part) => part !== "");
+  return (
+    <p class="limits">
+      <span class="muted">{t.server.limits}</span> {said.join(" · ")}{" "}
+      {of.not_enforced == null ? null : (
+        <Status tone="warn">
+          <Foreign text={of.not_enforced} max={300} />
+        </Status>
+      )}
+    </p>
   );
 }
 

@@ -6,9 +6,11 @@ import type { Server } from "../api/live";
 import { useWords } from "../i18n";
 import { may, Me } from "../me";
 import { Dialog, Failed, Status } from "./parts";
+import { Replace } from "./replace";
 
 type Change = Schema["ServerChange"];
-type What = "scale" | "restart" | "drain" | "resume";
+type Plain = "scale" | "restart" | "drain" | "resume";
+type What = Plain | "replace";
 const REPLICAS_MAX = 64;
 
 export function Actions({ server }: { server: Server }) {
@@ -18,7 +20,11 @@ export function Actions({ server }: { server: Server }) {
   const [done, setDone] = useState<string | undefined>();
   const isAllowed = may(me, "operator");
   const isOurs = server.wanted !== undefined && server.wanted !== null;
-  const what: What[] = [...(isOurs ? (["scale"] as const) : []), ...(server.transport === "stdio" ? (["restart"] as const) : []), server.drained ? "resume" : "drain"];
+  const what: What[] = [...(isOurs ? (["scale"] as const) : []), ...(server.transport === "stdio" ? (["restart"] as const) : []), server.drained ? "resume" : "drain", ...(server.replacement == null ? (["replace"] as const) : [])];
+  const finish = () => {
+    setDone(open === undefined ? undefined : t.action[open]);
+    setOpen(undefined);
+  };
   return (
     <div class="actions-bar" role="group" aria-label={t.action.title}>
       {what.map((one) => (
@@ -28,22 +34,13 @@ export function Actions({ server }: { server: Server }) {
       ))}
       {isAllowed ? null : <span class="muted">{t.action.needs("operator")}</span>}
       <span role="status">{done === undefined ? "" : <Status tone="good">{t.action.done(done)}</Status>}</span>
-      {open === undefined ? null : (
-        <Confirm
-          server={server}
-          what={open}
-          onClose={() => setOpen(undefined)}
-          onDone={() => {
-            setDone(t.action[open]);
-            setOpen(undefined);
-          }}
-        />
-      )}
+      {open === "replace" ? <Replace server={server} onClose={() => setOpen(undefined)} onDone={finish} /> : null}
+      {open === undefined || open === "replace" ? null : <Confirm server={server} what={open} onClose={() => setOpen(undefined)} onDone={finish} />}
     </div>
   );
 }
 
-function Confirm({ server, what, onClose, onDone }: { server: Server; what: What; onClose: () => void; onDone: () => void }) {
+function Confirm({ server, what, onClose, onDone }: { server: Server; what: Plain; onClose: () => void; onDone: () => void }) {
   const t = useWords();
   const [replicas, setReplicas] = useState(String(server.wanted ?? ""));
   const [wrong, setWrong] = useState<string | undefined>();
@@ -80,6 +77,8 @@ function Confirm({ server, what, onClose, onDone }: { server: Server; what: What
               {t.action.replicas}
               <input
                 inputMode="numeric"
+                autofocus
+                onFocus={(event) => event.currentTarget.select()}
                 value={replicas}
                 aria-invalid={wrong !== undefined}
                 aria-describedby="replicas-wrong"
@@ -109,7 +108,7 @@ function Confirm({ server, what, onClose, onDone }: { server: Server; what: What
 }
 
 /** What is sent; `undefined` when the number is none. */
-export function changeOf(what: What, replicas: string): Change | undefined {
+export function changeOf(what: Plain, replicas: string): Change | undefined {
   if (what !== "scale") return { action: what };
   const text = replicas.trim();
   if (text === "") return { action: "scale", replicas: null };

@@ -55,12 +55,12 @@ export function Alert({ alert, named, children }: { alert: ActiveAlert; named: b
           ))}
         </p>
       )}
-      <p class="actions">
+      <div class="actions">
         <Link to={href("calls", { query, from: String(from), to: String(Math.floor(Date.now() / 1000)) })}>{t.alert.calls}</Link>
         {server === undefined ? null : <Link to={href("server", { name: server })}>{t.alert.server}</Link>}
         <a href={new URL(`./runbooks/${encodeURIComponent(alertname ?? "")}`, base).href}>{t.alert.runbook}</a>
         {children}
-      </p>
+      </div>
     </li>
   );
 }

@@ -38,7 +38,8 @@ pub use keys::{KeyInfo, KeyRefusal, Keys, MadeSecret, NewKey, NewSecret, SecretI
 pub use otlp::{Ingested, IngestedKind, SpanMetrics};
 pub use router::router;
 pub use servers::{
-    ReplaceTo, ReplacementInfo, ReplicaInfo, ServerChange, ServerInfo, ServerRefusal, Servers,
+    ChildLimits, ReplaceTo, ReplacementInfo, ReplicaInfo, ServerChange, ServerInfo, ServerRefusal,
+    Servers,
 };
 pub use sources::{
     Asking, Elsewhere, Evaluation, Exemplar, Intake, Metadata, Numbers, NumbersStats, Objectives,

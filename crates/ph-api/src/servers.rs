@@ -131,6 +131,9 @@ pub struct ServerInfo {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     pub command: Vec<String>,
+    /// What each child may use of the machine; absent: nothing is bounded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<ChildLimits>,
     /// The processes that run for it, those of sessions, spare ones and those on their way out included.
     pub processes: Vec<u32>,
     /// Its replicas, by slot; those of both versions while it is being replaced.
@@ -140,6 +143,23 @@ pub struct ServerInfo {
     pub replacement: Option<ReplacementInfo>,
     /// What runs is not what is configured: it was replaced.
     pub replaced: bool,
+}
+
+/// What a child, with all its descendants, may use of the machine. What is absent is not bounded.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ChildLimits {
+    /// Bytes of memory; beyond it the child is killed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+    /// CPUs, as in `0.5`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<f64>,
+    /// Open files of each of its processes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_files: Option<u64>,
+    /// What of it is not enforced here as it is meant, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_enforced: Option<String>,
 }
 
 /// One replica.

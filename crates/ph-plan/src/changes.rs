@@ -2,6 +2,7 @@
 
 use ph_base::ServerName;
 use serde_json::Value as Json;
+use std::fmt;
 
 use crate::plan::Plan;
 use crate::server::{Server, Stdio, Upstream};
@@ -68,6 +69,59 @@ pub enum Change {
     StopChanged,
     /// The data directory: it has one owner from start to end, so this needs a restart.
     DataDirNeedsRestart,
+}
+
+impl Change {
+    /// Changes of which an operator is told; of further ones only how many they are.
+    const LISTED_MAX: usize = 12;
+
+    /// As one text: `server `files`: what runs; limits`. Empty for none.
+    #[must_use]
+    pub fn list(changes: &[Self]) -> String {
+        let listed = changes.iter().take(Self::LISTED_MAX);
+        let mut said: Vec<String> = listed.map(ToString::to_string).collect();
+        if let more @ 1.. = changes.len().saturating_sub(Self::LISTED_MAX) {
+            said.push(format!("{more} more"));
+        }
+        said.join("; ")
+    }
+}
+
+/// As an operator is told of it: the keys of the configuration that differ.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = match self {
+            Self::ServerAdded(name) => return write!(f, "server `{name}`: new"),
+            Self::ServerRemoved(name) => return write!(f, "server `{name}`: gone"),
+            Self::UpstreamChanged(name) => return write!(f, "server `{name}`: what runs"),
+            Self::SupervisionChanged(name) => return write!(f, "server `{name}`: its children"),
+            Self::LimitsChanged(name) => return write!(f, "server `{name}`: timeouts, limits"),
+            Self::HealthChanged(name) => return write!(f, "server `{name}`: health"),
+            Self::LogFilesChanged(name) => return write!(f, "server `{name}`: log_files"),
+            Self::ListenChanged => "listen",
+            Self::AccessChanged => "access",
+            Self::HttpChanged => "http",
+            Self::RateLimitsChanged => "limits",
+            Self::AnomaliesChanged => "anomalies",
+            Self::PinsChanged => "pins",
+            Self::BoundsChanged => "sessions, children",
+            Self::LogChanged => "log",
+            Self::MetricsChanged => "metrics",
+            Self::OtlpChanged => "otlp",
+            Self::AdminChanged => "admin",
+            Self::StoreChanged => "store",
+            Self::ScrapeChanged => "scrape",
+            Self::SinksChanged => "sinks",
+            Self::RulesChanged => "rules",
+            Self::NotifyChanged => "notify",
+            Self::SlosChanged => "slos",
+            Self::VulnChanged => "vuln",
+            Self::CostChanged => "cost",
+            Self::StopChanged => "stop",
+            Self::DataDirNeedsRestart => "data_dir",
+        };
+        f.write_str(whole)
+    }
 }
 
 impl Plan {

@@ -203,6 +203,8 @@ pub enum EventKind {
     PlanLoaded {
         /// Its hash.
         hash: Box<str>,
+        /// What is other than in the plan before; empty at the start.
+        changes: Box<str>,
     },
     /// A plan was rejected; the old one runs on.
     PlanRejected {

@@ -385,7 +385,13 @@ fn details(o: &mut Object<'_>, kind: &EventKind) {
             }
         }
         EventKind::Anomaly(_) => {}
-        EventKind::PlanLoaded { hash } => o.text(key!("hash"), hash),
+        EventKind::PlanLoaded { hash, changes } => {
+            o.text(key!("hash"), hash);
+            o.some_text(
+                key!("changes"),
+                Some(&**changes).filter(|text| !text.is_empty()),
+            );
+        }
         EventKind::PlanRejected { reasons } => o.some_text(key!("error"), Some(reasons)),
         EventKind::Alert {
             name,

@@ -5,7 +5,7 @@ use crate::inbound::Client;
 use crate::relay::Relay;
 use crate::replace::ReplacementStatus;
 use crate::reply::OwnError;
-use crate::stdio::StdioServer;
+use crate::stdio::{StdioServer, not_enforced};
 use crate::upstream::{Upstream, Way};
 use bytes::Bytes;
 use http::Response;
@@ -49,6 +49,8 @@ pub struct ServerStatus {
     pub sessions: i64,
     /// The command that is started for it, word by word and as it is written, without secrets; none: it has an address.
     pub command: Vec<String>,
+    /// What each child may use of the machine; `None` where nothing is bounded.
+    pub limits: Option<LimitStatus>,
     /// The processes that run for it: those of sessions, spare ones, and those of a version that is on its way out
     /// included.
     pub processes: Vec<u32>,
@@ -58,6 +60,19 @@ pub struct ServerStatus {
     pub replacement: Option<ReplacementStatus>,
     /// It was replaced: what runs is not what is configured.
     pub replaced: bool,
+}
+
+/// What a child, with all its descendants, may use of the machine.
+#[derive(Clone, Debug)]
+pub struct LimitStatus {
+    /// Bytes of memory.
+    pub memory_bytes_max: Option<u64>,
+    /// CPUs.
+    pub cpus_max: Option<f64>,
+    /// Open files of each of its processes.
+    pub open_files_max: Option<u64>,
+    /// What of it is not enforced here as it is meant, and why.
+    pub not_enforced: Option<String>,
 }
 
 /// One replica of a server.
@@ -144,6 +159,7 @@ impl Relay {
             ServerStatus {
                 processes,
                 command: self.command_of(upstream),
+                limits: self.limits_of(upstream),
                 ..upstream.status()
             }
         };
@@ -158,6 +174,23 @@ impl Relay {
         let sink = &self.shared.parts.sink;
         let shown = words.map(|word| sink.redact(word.written()).into_owned());
         shown.collect()
+    }
+
+    fn limits_of(&self, upstream: &Upstream) -> Option<LimitStatus> {
+        let ph_plan::Upstream::Stdio(stdio) = &upstream.plan.upstream else {
+            return None;
+        };
+        let wanted = &stdio.resources;
+        let limits = LimitStatus {
+            memory_bytes_max: wanted.memory_max.map(ph_plan::ByteSize::bytes),
+            cpus_max: wanted.cpu_max,
+            open_files_max: wanted.open_files_max,
+            not_enforced: not_enforced(wanted, &self.shared.parts.cgroups),
+        };
+        let is_any = limits.memory_bytes_max.is_some()
+            || limits.cpus_max.is_some()
+            || limits.open_files_max.is_some();
+        is_any.then_some(limits)
     }
 
     /// What is started for a server when something has to be: as configured, or what has replaced that.
@@ -302,6 +335,7 @@ impl Upstream {
             children: live.children.load(Relaxed),
             sessions: live.active_connections.load(Relaxed),
             command: Vec::new(),
+            limits: None,
             processes: Vec::new(),
             replicas,
             replacement: next.map(|next| next.status()),

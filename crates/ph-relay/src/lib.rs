@@ -32,7 +32,7 @@ mod http;
 mod resources;
 mod stdio;
 
-pub use control::{ControlError, ReplicaStatus, ServerStatus};
+pub use control::{ControlError, LimitStatus, ReplicaStatus, ServerStatus};
 pub use limits::{Held, Lacking, LimitStore, LocalStore, Taking, Verdict};
 pub use pins::{Approval, ApproveError, PinError, PinKeep, Pinned, Pins};
 pub use relay::{ApplyError, Relay};

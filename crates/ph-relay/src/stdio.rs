@@ -22,6 +22,8 @@ mod tool_headers;
 mod tools;
 mod waiter;
 
+pub(crate) use supervise::not_enforced;
+
 use crate::call::Call;
 use crate::health::Finding;
 use crate::inbound::Client;

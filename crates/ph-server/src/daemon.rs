@@ -29,7 +29,7 @@ use crate::waits::{bind, within};
 use arc_swap::ArcSwap;
 use ph_api::SpanMetrics;
 use ph_auth::{Auth, Keyring};
-use ph_plan::Plan;
+use ph_plan::{Change, Plan};
 use ph_policy::Routes;
 use ph_record::{EventKind, ServerTable};
 use ph_recorder::{FlushReport, Recorder, Start, Tails};
@@ -313,9 +313,7 @@ impl Daemon {
             end_children,
         };
         daemon.listen(listener, accept);
-        daemon.note(EventKind::PlanLoaded {
-            hash: daemon.plan.hash().into(),
-        });
+        daemon.note_loaded("");
         Ok(daemon)
     }
 
@@ -424,6 +422,7 @@ impl Daemon {
         }
         let configurations = &self.admin.configurations;
         configurations.apply(&plan, &rules, text, cause);
+        let changes = Change::list(&Plan::changes(&self.plan, &plan));
         self.plan = plan;
         self.rule_set = rules;
         if admin_moved {
@@ -454,9 +453,7 @@ impl Daemon {
         if let Err(error) = gatekeeper.note(RELOAD, "done", hashes) {
             (self.complain)(&format!("the audit log cannot be written: {error}"));
         }
-        self.note(EventKind::PlanLoaded {
-            hash: self.plan.hash().into(),
-        });
+        self.note_loaded(&changes);
         Ok(())
     }
 
@@ -550,6 +547,12 @@ impl Daemon {
         tokio::spawn(async move {
             listener::serve(listener, Place::Workers(&workers), front, door, stop).await;
         });
+    }
+
+    fn note_loaded(&self, changes: &str) {
+        let hash = self.plan.hash().into();
+        let changes = changes.into();
+        self.note(EventKind::PlanLoaded { hash, changes });
     }
 
     fn note(&self, kind: EventKind) {

@@ -1,12 +1,13 @@
 //! Servers and their replicas, as the API asks for them.
 
 use ph_api::{
-    ReplaceTo, ReplacementInfo, ReplicaInfo, ServerChange, ServerInfo, ServerRefusal, Servers,
+    ChildLimits, ReplaceTo, ReplacementInfo, ReplicaInfo, ServerChange, ServerInfo, ServerRefusal,
+    Servers,
 };
 use ph_base::Era;
 use ph_plan::Version;
 use ph_policy::replace::Steps;
-use ph_relay::{ControlError, Relay, ReplacementStatus, ReplicaStatus, ServerStatus};
+use ph_relay::{ControlError, LimitStatus, Relay, ReplacementStatus, ReplicaStatus, ServerStatus};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,6 +94,7 @@ fn server(status: ServerStatus) -> ServerInfo {
         children: status.children,
         sessions: status.sessions,
         command: status.command,
+        limits: status.limits.map(limits),
         processes: status.processes,
         replicas: status.replicas.into_iter().map(replica).collect(),
         replacement: status.replacement.map(replacement),
@@ -109,6 +111,15 @@ fn replacement(status: ReplacementStatus) -> ReplacementInfo {
         steps: status.steps,
         every_seconds: status.every.map(|every| every.as_secs_f64()),
         up: status.up,
+    }
+}
+
+fn limits(status: LimitStatus) -> ChildLimits {
+    ChildLimits {
+        memory_bytes: status.memory_bytes_max,
+        cpus: status.cpus_max,
+        open_files: status.open_files_max,
+        not_enforced: status.not_enforced,
     }
 }
 

@@ -16,6 +16,7 @@ use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
+use ph_rules::dispatch::SilenceState;
 use ph_rules::group::AlertState;
 use ph_store::Filter;
 use ph_store::logs::{LogReader, Seq};
@@ -48,6 +49,12 @@ struct Alerts {
     pending: usize,
 }
 
+/// That there are other silences.
+#[derive(Serialize)]
+struct Silences {
+    active: usize,
+}
+
 /// That there may be new numbers.
 #[derive(Serialize)]
 struct Numbers {
@@ -77,6 +84,8 @@ struct Watcher {
     servers: Vec<u8>,
     /// What alerts there were.
     alerts: Option<u64>,
+    /// What silences there were.
+    silences: Option<u64>,
     events: Option<(LogReader, Arc<Filter>, Seq)>,
     looks: u32,
 }
@@ -95,6 +104,7 @@ impl Watcher {
             shared: Arc::clone(shared),
             servers: Vec::new(),
             alerts: None,
+            silences: None,
             events,
             looks: 0,
         })
@@ -134,6 +144,7 @@ impl Watcher {
         let mut out = Vec::new();
         self.servers(&mut out);
         self.alerts(&mut out).await;
+        self.silences(&mut out).await;
         self.events(&mut out).await;
         if self.looks.is_multiple_of(NUMBERS_EVERY) && self.shared.sources.numbers.is_some() {
             let at_ms = clock::unix_ms();
@@ -187,6 +198,26 @@ impl Watcher {
         if now != self.alerts {
             self.alerts = now;
             write(out, "alerts", &alerts);
+        }
+    }
+
+    async fn silences(&mut self, out: &mut Vec<u8>) {
+        let Some(known) = self.shared.sources.alertmanager.clone() else {
+            return;
+        };
+        let Ok(Ok(silences)) = tokio::task::spawn_blocking(move || known.silences()).await else {
+            return;
+        };
+        let mut active = 0;
+        let mut hasher = DefaultHasher::new();
+        for silence in &silences {
+            active += usize::from(silence.state == SilenceState::Active);
+            (&silence.id, silence.state.as_str(), silence.updated_at_ms).hash(&mut hasher);
+        }
+        let now = Some(hasher.finish());
+        if now != self.silences {
+            self.silences = now;
+            write(out, "silences", &Silences { active });
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::given::{Given, Got, request, with};
 use axum::body::Body;
 use http::StatusCode;
+use http_body_util::BodyExt as _;
 use ph_api::{Alertmanager, Unavailable};
 use ph_rules::dispatch::{
     AlertView, Bounds, Dispatcher, GroupBy, GroupView, Inhibit, Matchers, Posted, Route, Settings,
@@ -11,6 +12,7 @@ use ph_rules::dispatch::{
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
+use tower::ServiceExt as _;
 
 fn now_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -306,4 +308,34 @@ async fn status_and_receivers_are_those_that_amtool_reads() {
     assert_eq!(status["versionInfo"]["revision"], "pilothouse 9.9.9");
     let receivers = given.get("/api/v2/receivers").await.json();
     assert_eq!(receivers, json!([{ "name": "all" }, { "name": "crit" }]));
+}
+
+#[tokio::test]
+async fn who_looks_on_hears_that_there_are_other_silences() {
+    let given = given();
+    let asked = request("GET", "/api/pilothouse/live").body(Body::empty());
+    let live = given.router.clone().oneshot(asked.unwrap()).await.unwrap();
+    let mut live = live.into_body();
+    until(&mut live, "event: silences\ndata: {\"active\":0}").await;
+    let from = now_ms();
+    let at = |ms: i64| jiff::Timestamp::from_millisecond(ms).unwrap().to_string();
+    let silence = json!({
+        "matchers": [{"name": "alertname", "value": "A", "isRegex": false}],
+        "startsAt": at(from), "endsAt": at(from + 3_600_000), "createdBy": "me", "comment": "known",
+    });
+    let got = send(&given, "POST", "/api/v2/silences", &silence).await;
+    assert_eq!(got.status, StatusCode::OK, "{}", got.json());
+    until(&mut live, "event: silences\ndata: {\"active\":1}").await;
+    let ended = send(&given, "DELETE", "/api/v2/silence/1", &json!(null)).await;
+    assert_eq!(ended.status, StatusCode::OK);
+    until(&mut live, "event: silences\ndata: {\"active\":0}").await;
+}
+
+/// Reads a stream until it says something.
+async fn until(stream: &mut Body, wanted: &str) {
+    let mut text = String::new();
+    while !text.contains(wanted) {
+        let frame = stream.frame().await.expect("the stream goes on").unwrap();
+        text.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
+    }
 }

@@ -1,6 +1,6 @@
 //! What a reload has to do for two texts.
 
-use ph_plan::{Plan, load};
+use ph_plan::{Change, Plan, load};
 
 use crate::world::World;
 
@@ -176,4 +176,23 @@ fn the_way_of_writing_is_no_change() {
 #[test]
 fn the_hash_is_stable() {
     assert_eq!(plan(BASE).hash(), "2b555af248dc9dfa");
+}
+
+#[test]
+fn an_operator_is_told_of_changes_in_one_line() {
+    let told = |new: &str| Change::list(&Plan::changes(&plan(BASE), &plan(new)));
+    assert_eq!(told(BASE), "");
+    assert_eq!(
+        told(&format!(
+            "{}log: {{level: debug}}\n",
+            BASE.replace("command: x", "command: y")
+        )),
+        "server `a`: what runs; log"
+    );
+    let many: String = (0..20).map(|n| format!("n{n}: {{command: x}}, ")).collect();
+    let told = told(&BASE.replace("{a:", &format!("{{{many}a:")));
+    assert!(
+        told.starts_with("server `n0`: new; ") && told.ends_with("; 8 more"),
+        "{told}"
+    );
 }

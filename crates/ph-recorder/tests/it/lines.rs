@@ -195,6 +195,7 @@ fn events(given: &Given) {
         Replica::None,
         EventKind::PlanLoaded {
             hash: "0123abcd".into(),
+            changes: "server `files`: what runs".into(),
         },
     );
     event(

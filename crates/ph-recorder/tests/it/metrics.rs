@@ -139,7 +139,10 @@ fn live(given: &crate::given::Given) {
     event(
         None,
         Replica::None,
-        EventKind::PlanLoaded { hash: "a".into() },
+        EventKind::PlanLoaded {
+            hash: "a".into(),
+            changes: "".into(),
+        },
     );
     event(
         None,

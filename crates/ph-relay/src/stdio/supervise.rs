@@ -7,6 +7,7 @@ use super::pool::Shared;
 use crate::shared::Shared as Common;
 use ph_base::Chain;
 use ph_record::{EventKind, Replica, Server};
+use ph_wire::cgroup::Cgroups;
 use ph_wire::child::ChildSpec;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -45,6 +46,22 @@ pub(super) fn spec(
     spec
 }
 
+/// What of the bounds that are wished cannot be enforced here as it is meant, and why.
+pub(crate) fn not_enforced(wanted: &ph_plan::Resources, cgroups: &Cgroups) -> Option<String> {
+    if wanted.memory_max.is_none() && wanted.cpu_max.is_none() {
+        return None;
+    }
+    let why = cgroups.usable().err()?;
+    let memory = wanted.memory_max.map(|_| {
+        "`resources.memory_max` is kept by looking at its processes every second, and per process"
+    });
+    let cpu = wanted
+        .cpu_max
+        .map(|_| "`resources.cpu_max` is not enforced");
+    let said: Vec<&str> = memory.into_iter().chain(cpu).collect();
+    Some(format!("{}: {why}", said.join("; ")))
+}
+
 impl StdioServer {
     /// Starts supervision.
     pub(crate) fn start(self: &Arc<Self>) {
@@ -63,22 +80,10 @@ impl StdioServer {
 
     /// An operator who relies on a bound must know where there is none.
     fn say_what_is_not_enforced(&self) {
-        let wanted = &self.plan.resources;
-        if wanted.memory_max.is_none() && wanted.cpu_max.is_none() {
-            return;
-        }
-        let Err(why) = self.shared.parts.cgroups.usable() else {
+        let Some(text) = not_enforced(&self.plan.resources, &self.shared.parts.cgroups) else {
             return;
         };
-        let memory = wanted.memory_max.map(|_| {
-            "`resources.memory_max` is kept by looking at its processes every second, and per process"
-        });
-        let cpu = wanted
-            .cpu_max
-            .map(|_| "`resources.cpu_max` is not enforced");
-        let said: Vec<&str> = memory.into_iter().chain(cpu).collect();
-        let text = format!("{}: {why}", said.join("; ")).into();
-        let warning = true;
+        let (warning, text) = (true, text.into());
         let kind = EventKind::Note { warning, text };
         self.shared.event(Some(&self.server), Replica::None, kind);
     }

@@ -11,9 +11,7 @@ impl Daemon {
     pub fn unchanged(&self) {
         self.admin.configurations.accepted();
         if self.recorder.rejected_since_ns().is_some() {
-            self.note(EventKind::PlanLoaded {
-                hash: self.plan.hash().into(),
-            });
+            self.note_loaded("");
         }
     }
 
