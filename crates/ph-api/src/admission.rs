@@ -186,26 +186,46 @@ pub(crate) struct Needs {
 impl Needs {
     pub(crate) fn of(endpoint: &Endpoint, shared: &Shared) -> Self {
         let path = endpoint.path;
-        let of_table = CHANGES.iter().find(|(known, _, _)| *known == path);
-        let change = match endpoint.methods {
-            Methods::Get | Methods::GetOrForm => None,
-            Methods::Post if is_intake(path) => None,
-            Methods::Post | Methods::GetOrPost | Methods::GetOrDelete => Some(
-                // What nobody has thought of is for admins.
-                of_table.map_or((Role::Admin, path), |(_, role, action)| (*role, *action)),
-            ),
-        };
+        let change = change_of(endpoint);
         let is_one_thing = path.contains('{') && endpoint.methods != Methods::Post;
         let reader = (change.is_some() && is_one_thing)
             .then(|| endpoint.route.clone().with_state(Arc::clone(shared)));
-        let reading = READS.iter().find(|(known, _)| *known == path);
         Self {
             shared: Arc::clone(shared),
-            reading: reading.map_or(Role::Viewer, |(_, role)| *role),
+            reading: reading_of(path),
             change,
             reader,
         }
     }
+}
+
+/// What reading at a path needs.
+fn reading_of(path: &str) -> Role {
+    let of_table = READS.iter().find(|(known, _)| *known == path);
+    of_table.map_or(Role::Viewer, |(_, role)| *role)
+}
+
+/// What a change through an endpoint needs and is called; nothing where nothing is changed.
+fn change_of(endpoint: &Endpoint) -> Option<(Role, &'static str)> {
+    let path = endpoint.path;
+    let of_table = CHANGES.iter().find(|(known, _, _)| *known == path);
+    match endpoint.methods {
+        Methods::Get | Methods::GetOrForm => None,
+        Methods::Post if is_intake(path) => None,
+        Methods::Post | Methods::GetOrPost | Methods::GetOrDelete => Some(
+            // What nobody has thought of is for admins.
+            of_table.map_or((Role::Admin, path), |(_, role, action)| (*role, *action)),
+        ),
+    }
+}
+
+/// The role that reading an endpoint or sending to it needs; none for what servers of this machine send.
+pub(crate) fn role(endpoint: &Endpoint, is_read: bool) -> Option<Role> {
+    if is_intake(endpoint.path) {
+        return None;
+    }
+    let change = change_of(endpoint).filter(|_| !is_read);
+    Some(change.map_or_else(|| reading_of(endpoint.path), |(role, _)| role))
 }
 
 /// Spans and log records of servers; they change nothing, and children of ours have no key.

@@ -1,5 +1,6 @@
 //! The OpenAPI 3.1 document, made of the endpoints and of the types that they answer with.
 
+use crate::admission;
 use crate::endpoint::{Answer, Endpoint, Kind, Methods, Param};
 use crate::reply::ErrorBody;
 use schemars::generate::SchemaSettings;
@@ -16,7 +17,11 @@ pub(crate) fn document(endpoints: &[Endpoint], version: &str) -> Value {
     let error = generator.subschema_for::<ErrorBody>();
     let paths: Map<String, Value> = endpoints
         .iter()
-        .map(|endpoint| (endpoint.path.into(), path(endpoint, &mut generator, &error)))
+        .map(|endpoint| {
+            let mut operations = path(endpoint, &mut generator, &error);
+            roles(endpoint, &mut operations);
+            (endpoint.path.into(), operations)
+        })
         .collect();
     json!({
         "openapi": "3.1.0",
@@ -29,6 +34,16 @@ pub(crate) fn document(endpoints: &[Endpoint], version: &str) -> Value {
         "paths": paths,
         "components": { "schemas": generator.take_definitions(true) }
     })
+}
+
+/// What a caller has to be for each method, as an extension of the format.
+fn roles(endpoint: &Endpoint, operations: &mut Value) {
+    for (method, operation) in operations.as_object_mut().into_iter().flatten() {
+        let role = admission::role(endpoint, method == "get");
+        if let (Some(role), Some(operation)) = (role, operation.as_object_mut()) {
+            operation.insert("x-role".into(), role.as_str().into());
+        }
+    }
 }
 
 fn path(endpoint: &Endpoint, generator: &mut SchemaGenerator, error: &Schema) -> Value {

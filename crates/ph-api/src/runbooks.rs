@@ -1,6 +1,7 @@
 //! The runbooks, as pages: what alerts link to.
 
 mod markdown;
+mod pages;
 
 use crate::endpoint::{Answer, Endpoint, Kind, Methods, Param};
 use crate::reply::{self, ApiError};
@@ -9,9 +10,6 @@ use axum::response::Response;
 use axum::routing::get;
 use http::header::{ACCEPT_LANGUAGE, CONTENT_SECURITY_POLICY, HeaderMap};
 use http::{HeaderValue, StatusCode, Uri};
-
-const ENGLISH: &str = include_str!("../../../docs/runbooks.md");
-const JAPANESE: &str = include_str!("../../../docs/ja/runbooks.md");
 
 /// A page is text and links, and nothing else is let in.
 const POLICY: &str =
@@ -58,7 +56,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 
 async fn all(uri: Uri, headers: HeaderMap) -> Response {
     let language = Language::of(&uri, &headers);
-    page(language, "Runbooks", language.text())
+    let texts = pages::ALL.iter().map(|page| language.of_page(page));
+    page(language, "Runbooks", &texts.collect::<Vec<_>>().join("\n"))
 }
 
 async fn one(
@@ -67,9 +66,9 @@ async fn one(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let language = Language::of(&uri, &headers);
-    let section = section(language.text(), &alert);
-    section
-        .map(|section| page(language, &alert, section))
+    let found = pages::ALL.iter().find(|page| page.alert == alert);
+    found
+        .map(|found| page(language, &alert, language.of_page(found)))
         .ok_or_else(|| {
             let alert: String = alert.chars().take(100).collect();
             ApiError::new(
@@ -94,10 +93,10 @@ impl Language {
         }
     }
 
-    fn text(self) -> &'static str {
+    fn of_page(self, page: &pages::Page) -> &'static str {
         match self {
-            Self::English => ENGLISH,
-            Self::Japanese => JAPANESE,
+            Self::English => page.english,
+            Self::Japanese => page.japanese,
         }
     }
 
@@ -107,24 +106,6 @@ impl Language {
             Self::Japanese => "ja",
         }
     }
-}
-
-/// The part under the heading of an alert, with it.
-fn section(text: &'static str, alert: &str) -> Option<&'static str> {
-    let mut parts = text.split_inclusive('\n').scan(0, |at, line| {
-        let begin = *at;
-        *at += line.len();
-        Some((begin, line))
-    });
-    let (begin, _) = parts.find(|(_, line)| heading(line) == Some(alert))?;
-    let end = parts
-        .find(|(_, line)| heading(line).is_some())
-        .map_or(text.len(), |(at, _)| at);
-    text.get(begin..end)
-}
-
-fn heading(line: &str) -> Option<&str> {
-    line.strip_prefix("## ").map(str::trim_end)
 }
 
 fn page(language: Language, title: &str, text: &str) -> Response {
@@ -165,19 +146,18 @@ mod tests {
             alerts.iter().any(|name| name == "ErrorBudgetBurn"),
             "{alerts:?}"
         );
-        for language in [Language::English, Language::Japanese] {
-            for alert in &alerts {
-                let found = section(language.text(), alert);
-                let bold = found.map_or(0, |text| text.matches("\n**").count());
-                assert_eq!(bold, 4, "{alert} in {language:?}: meaning, who, how, what");
+        for alert in &alerts {
+            let page = pages::ALL.iter().find(|page| page.alert == alert);
+            let page = page.unwrap_or_else(|| panic!("{alert} has no page"));
+            for text in [page.english, page.japanese] {
+                assert!(text.starts_with(&format!("# {alert}\n")), "{text}");
+                let bold = text.matches("\n**").count();
+                assert_eq!(bold, 4, "{alert}: meaning, who, how, what");
             }
-            let headings = language.text().lines().filter_map(heading);
-            for name in headings {
-                assert!(
-                    alerts.iter().any(|alert| alert == name),
-                    "{name} is no alert"
-                );
-            }
+        }
+        for page in pages::ALL {
+            let is_known = alerts.iter().any(|alert| alert == page.alert);
+            assert!(is_known, "{} is no alert", page.alert);
         }
     }
 

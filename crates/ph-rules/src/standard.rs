@@ -2,7 +2,7 @@
 //! the running configuration. What runs here is what `pilothouse generate rules` exports.
 //!
 //! An alert is added as a row of `table`, with a test in `tests/standard/NAME.yml` and a section in
-//! `docs/runbooks.md`; the tests of this module and of `ph-api` demand both.
+//! `docs/runbooks/`; the tests of this module and of `ph-api` demand both.
 
 mod limit;
 mod row;

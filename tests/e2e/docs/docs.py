@@ -11,7 +11,7 @@ A block of `sh`, `bash` or `console` in README.md, CONTRIBUTING.md or docs/ is r
 
 Without a comment an output that is shown is compared: the words of each line, in their order, not the numbers. YAML
 that is a configuration or a rule file is given to `pilothouse check` or `pilothouse rules check`; `<!-- is: … -->` says
-what other YAML is.
+what other YAML is. Links between documents have to lead somewhere.
 
 Files are run one after the other in stages (stage.py), each in a network of its own: addresses are those that are
 written, and a block that would reach the internet fails. PILOTHOUSE_BIN names the binary (default
@@ -29,6 +29,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from links import broken
 from markdown import COMMANDS, blocks
 
 HERE = Path(__file__).resolve().parent
@@ -126,6 +127,7 @@ def main():
     files = options.files or documents()
     every = [block for file in files for block in blocks(ROOT, file)]
     failed = [(block.place, wrong) for block in every if (wrong := unfit(block))]
+    failed += broken(ROOT, files)
     if options.list:
         for block in every:
             print(f"{block.place} {block.kind} {'run' if is_run(block) else block.marks or '-'}")

@@ -15,12 +15,12 @@ from yard import ROOT
 READY_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 20
 START = re.compile(r"^([A-Z_]+=\S+ )*(\S*/)?pilothouse (run\b|workbench --http)")
-DATA, SEARCH = "http://127.0.0.1:3000", "http://127.0.0.1:8000/mcp"
+DATA, ADMIN, SEARCH = "http://127.0.0.1:3000", "http://127.0.0.1:3001", "http://127.0.0.1:8000/mcp"
 
 
-def get(url, data=None, headers=None):
+def get(url, data=None, headers=None, method=None):
     """(status, headers, body); (0, {}, '') when nobody answers."""
-    request = urllib.request.Request(url, data=data, headers=headers or {})
+    request = urllib.request.Request(url, data=data, headers=headers or {}, method=method)
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.status, answer.headers, answer.read().decode()
@@ -42,6 +42,7 @@ class House:
     def own(self, folder):
         """The stage's own daemon in a folder of its own, if it is not there already, with some calls on record."""
         if self.is_own and self.daemon.poll() is None:
+            self.forget_keys()
             return
         self.stop()
         self.shell.enter(folder)
@@ -49,7 +50,14 @@ class House:
         wrong = wrong or self.begin("pilothouse run", DATA + "/readyz")
         assert not wrong, wrong
         self.is_own = True
+        self.forget_keys()
         self.traffic()
+
+    def forget_keys(self):
+        """Each file makes its keys under the names that it likes."""
+        _, _, listed = get(f"{ADMIN}/api/pilothouse/keys")
+        for key in json.loads(listed)["keys"]:
+            get(f"{ADMIN}/api/pilothouse/keys/{key['name']}", method="DELETE")
 
     @staticmethod
     def is_start(command):

@@ -1,11 +1,15 @@
 //! Markdown, as much of it as runbooks have: headings, paragraphs, lists, code, bold, links.
 
-/// The text as HTML. Everything in it is escaped; a link to another document of the repository, which
-/// is not served here, is its words.
+/// The text as HTML. Everything in it is escaped. A heading leads to the page of that name, as does a link to
+/// another runbook; one to another document of the repository, which is not served here, is its words. A line
+/// that is a comment is for the tests of the documentation.
 pub(super) fn html(text: &str) -> String {
     let mut out = String::new();
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
+        if line.starts_with("<!-- ") && line.ends_with(" -->") {
+            continue;
+        }
         if line.starts_with("```") {
             out.push_str("<pre><code>");
             for code in lines.by_ref().take_while(|code| !code.starts_with("```")) {
@@ -13,13 +17,11 @@ pub(super) fn html(text: &str) -> String {
                 out.push('\n');
             }
             out.push_str("</code></pre>\n");
-        } else if let Some(title) = line.strip_prefix("## ") {
+        } else if let Some(title) = line.strip_prefix("# ") {
             let title = escaped(title);
             out.push_str(&format!(
                 "<h2><a href=\"/runbooks/{title}\">{title}</a></h2>\n"
             ));
-        } else if let Some(title) = line.strip_prefix("# ") {
-            out.push_str(&format!("<h1>{}</h1>\n", inline(title)));
         } else if let Some(item) = line.strip_prefix("- ") {
             let mut items = vec![item.to_owned()];
             while let Some(more) = lines.next_if(|line| line.starts_with(['-', ' '])) {
@@ -77,10 +79,20 @@ fn mark(text: &str) -> Option<(String, &str)> {
     let (target, after) = rest.split_once(')')?;
     let html = if target.starts_with("https://") {
         format!("<a href=\"{}\">{}</a>", escaped(target), inline(words))
+    } else if let Some(alert) = runbook(target) {
+        format!("<a href=\"/runbooks/{alert}\">{}</a>", inline(words))
     } else {
         inline(words)
     };
     Some((html, after))
+}
+
+/// The alert whose page the file beside this one is: `ServerDown.md`.
+fn runbook(target: &str) -> Option<&str> {
+    let name = target.strip_suffix(".md")?;
+    let is_alert = name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.chars().all(|c| c.is_ascii_alphanumeric());
+    is_alert.then_some(name)
 }
 
 /// Text without meaning in HTML.
@@ -110,11 +122,15 @@ mod tests {
 
     #[test]
     fn what_runbooks_have_is_rendered() {
-        check("# A\n\nb\nc\n", "<h1>A</h1>\n<p>b c</p>\n");
         check(
-            "## Down\n",
-            "<h2><a href=\"/runbooks/Down\">Down</a></h2>\n",
+            "# Down\n\nb\nc\n",
+            "<h2><a href=\"/runbooks/Down\">Down</a></h2>\n<p>b c</p>\n",
         );
+        check(
+            "[Down](Down.md) [other](../x.md)\n",
+            "<p><a href=\"/runbooks/Down\">Down</a> other</p>\n",
+        );
+        check("<!-- needs: redis -->\na\n", "<p>a</p>\n");
         check(
             "- a\n  b\n- `c`\n",
             "<ul>\n<li>a b</li>\n<li><code>c</code></li>\n</ul>\n",

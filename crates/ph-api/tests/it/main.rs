@@ -12,6 +12,7 @@ mod live;
 mod logs;
 mod otlp;
 mod prometheus;
+mod reference;
 mod rules;
 mod slos;
 mod surface;

@@ -138,6 +138,10 @@ fields! {
     Event "event" Text,
     /// Why it happened.
     Reason "reason" Text,
+    /// Kind of what was abnormal about a call or a caller.
+    Anomaly "anomaly" Text,
+    /// Who an abnormal pattern was of: a principal, or an address.
+    Caller "caller" Text,
     /// Name of a span.
     Name "name" Text,
     /// Name that the sender of a span or log record gave of itself.

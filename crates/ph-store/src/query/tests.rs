@@ -95,7 +95,7 @@ fn what_is_wrong() {
         "
 unknown field `lvl`
   tool=a lvl=warn
-         ^^^ expected one of server, tool, method, status, outcome, duration, level, kind, client, principal, session, trace_id, span_id, parent_span_id, message, error, blame, target, http_status, rpc_code, overhead_ms, waited_on_client_ms, upstream_ms, request_bytes, response_bytes, replica, direction, era, protocol_version, transport, request_id, delivered, stream, event, reason, name, service, file, params.NAME, attributes.NAME
+         ^^^ expected one of server, tool, method, status, outcome, duration, level, kind, client, principal, session, trace_id, span_id, parent_span_id, message, error, blame, target, http_status, rpc_code, overhead_ms, waited_on_client_ms, upstream_ms, request_bytes, response_bytes, replica, direction, era, protocol_version, transport, request_id, delivered, stream, event, reason, anomaly, caller, name, service, file, params.NAME, attributes.NAME
 hint: what a tool was called with is `params.NAME`",
     );
     check(
