@@ -1,5 +1,5 @@
 # What there is to do here. `make` alone says it.
-.PHONY: help run console screenshots test fuzz bench lint deny fmt
+.PHONY: help run console deb screenshots test fuzz bench lint deny fmt
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -7,6 +7,7 @@ help:
 	@echo "make run     build, then Pilothouse in front of its own workbench server"
 	@echo "make console the web console, which the next build takes into the binary (needs Node)"
 	@echo "make screenshots  pictures of each page of the console, in $(TARGET)/screenshots"
+	@echo "make deb     the release build with the console, as a package for Debian in $(TARGET)/deb"
 	@echo "make test    everything that CI runs (STEP='fmt tidy' for some of it)"
 	@echo "make lint    rustfmt, clippy, the workspace's own rules, dependencies"
 	@echo "make fmt     format"
@@ -24,6 +25,10 @@ console:
 screenshots: console
 	cargo build --locked -p pilothouse
 	@PILOTHOUSE_BIN=$(abspath $(TARGET)/debug/pilothouse) SHOTS=$(abspath $(TARGET)/screenshots) tests/e2e/console/run shots
+
+deb: console
+	cargo build --locked --release -p pilothouse
+	@PILOTHOUSE_BIN=$(abspath $(TARGET)/release/pilothouse) packaging/deb $(TARGET)/deb
 
 test:
 	@.ci/steps $(STEP)

@@ -34,6 +34,12 @@ const PAGES: &[(&str, &str)] = &[
 /// The files of the console, in the order of their names; empty when it was not built.
 static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/console_files.rs"));
 
+/// How many files of the console are in this binary; none when it was not built.
+#[must_use]
+pub fn console_files() -> usize {
+    FILES.len()
+}
+
 /// One file.
 struct File {
     /// `index.html`, `assets/NAME`.

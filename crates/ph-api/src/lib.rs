@@ -34,6 +34,7 @@ pub use configuration::{
     AuditEntry, AuditPage, AuditWanted, ConfigurationStates, Configurations, DiskConfiguration,
     RejectedConfiguration, RunningConfiguration,
 };
+pub use console::console_files;
 pub use keys::{KeyInfo, KeyRefusal, Keys, MadeSecret, NewKey, NewSecret, SecretInfo};
 pub use otlp::{Ingested, IngestedKind, SpanMetrics};
 pub use router::router;

@@ -40,6 +40,7 @@ pub use configuration::{Looked, Origin, Unusable};
 pub use daemon::{Boot, Daemon, Stopped};
 pub use home::{Home, HomeError};
 pub use keys::{KeyDesk, KeyDeskError};
+pub use ph_api::console_files;
 pub use ph_api::{
     CaseEntry, CaseInfo, CaseList, CaseProof, CaseRefusal, Cases, NewMove, Remediation,
     ScannedServer,

@@ -35,6 +35,16 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{ChildStdout, Command};
 use tokio::time::{Instant, timeout, timeout_at};
 
+/// By these a service manager and its services speak; see `sd_notify(3)` and `sd_listen_fds(3)`.
+const SERVICE_VARIABLES: [&str; 6] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+];
+
 /// How long what a dead child has left in its pipe may take to be read. It is there at once; the
 /// wait is for pipes held open by a process that left the group.
 const DRAIN_MAX: Duration = Duration::from_millis(250);
@@ -94,6 +104,10 @@ impl ChildSpec {
     fn command(&self, marker: Option<&str>) -> Command {
         let mut command = Command::new(&self.command);
         command.args(&self.args);
+        // Who waits to hear of us must not take a child's word for ours.
+        for name in SERVICE_VARIABLES {
+            command.env_remove(name);
+        }
         if !self.env_inherit {
             command.env_clear();
         }

@@ -58,6 +58,12 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsErr
     trusting(roots)
 }
 
+/// How many authorities of the system there are.
+#[must_use]
+pub fn system_roots() -> usize {
+    rustls_native_certs::load_native_certs().certs.len()
+}
+
 fn trusting(roots: RootCertStore) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)

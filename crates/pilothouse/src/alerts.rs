@@ -35,28 +35,24 @@ Examples:
   pilothouse alerts --firing --json";
 
 /// An alert as it is shown.
-struct Alert {
-    is_firing: bool,
+#[derive(Clone, Debug)]
+pub(crate) struct Alert {
+    pub is_firing: bool,
     is_silenced: bool,
-    since_ms: i64,
+    /// Unix milliseconds.
+    pub since_ms: i64,
     value: String,
     labels: Labels,
-    annotations: Json,
+    pub annotations: Json,
 }
 
 pub(crate) fn alerts(args: &AlertsArgs, printer: &Printer) -> Result<u8> {
     let matchers = read_matchers(&args.matchers)?;
     let api = Api::find(&args.place)?;
     api.daemon("alerts")?;
-    let answer = api.get("/api/v1/alerts", &Params::new())?;
-    let source = answer.source.clone();
-    let body = answer.json()?;
-    let silenced = silenced(&api);
-    let mut alerts: Vec<Alert> = body["data"]["alerts"]
-        .as_array()
-        .ok_or_else(|| anyhow!("the answer has an unknown form"))?
-        .iter()
-        .filter_map(|alert| Alert::read(alert, &silenced))
+    let (all, source) = ask(&api)?;
+    let mut alerts: Vec<Alert> = all
+        .into_iter()
         .filter(|alert| matchers.iter().all(|m| m.matches(alert.of(m.name()))))
         .filter(|alert| alert.is_firing || !args.firing)
         .collect();
@@ -77,6 +73,24 @@ pub(crate) fn alerts(args: &AlertsArgs, printer: &Printer) -> Result<u8> {
         }
     }
     Ok(if firing > 0 { exit::FOUND } else { exit::DONE })
+}
+
+/// All that fire and that are pending.
+pub(crate) fn known(api: &Api) -> Result<Vec<Alert>> {
+    ask(api).map(|(alerts, _)| alerts)
+}
+
+/// The alerts, and who evaluates them where that is another.
+fn ask(api: &Api) -> Result<(Vec<Alert>, Option<String>)> {
+    let answer = api.get("/api/v1/alerts", &Params::new())?;
+    let body = answer.json()?;
+    let silenced = silenced(api);
+    let alerts = body["data"]["alerts"].as_array();
+    let alerts = alerts.ok_or_else(|| anyhow!("the answer has an unknown form"))?;
+    let read = alerts
+        .iter()
+        .filter_map(|alert| Alert::read(alert, &silenced));
+    Ok((read.collect(), answer.source))
 }
 
 /// What labels have to be.
@@ -130,11 +144,12 @@ impl Alert {
         })
     }
 
-    fn of(&self, label: &str) -> &str {
+    /// A label, or nothing.
+    pub(crate) fn of(&self, label: &str) -> &str {
         self.labels.get(label).unwrap_or_default()
     }
 
-    fn state(&self) -> &'static str {
+    pub(crate) fn state(&self) -> &'static str {
         match (self.is_firing, self.is_silenced) {
             (true, true) => "silenced",
             (true, false) => "firing",
@@ -142,7 +157,7 @@ impl Alert {
         }
     }
 
-    fn json(&self) -> Json {
+    pub(crate) fn json(&self) -> Json {
         let labels: serde_json::Map<String, Json> = self
             .labels
             .iter()

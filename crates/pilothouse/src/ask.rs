@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use tokio::runtime::{Builder, Runtime};
 
 /// Where to ask.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct WhereArgs {
     /// Data directory of the daemon, or of one that ran [default: that of `pilothouse.yaml` here, else $XDG_STATE_HOME/pilothouse].
     #[arg(long, value_name = "DIR", conflicts_with = "address")]
@@ -94,6 +94,19 @@ impl Api {
         Ok(Self { runtime, answerer })
     }
 
+    /// The daemon of `--address`, or the one that owns the data directory, and nobody else.
+    ///
+    /// - `what`: what is asked about.
+    pub(crate) fn find_daemon(args: &WhereArgs, what: &str) -> Result<Self> {
+        match daemon(args)? {
+            Ok(Daemon { runtime, client }) => Ok(Self {
+                runtime,
+                answerer: Answerer::Daemon(client),
+            }),
+            Err(_) => Err(nobody(what)),
+        }
+    }
+
     /// Asks for a path; every answer is one, whatever its status.
     pub(crate) fn get(&self, path: &str, params: &Params) -> Result<Answer> {
         let target = params.target(path);
@@ -120,10 +133,7 @@ impl Api {
     pub(crate) fn daemon(&self, what: &str) -> Result<String> {
         match &self.answerer {
             Answerer::Daemon(daemon) => Ok(daemon.to_string()),
-            Answerer::Directory(_) => Err(anyhow!(
-                "no daemon runs here, and only a daemon has {what}; give `--address URL` or `--data-dir DIR`"
-            )
-            .context(CouldNotAsk)),
+            Answerer::Directory(_) => Err(nobody(what)),
         }
     }
 
@@ -162,6 +172,13 @@ impl Api {
             }
         }
     }
+}
+
+fn nobody(what: &str) -> anyhow::Error {
+    anyhow!(
+        "no daemon runs here, and only a daemon has {what}; give `--address URL` or `--data-dir DIR`"
+    )
+    .context(CouldNotAsk)
 }
 
 /// A daemon that can be told something.

@@ -7,14 +7,17 @@ use crate::demo::DemoArgs;
 use crate::generate::GenerateArgs;
 use crate::keys::KeysArgs;
 use crate::logs::LogsArgs;
+use crate::own::SelfArgs;
 use crate::policy::PolicyArgs;
 use crate::query::QueryArgs;
 use crate::rules::RulesArgs;
 use crate::servers::{DrainArgs, ReplaceArgs, RestartArgs, ScaleArgs, ServersArgs};
+use crate::shell::{CompletionsArgs, ManArgs};
 use crate::silence::SilenceArgs;
 use crate::slo::SloArgs;
 use crate::store::StoreArgs;
 use crate::tools::ToolsArgs;
+use crate::top::TopArgs;
 use crate::trace::TraceArgs;
 use crate::vuln::VulnArgs;
 use clap::{Args, Parser, Subcommand};
@@ -47,6 +50,9 @@ pub(crate) enum Command {
     Generate(Box<GenerateArgs>),
     /// Print the JSON Schema of `pilothouse.yaml`.
     Schema,
+    /// Show what is broken, since when and for whom, as the console's first page does.
+    #[command(after_help = crate::top::EXAMPLES)]
+    Top(TopArgs),
     /// Ask for numbers by PromQL: a table, or with `--since` a chart.
     #[command(after_help = crate::query::EXAMPLES)]
     Query(Box<QueryArgs>),
@@ -101,6 +107,14 @@ pub(crate) enum Command {
     /// Live through an incident, from the alert to the fix: about three minutes, all of it real, nothing else needed.
     #[command(after_help = crate::demo::EXAMPLES)]
     Demo(DemoArgs),
+    /// Look after this program itself.
+    #[command(name = "self")]
+    Own(SelfArgs),
+    /// Print what a shell needs to complete commands and flags.
+    #[command(after_help = crate::shell::COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Write the man pages into a folder, one for each command.
+    Man(ManArgs),
     /// Serve the built-in MCP server: files, SQLite and HTTP tools, each step traced.
     Workbench(WorkbenchArgs),
 }

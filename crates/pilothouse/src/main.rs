@@ -11,20 +11,26 @@ mod demo;
 mod generate;
 mod keys;
 mod logs;
+mod notify;
+mod own;
 mod policy;
 mod printer;
 mod query;
+#[cfg(test)]
+mod reference;
 mod rule_files;
 mod rules;
 mod run;
 mod secrets;
 mod servers;
+mod shell;
 mod silence;
 mod slo;
 mod sources;
 mod store;
 mod terminal;
 mod tools;
+mod top;
 mod trace;
 mod vuln;
 mod workbench;
@@ -70,6 +76,7 @@ fn main() -> ExitCode {
         Command::Blocks(args) => blocks::blocks(&args, &printer),
         Command::Keys(args) => keys::keys(&args, &printer),
         Command::Tools(args) => tools::tools(&args, &printer),
+        Command::Top(args) => top::top(&args, &printer),
         Command::Servers(args) => servers::servers(&args, &printer),
         Command::Scale(args) => servers::scale(&args, &printer),
         Command::Restart(args) => servers::restart(&args, &printer),
@@ -82,6 +89,9 @@ fn main() -> ExitCode {
         Command::Cost(args) => cost::cost(&args, &printer),
         Command::Store(args) => store::store(&args, &printer),
         Command::Demo(args) => demo::demo(&args, &printer),
+        Command::Own(args) => own::own(&args, &printer),
+        Command::Completions(args) => shell::completions(&args, &printer),
+        Command::Man(args) => shell::man(&args, &printer),
         Command::Workbench(args) => workbench::serve(args),
     };
     match done {

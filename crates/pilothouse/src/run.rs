@@ -2,9 +2,11 @@
 
 use crate::cli::RunArgs;
 use crate::exit;
+use crate::notify::Notify;
 use crate::printer::Printer;
 use crate::secrets;
 use crate::sources::{Read, Rejected, Source, Tried};
+use crate::terminal::clean_lines;
 use anyhow::{Context, Result, anyhow};
 use ph_plan::{LogLevel, Plan};
 use ph_server::{Boot, Daemon, Environment, Home, Origin};
@@ -71,8 +73,11 @@ fn boot(args: &RunArgs, read: Read, origin: Origin) -> Result<Boot> {
         worker_count: args.workers.map_or(cores.min(WORKERS_MAX), usize::from),
         version: env!("CARGO_PKG_VERSION").into(),
         stdout: Some(Box::new(io::stdout())),
-        complain: Arc::new(|text: &str| Printer::new().say(&format!("warning: {text}"))),
-        say: Arc::new(|text: &str| Printer::new().say(text)),
+        // Names of tools and summaries of alerts are words of others.
+        complain: Arc::new(|text: &str| {
+            Printer::new().say(&format!("warning: {}", clean_lines(text)));
+        }),
+        say: Arc::new(|text: &str| Printer::new().say(&clean_lines(text))),
         plan,
         rules,
         origin,
@@ -109,8 +114,13 @@ fn log_level() -> Result<Option<ph_server::Level>> {
 async fn serve(args: &RunArgs, source: &Source, boot: Boot, printer: &Printer) -> Result<u8> {
     let mut terminate = Termination::new()?;
     let mut hang_up = signal(SignalKind::hangup())?;
+    let notify = Arc::new(notify()?);
     let mut daemon = Box::pin(Daemon::start(boot)).await?;
     printer.say(&greeting(&daemon));
+    notify.ready(&status(&daemon));
+    let telling = Arc::clone(&notify);
+    // On this thread: while it is held up, nobody is told that all is well.
+    tokio::spawn(async move { telling.keep_telling().await });
     let mut seen = source.changed(daemon.plan());
     let mut watch = tokio::time::interval(WATCH_EVERY);
     loop {
@@ -118,19 +128,24 @@ async fn serve(args: &RunArgs, source: &Source, boot: Boot, printer: &Printer) -
             () = terminate.next() => break,
             _ = hang_up.recv() => {
                 let now = source.changed(daemon.plan());
+                notify.reloading();
                 reload(args, source, &mut daemon, printer, "SIGHUP").await;
+                notify.ready(&status(&daemon));
                 seen = now.with_others(source.changed(daemon.plan()));
             }
             _ = watch.tick() => {
                 let now = source.changed(daemon.plan());
                 if now.since(&seen) {
+                    notify.reloading();
                     reload(args, source, &mut daemon, printer, "a file has changed").await;
+                    notify.ready(&status(&daemon));
                     // Another plan may name other files. What changed meanwhile is seen the next time.
                     seen = now.with_others(source.changed(daemon.plan()));
                 }
             }
         }
     }
+    notify.stopping();
     printer.say("stopping; a second signal stops at once");
     let hurry = CancellationToken::new();
     let second = hurry.clone();
@@ -143,6 +158,19 @@ async fn serve(args: &RunArgs, source: &Source, boot: Boot, printer: &Printer) -
         printer.say("some calls were cut");
     }
     Ok(exit::DONE)
+}
+
+/// Whoever has started us and waits to hear that we serve.
+fn notify() -> Result<Notify> {
+    Notify::of(secrets::variable, std::process::id())
+        .context("the service manager that NOTIFY_SOCKET names cannot be told")
+}
+
+/// What `systemctl status` shows.
+fn status(daemon: &Daemon) -> String {
+    let servers = daemon.plan().servers.len();
+    let several = if servers == 1 { "" } else { "s" };
+    format!("{servers} server{several} at {}", daemon.address())
 }
 
 /// Reads the plan again; a plan that is none leaves the old one running.

@@ -86,7 +86,7 @@ pub(crate) fn clean(text: &str) -> String {
             '\t' => out.push(' '),
             // Marks that turn the direction of text deceive, too.
             c if c.is_control()
-                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
             {
                 out.push('\u{FFFD}');
             }
@@ -94,6 +94,11 @@ pub(crate) fn clean(text: &str) -> String {
         }
     }
     out
+}
+
+/// The same for text of several lines, which stay lines.
+pub(crate) fn clean_lines(text: &str) -> String {
+    text.lines().map(clean).collect::<Vec<_>>().join("\n")
 }
 
 /// The beginning of a text, at most `width` letters, with a sign where it was cut.
@@ -125,6 +130,11 @@ mod tests {
     #[test]
     fn texts() {
         assert_eq!(clean("a\u{1b}[31m\nb\u{202e}"), "a\u{FFFD}[31m⏎b\u{FFFD}");
+        assert_eq!(
+            clean("a\u{200f}\u{2028}\u{9b}31m"),
+            "a\u{FFFD}\u{FFFD}\u{FFFD}31m"
+        );
+        assert_eq!(clean_lines("a\u{1b}[1m\nb\r\n"), "a\u{FFFD}[1m\nb");
         assert_eq!(cut("häuser", 6), "häuser");
         assert_eq!(cut("häuser", 4), "häu…");
         assert_eq!(

@@ -17,6 +17,7 @@ mod verify;
 use crate::printer::Printer;
 use anyhow::Result;
 use clap::{Args, Subcommand};
+pub(crate) use place::PlaceArgs;
 
 #[derive(Args)]
 pub(crate) struct VulnArgs {

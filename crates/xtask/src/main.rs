@@ -1,4 +1,4 @@
-//! The workspace's own rules and chores: `cargo xtask tidy | docs | fuzz | cases | rules | sizing`.
+//! The workspace's own rules and chores: `cargo xtask tidy | docs | sbom | fuzz | cases | rules | sizing`.
 //!
 //! A rule that a test checks stays true; a rule that a document states drifts. So each rule of this
 //! repository that a compiler or clippy cannot check is a module below [`tidy`].
@@ -16,6 +16,7 @@ mod finding;
 mod fuzz;
 mod repo;
 mod rules;
+mod sbom;
 mod sizing;
 mod source;
 mod tidy;
@@ -26,6 +27,7 @@ usage: cargo xtask <command>
   tidy [RULE…]               check the rules of the workspace, or only those named
   tidy --list                name the rules
   docs [--bless]             compare the generated parts of docs/ with the code, or write them
+  sbom FILE                  write what the binary is made of, as CycloneDX 1.6
   fuzz [--seconds N] [TARGET…]
                              build the fuzz targets on this toolchain and run each for N seconds (60)
   cases promql [DIR]         run Prometheus's test scripts on our engine; DIR is $PILOTHOUSE_CASES/promql
@@ -67,6 +69,7 @@ fn run(args: &[String]) -> Result<Verdict> {
     match command {
         "tidy" => tidy::run(&Repo::open()?, rest),
         "docs" => docs::run(&Repo::open()?, rest),
+        "sbom" => sbom::run(&Repo::open()?, rest),
         "fuzz" => fuzz::run(&Repo::open()?, &fuzz::Options::parse(rest)?),
         "cases" => cases::run(&Repo::open()?, rest),
         "rules" => rules::run(rest),

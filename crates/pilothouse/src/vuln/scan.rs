@@ -106,7 +106,7 @@ Examples:
   pilothouse vuln scan mcp/git:1.2 --trivy";
 
 /// A scan of a folder or a server without any of the other flags, for commands that go on from there.
-pub(super) fn plain(subject: Option<String>, place: PlaceArgs) -> Result<(Scanned, Own)> {
+pub(crate) fn plain(subject: Option<String>, place: PlaceArgs) -> Result<(Scanned, Own)> {
     let args = plain_args(subject, place);
     let place = args.place.read()?;
     let of = of::of(&args, &place)?;

@@ -67,6 +67,11 @@ impl Gateway {
 
     /// The same, with a data directory that may have been another's before.
     pub(crate) fn launch_in(dir: Arc<TempDir>, yaml: &str) -> Self {
+        Self::launch_with(dir, yaml, &[])
+    }
+
+    /// The same, with more in its environment.
+    pub(crate) fn launch_with(dir: Arc<TempDir>, yaml: &str, environment: &[(&str, &str)]) -> Self {
         write_config(&dir, yaml);
         let mut command = Command::new(env!("CARGO_BIN_EXE_pilothouse"));
         command
@@ -85,6 +90,7 @@ impl Gateway {
             command.env_remove(name);
         }
         command
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
