@@ -30,12 +30,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from links import broken
-from markdown import COMMANDS, blocks
+from markdown import COMMANDS, READ, blocks
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 BINARY = Path(os.environ.get("PILOTHOUSE_BIN", TARGET / "debug/pilothouse"))
+# What must be found out, so that a suite which finds nothing is not taken for one that has nothing to find.
+WRONG = "tests/e2e/docs/wrong.md"
 NEEDS = {
     "kubernetes": "a cluster",
     "registry": "npm, PyPI or an image registry over the internet",
@@ -85,10 +87,6 @@ def can_be_run(suite):
     return path.is_file() and os.access(path, os.X_OK)
 
 
-def is_run(block):
-    return block.kind in COMMANDS + ("yaml", "json") and not {"needs", "shown by", "is"} & block.marks.keys()
-
-
 def stages(files):
     """[(name, files)]: those that begin with nothing each alone, the others in two halves beside one daemon each."""
     from stage import BARE
@@ -100,7 +98,8 @@ def stages(files):
 
 def play(name, files):
     """Runs a stage in a network of its own; its reports."""
-    network = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net"]
+    # Processes of their own as well: when the stage ends or is killed, nothing that it started is left.
+    network = ["unshare", *([] if os.geteuid() == 0 else ["--map-root-user"]), "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
     with tempfile.TemporaryDirectory(prefix="docs-") as scratch, tempfile.TemporaryFile("w+") as said:
         command = [*network, sys.executable, str(HERE / "stage.py"), str(BINARY), scratch, *files]
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, start_new_session=True)
@@ -130,14 +129,14 @@ def main():
     failed += broken(ROOT, files)
     if options.list:
         for block in every:
-            print(f"{block.place} {block.kind} {'run' if is_run(block) else block.marks or '-'}")
+            print(f"{block.place} {block.kind} {'run' if block.is_run() else block.marks or '-'}")
         return
     if not os.access(BINARY, os.X_OK):
         sys.exit(f"no binary at {BINARY}: build it, or say where it is with PILOTHOUSE_BIN")
     if not (ROOT / ".deps/clients/node_modules").exists():
         sys.exit("the official server and client are not there: run tests/e2e/docs/install")
 
-    due = {block.place for block in every if is_run(block)}
+    due = {block.place for block in every if block.is_run()}
     with ThreadPoolExecutor(STAGES_AT_ONCE) as pool:
         todo = stages([file for file in files if any(place.rpartition(":")[0] == file for place in due)])
         reports = [report for found in pool.map(lambda stage: play(*stage), todo) for report in found]
@@ -151,12 +150,22 @@ def main():
             done["steps"] += report["steps"]
             done["compared"] += report["compared"]
     failed += [(place, "was not run") for place in sorted(due)]
+    failed += not_noticed()
     for place, wrong in failed:
         print(f"FAIL {place}: {wrong}")
     tell(every, done, time.monotonic() - started)
-    passed = sum(done[kind] for kind in (*COMMANDS, "yaml", "json"))
+    passed = sum(done[kind] for kind in COMMANDS + READ)
     print(f"{passed} passed, {len(failed)} failed")
     sys.exit(0 if passed and not failed else 1)
+
+
+def not_noticed():
+    """The blocks of WRONG that nothing was found wrong with."""
+    every = blocks(ROOT, WRONG)
+    noticed = {block.place for block in every if unfit(block)}
+    noticed |= {report["place"] for report in play("wrong", [WRONG]) if report.get("wrong")}
+    missed = [(block.place, "is wrong, and nobody noticed") for block in every if block.place not in noticed]
+    return missed if broken(ROOT, [WRONG]) else [*missed, (WRONG, "has a broken link, and nobody noticed")]
 
 
 def tell(every, done, seconds):
@@ -169,7 +178,8 @@ def tell(every, done, seconds):
     commands = sum(done[kind] for kind in COMMANDS)
     print(f"     `cargo build --release` is {BINARY.name} of PILOTHOUSE_BIN, `uv run` the packages of tests/clients")
     print(f"     {commands} blocks of commands run, {done['steps']} commands, {done['compared']} outputs compared")
-    print(f"     {done['yaml'] + done['json']} configurations and rule files checked; {marked.total()} blocks marked; {seconds:.0f} s")
+    read = f"{done['yaml'] + done['json']} configurations and rule files checked, {done['promql']} blocks of PromQL asked"
+    print(f"     {read}; {marked.total()} blocks marked; {seconds:.0f} s")
 
 
 main()

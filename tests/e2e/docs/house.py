@@ -30,6 +30,20 @@ def get(url, data=None, headers=None, method=None):
         return 0, {}, ""
 
 
+def is_gone(group):
+    """Whether nothing of a process group is left. We are the first process here: what it left behind is ours to reap."""
+    try:
+        while os.waitpid(-group, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
 class House:
     def __init__(self, shell, scratch):
         self.shell, self.scratch = shell, scratch
@@ -99,15 +113,14 @@ class House:
         setattr(self, which, None)
         if not child:
             return
-        try:
-            os.killpg(child.pid, signal.SIGTERM)
-            child.wait(STOP_SECONDS_MAX)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            pass
-        try:
-            os.killpg(child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(child.pid, how)
+            except ProcessLookupError:
+                break
+            end = time.monotonic() + STOP_SECONDS_MAX
+            while not is_gone(child.pid) and time.monotonic() < end:
+                time.sleep(0.02)
         child.wait()
 
     def stop(self):

@@ -7,6 +7,8 @@ from pathlib import Path
 FENCE = re.compile(r"^(\s*)```(\S*)(.*)$")
 MARK = re.compile(r"^<!-- (needs|shown by|output|is|file): (.+?) -->$")
 COMMANDS = ("sh", "bash", "console")
+# Given to the binary in other ways.
+READ = ("yaml", "json", "promql")
 
 
 @dataclass
@@ -20,6 +22,10 @@ class Block:
     @property
     def place(self):
         return f"{self.file}:{self.line}"
+
+    def is_run(self):
+        """Whether a stage has it; else a mark says why not, or it is nothing that a program reads."""
+        return self.kind in COMMANDS + READ and not {"needs", "shown by", "is"} & self.marks.keys()
 
     def steps(self):
         """Its commands, each with the output that is shown below it (`None` where none is)."""

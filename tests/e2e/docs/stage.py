@@ -17,6 +17,7 @@ from pathlib import Path
 
 from house import House
 from markdown import COMMANDS, blocks
+import promql
 from shell import Shell
 from yard import ROOT, fill, placeholders, programs
 import yamls
@@ -49,6 +50,8 @@ def play(block, shell, house):
         (shell.here() / block.marks["file"]).write_text(block.text)
     if block.kind in ("yaml", "json"):
         return yamls.check(block, shell), 1, 0
+    if block.kind == "promql":
+        return promql.check(block, shell), 1, 0
     compared = 0
     for command, expected in block.steps():
         if block.marks.get("output") == "example" and not (expected and expected[0].startswith("error")):
@@ -78,7 +81,7 @@ def main():
                 house.own(own)
             shell.enter(folder)
             for block in blocks(ROOT, file):
-                if block.kind in COMMANDS + ("yaml", "json") and not {"needs", "shown by", "is"} & block.marks.keys():
+                if block.is_run():
                     try:
                         wrong, steps, compared = play(block, shell, house)
                     except Exception as error:  # noqa: BLE001: a report for each block, whatever happens
