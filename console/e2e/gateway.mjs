@@ -15,14 +15,14 @@ export class Gateway {
     mkdirSync(this.data, { recursive: true });
   }
 
-  /** Starts with a configuration; the second time where it was before. */
-  async start(config) {
+  /** Starts with a configuration (and more environment); the second time where it was before. */
+  async start(config, environment = {}) {
     const file = join(this.folder, "pilothouse.yaml");
     writeFileSync(file, config);
     rmSync(join(this.data, "admin.addr"), { force: true });
     const said = join(this.folder, "stderr");
     rmSync(said, { force: true });
-    this.child = spawn(BINARY, ["run", "--config", file, "--listen", this.listen, "--admin", this.admin, "--data-dir", this.data], { stdio: ["ignore", "ignore", "pipe"] });
+    this.child = spawn(BINARY, ["run", "--config", file, "--listen", this.listen, "--admin", this.admin, "--data-dir", this.data], { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, ...environment } });
     this.child.stderr.pipe(createWriteStream(said));
     this.admin = await until("the admin listener's address", () =>
       existsSync(join(this.data, "admin.addr")) ? readFileSync(join(this.data, "admin.addr"), "utf8").trim().replace(/^http:\/\//, "") : undefined,

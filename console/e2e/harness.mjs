@@ -33,9 +33,11 @@ export class Checks {
 /**
  * Starts all of it. What a part is given: `gateway`, `config(more, delay)` (its configuration with more lines, and how long the disk takes), `at(path)` (an
  * address of the console), `open(options)` (a page), `axe(page, name)`, `check(name, fine, seen)`, `behind(prefix)` (the
- * console below a prefix), `quiet()` (ends the traffic) and `folder`.
+ * console below a prefix), `behindOf(gateway)` (the address of another one's console), `quiet()` (ends the traffic) and `folder`.
  */
 export async function start(checks) {
+  // First: what fails here leaves nothing behind.
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
   const folder = mkdtempSync(join(tmpdir(), "console-"));
   const servers = makeServers(folder);
   const config = (more, delay = "5ms") => `
@@ -65,13 +67,12 @@ ${more}`;
   const gateway = new Gateway(folder);
   execFileSync(BINARY, ["vuln", "db", "import", ADVISORIES, "--db", join(gateway.data, "advisories")], { stdio: "ignore" });
   await gateway.start(config(""));
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
   // While the console is written, it may come from its folder instead of the binary: CONSOLE_DIST=console/dist.
   const dist = process.env.CONSOLE_DIST;
   const hosts = new Set([gateway.admin]);
   const proxies = [];
-  const behind = async (prefix) => {
-    const made = await proxy(gateway.admin, prefix, dist);
+  const behind = async (prefix, of = gateway) => {
+    const made = await proxy(of.admin, prefix, dist);
     proxies.push(made);
     hosts.add(made.address);
     return made;
@@ -84,9 +85,11 @@ ${more}`;
     folder,
     gateway,
     config,
+    advisories: ADVISORIES,
     check,
     behind,
     at: (path) => `http://${origin}/${path}`,
+    behindOf: async (of) => `http://${(await behind("", of)).address}/`,
     open: (options) => open(browser, options, hosts, troubles),
     axe: (page, name) => axe(page, name, check),
     quiet: traffic.end,
@@ -114,6 +117,7 @@ function makeServers(folder) {
   writeFileSync(join(folder, "srv/package.json"), JSON.stringify({ name: "srv", type: "module", dependencies: { lodash: "4.17.4" } }));
   const hostile = join(folder, "srv/server.mjs");
   copyFileSync(join(HERE, "hostile.mjs"), hostile);
+  copyFileSync(join(HERE, "texts.mjs"), join(folder, "srv/texts.mjs"));
   const notes = join(folder, "srv/notes.mjs");
   copyFileSync(join(HERE, "notes.mjs"), notes);
   return { root, hostile, notes };

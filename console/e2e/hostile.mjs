@@ -1,9 +1,7 @@
 // An MCP server that says whatever could deceive whoever reads it, on stdout as its protocol wants, and on stderr.
 import { createInterface } from "node:readline";
+import { HOSTILE, LONG } from "./texts.mjs";
 
-const MARKUP = '<img src=x onerror="window.caught=1"><script>window.caught=1</script>';
-const HOSTILE = `\u001b[31m${MARKUP}\u001b]8;;https://evil.example\u0007link\u001b]8;;\u0007 \u202egnp.exe \u2066x`;
-const LONG = "A".repeat(1024 * 1024);
 const tools = [
   { name: "<b>bold</b>", description: `${HOSTILE}${LONG}`, inputSchema: { type: "object" } },
   { name: "plain", description: HOSTILE, inputSchema: { type: "object" } },

@@ -12,6 +12,8 @@ const ORDER = [
   "vulnerabilities",
   "settings",
   "actions",
+  "tasks",
+  "week",
   "hostile",
   "elsewhere",
   "shots",

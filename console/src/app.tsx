@@ -17,6 +17,7 @@ import { TracePage } from "./pages/trace";
 import { Vulnerabilities } from "./pages/vulnerabilities";
 import { adjust, href, type Page } from "./route";
 import { spanOf, RANGES } from "./time";
+import { line } from "./text";
 import { chooseTheme, chosenTheme, THEMES } from "./theme";
 import { Dialog, Link, Problem, Status } from "./ui/parts";
 import { useRoute } from "./use-route";
@@ -57,7 +58,7 @@ export function App() {
   useEffect(() => keyboard({ help: () => setHelp(true) }), []);
   useEffect(() => {
     const name = route.query.get("name");
-    document.title = `${t.pages[route.page]}${route.page === "server" && name !== null ? `: ${name.slice(0, 60)}` : ""} · Pilothouse`;
+    document.title = `${t.pages[route.page]}${route.page === "server" && name !== null ? `: ${line(name, 60)}` : ""} · Pilothouse`;
   }, [route, t]);
 
   if (unknown) return <SignIn onKey={ask} />;

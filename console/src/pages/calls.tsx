@@ -139,14 +139,14 @@ function Most({ query, span, spanKey }: { query: string; span: () => Span; spanK
           <div key={top.field}>
             <h3>{t.calls[top.field as (typeof MOST_OF)[number]]}</h3>
             <ul class="rows">
-              {top.values.map((one) => (
+              {top.values.map((one, _, all) => (
                 <li key={one.value}>
                   <Link to={href("calls", { query: narrowed(query, top.field, one.value) })}>
                     <Foreign text={one.value} max={60} />
                   </Link>
                   <b>{number(one.count)}</b>
                   <span class="bar" aria-hidden="true">
-                    <span style={{ width: `${(one.count / Math.max(1, top.total)) * 100}%` }} />
+                    <span style={{ width: `${(one.count / all.reduce((sum, other) => sum + other.count, top.others)) * 100}%` }} />
                   </span>
                 </li>
               ))}

@@ -11,6 +11,7 @@ import { useWords } from "../i18n";
 import { useLoad, type Loaded } from "../load";
 import { adjust, href } from "../route";
 import { useSpan } from "../span";
+import { line } from "../text";
 import { stepOf, windowOf, within, type Span } from "../time";
 import { Actions } from "../ui/actions";
 import { Chart, type Drawn } from "../ui/chart";
@@ -73,7 +74,7 @@ export function ServerPage() {
           </select>
         </label>
       </div>
-      {server === undefined ? <Empty>{t.server.notFound(name.slice(0, 64))}</Empty> : <Known key={name} server={server} />}
+      {server === undefined ? <Empty>{t.server.notFound(line(name, 64))}</Empty> : <Known key={name} server={server} />}
     </>
   );
 }
@@ -172,7 +173,8 @@ async function loadHeat(server: string, span: Span, signal: AbortSignal): Promis
   // `over` takes half of the pixels for points; here a column is a point.
   const step = Math.max(SAMPLES_S, stepOf(span, columns * 2));
   const calls = `sum by (le) (increase(mcp_response_duration_seconds_bucket{server=${quoted(server)},method="tools/call"}[${step}s]))`;
-  const lines = await over(calls, span, columns * 2, signal, step);
+  // The newest column is not over yet.
+  const lines = await over(calls, span.range === undefined ? span : { ...span, to: span.to + step }, columns * 2, signal, step);
   return { span, heat: heatOf(lines, step, columns) };
 }
 

@@ -36,6 +36,10 @@ export interface ChartProps {
 }
 
 const COLORS = 8;
+/** The shortest stretch that a chart is drawn out to. */
+const ZOOM_S_MIN = 60;
+/** On a wall there is room. */
+const HEIGHT = window.innerHeight >= 1200 ? 270 : 170;
 
 /** All series over the same times, with gaps where one has no value. */
 export function align(series: readonly { times: number[]; values: number[] }[]): [number[], ...(number | null)[][]] {
@@ -72,7 +76,7 @@ export function Chart(props: ChartProps) {
   const [at, setAt] = useState<number | null>(null);
   const data = useMemo(() => align(props.series), [props.series]);
   const shape = props.series.map((one) => `${one.label}\u0000${one.before === true}\u0000${one.color ?? ""}`).join("\u0001");
-  const height = props.height ?? 170;
+  const height = props.height ?? HEIGHT;
 
   useEffect(() => {
     const parent = box.current;
@@ -122,7 +126,9 @@ export function Chart(props: ChartProps) {
               const from = u.posToVal(u.select.left, "x");
               const to = u.posToVal(u.select.left + u.select.width, "x");
               u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-              if (to - from >= 30) newest.current.onZoom?.(Math.floor(from), Math.ceil(to));
+              // What is drawn out too narrow to show anything is taken as that place, and a minute around it.
+              const more = Math.max(0, ZOOM_S_MIN - (to - from)) / 2;
+              newest.current.onZoom?.(Math.floor(from - more), Math.ceil(to + more));
             },
           ],
         },

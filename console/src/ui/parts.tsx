@@ -127,15 +127,19 @@ export function Loading() {
 export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren }) {
   const t = useWords();
   const box = useRef<HTMLDialogElement>(null);
+  // It names what foreign texts name.
+  const title = line(props.title, 160);
   useEffect(() => {
     const dialog = box.current;
     dialog?.showModal();
     return () => dialog?.close();
   }, []);
   return (
-    <dialog ref={box} aria-label={props.title} onClose={props.onClose}>
+    <dialog ref={box} aria-label={title} onClose={props.onClose}>
       <header>
-        <h2>{props.title}</h2>
+        <h2>
+          <bdi>{title}</bdi>
+        </h2>
         <button type="button" class="quiet" aria-label={t.close} onClick={() => box.current?.close()}>
           ✕
         </button>
