@@ -10,6 +10,7 @@ const ORDER = [
   "explore",
   "alerts",
   "vulnerabilities",
+  "cost",
   "settings",
   "actions",
   "tasks",

@@ -9,6 +9,7 @@ import { keyboard } from "./keyboard";
 import { Me } from "./me";
 import { Alerts } from "./pages/alerts";
 import { Calls } from "./pages/calls";
+import { Cost } from "./pages/cost";
 import { Explore } from "./pages/explore";
 import { Overview } from "./pages/overview";
 import { ServerPage } from "./pages/server";
@@ -23,7 +24,7 @@ import { Dialog, Link, Problem, Status } from "./ui/parts";
 import { useRoute } from "./use-route";
 
 /** Pages that are in the navigation. */
-const NAVIGATION: Page[] = ["overview", "server", "calls", "trace", "explore", "alerts", "vulnerabilities", "settings"];
+const NAVIGATION: Page[] = ["overview", "server", "calls", "trace", "explore", "alerts", "vulnerabilities", "cost", "settings"];
 
 export function App() {
   const t = useWords();
@@ -89,6 +90,8 @@ function Shown({ page }: { page: Page }) {
       return <Alerts />;
     case "vulnerabilities":
       return <Vulnerabilities />;
+    case "cost":
+      return <Cost />;
     case "settings":
       return <Settings />;
     case "trace":

@@ -1,6 +1,6 @@
 // Addresses: one word for the page, all else in the query, so that every view can be sent to somebody.
 
-export const PAGES = ["overview", "server", "calls", "trace", "explore", "alerts", "vulnerabilities", "settings"] as const;
+export const PAGES = ["overview", "server", "calls", "trace", "explore", "alerts", "vulnerabilities", "cost", "settings"] as const;
 export type Page = (typeof PAGES)[number];
 
 export interface Route {

@@ -3,7 +3,7 @@
 export async function elsewhere({ open, axe, check, behind }) {
   const prefixed = await behind("/ops/mcp");
   const page = await open({ viewport: { width: 360, height: 740 }, locale: "ja-JP", colorScheme: "dark" });
-  for (const path of ["", "server?name=files", "calls", "trace", "explore", "alerts", "vulnerabilities", "settings"]) {
+  for (const path of ["", "server?name=files", "calls", "trace", "explore", "alerts", "vulnerabilities", "cost", "settings"]) {
     await page.goto(`http://${prefixed.address}/ops/mcp/${path}`);
     await page.locator(".section").first().waitFor();
     await page.locator(".stream .status.good").waitFor();

@@ -1,12 +1,10 @@
 // Pictures of every page, for people to look at: SHOTS names the folder. Those of the README have the names of docs/images.
-import { existsSync, mkdirSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { until } from "../gateway.mjs";
 import { IMAGES, PICTURES, stamp, wrong } from "../pictures.mjs";
 import { Scene } from "../scene.mjs";
 
-const SOURCES = join(dirname(fileURLToPath(import.meta.url)), "../../src");
 const LOOKS = [
   ["light", { colorScheme: "light", viewport: { width: 1440, height: 900 } }],
   ["dark", { colorScheme: "dark", viewport: { width: 1440, height: 900 } }],
@@ -39,7 +37,7 @@ export async function shots({ folder, open, check, behindOf, advisories }) {
       explore: `explore?range=15m&query=${encodeURIComponent("histogram_quantile(0.95, sum by (tool, le) (rate(mcp_response_duration_seconds_bucket[1m])))")}`,
       alerts: "alerts?range=15m",
       vulnerabilities: "vulnerabilities",
-      ...(existsSync(join(SOURCES, "pages/cost.tsx")) ? { cost: "cost" } : {}),
+      cost: "cost?range=15m&server=files&cpu_request=500m&memory_request=512Mi&new_min=1",
       settings: "settings?range=15m",
     };
     let taken = 0;

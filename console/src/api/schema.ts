@@ -107,6 +107,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/pilothouse/cost/bill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The bill of a month, made of what was recorded, and what measures take off it. */
+        get: operations["api_pilothouse_cost_bill"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pilothouse/cost/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The load of a server against settings of an autoscaler: as it is, as it is proposed, and the cheapest that is found. */
+        get: operations["api_pilothouse_cost_replay"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pilothouse/cost/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whose cost it was: by server, tool and client. */
+        get: operations["api_pilothouse_cost_shares"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pilothouse/cost/sizes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What servers are to ask for, from what their processes used, replayed over that time. */
+        get: operations["api_pilothouse_cost_sizes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/pilothouse/keys": {
         parameters: {
             query?: never;
@@ -872,6 +940,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/cost": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The console: the bill, recommendations, replays. */
+        get: operations["cost"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/explore": {
         parameters: {
             query?: never;
@@ -1150,6 +1235,37 @@ export interface components {
             hash: string | null;
             tool: string;
         };
+        /** @description What was paid, by whom it was for. */
+        Attributed: {
+            /** @description How each number came about. */
+            arithmetic: string[];
+            /**
+             * Format: uint64
+             * @description Calls in all.
+             */
+            calls: number;
+            /** @description By client: those of rows that have calls. */
+            clients: components["schemas"]["CostSum"][];
+            /** @description As in `USD`. */
+            currency: string;
+            /** @description Whether prices of CPU and memory are ones that nobody pays. */
+            has_placeholder_prices: boolean;
+            /** @description Of the total, what was paid for and used by nobody. */
+            idle: string;
+            /**
+             * Format: uint64
+             * @description How long the time was, in seconds.
+             */
+            length_s: number;
+            /** @description What of the total is for calls, divided by their number. */
+            per_call?: string | null;
+            /** @description Each with what it is for, the dearest first. */
+            rows: components["schemas"]["CostShare"][];
+            /** @description By server: those of rows that have one. */
+            servers: components["schemas"]["CostSum"][];
+            /** @description The sum of all rows. */
+            total: string;
+        };
         /** @description One entry of the audit log. */
         AuditEntry: {
             /** @description What, as in `silence.set`. */
@@ -1187,6 +1303,66 @@ export interface components {
              */
             records: number;
         };
+        /** @description A row with what became of it. */
+        BillRow: {
+            /** @description Before measures. */
+            amount: string;
+            /** @description In the month before. */
+            before?: string | null;
+            /** @description What is paid for. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Thousandths of the total.
+             */
+            permille_of_total?: number | null;
+            /** @description After measures. */
+            rest: string;
+            /** @description What is not used, in money. */
+            room?: string | null;
+            /**
+             * Format: uint32
+             * @description How much of it is used.
+             */
+            used_percent?: number | null;
+        };
+        /** @description The share of what was promised that was kept. */
+        BillSla: {
+            /** @description After them; or that nobody has measured it. */
+            after: string;
+            /** @description Before the measures, in words or numbers as they were measured. */
+            before: string;
+            /** @description What is promised, in words. */
+            promise: string;
+        };
+        /** @description One measure, applied. */
+        BillStep: {
+            /** @description What it leaves of its row. */
+            leaves: string;
+            /** @description What is done. */
+            name: string;
+            /** @description Whether it takes fewer nodes. */
+            needs_fewer_nodes: boolean;
+            /**
+             * Format: int64
+             * @description Thousandths of what earlier measures had left of the row.
+             */
+            permille_of_rest?: number | null;
+            /**
+             * Format: int64
+             * @description Thousandths of the row as it was before all measures.
+             */
+            permille_of_row?: number | null;
+            /**
+             * Format: int64
+             * @description Thousandths of the total before all measures.
+             */
+            permille_of_total?: number | null;
+            /** @description Its row. */
+            row: string;
+            /** @description What it saves. */
+            saves: string;
+        };
         /** @description A client that is refused. */
         BlockInfo: {
             /** @description Its principal, its `X-Client-Id` where that is believed, or its address. */
@@ -1203,6 +1379,13 @@ export interface components {
         BlockList: {
             /** @description By name. */
             blocks: components["schemas"]["BlockInfo"][];
+        };
+        /** @description A range of requests. */
+        Bounds: {
+            /** @description Below this the container gets too little. */
+            lower: components["schemas"]["ContainerResources"];
+            /** @description Above this it gets more than it needs. */
+            upper: components["schemas"]["ContainerResources"];
         };
         /** @description What may still fail. What is left is negative once more has failed than may. */
         Budget: {
@@ -1253,6 +1436,17 @@ export interface components {
             calls: number;
             /** @description The name and version that it gives of itself; empty: none. */
             client: string;
+        };
+        /** @description Requests and autoscaler, over recorded calls. */
+        Calls: {
+            replayed: {
+                /** @description How the load came about. */
+                evidence: string[];
+                /** @description Resources and targets together. */
+                pairing: components["schemas"]["Pairing"];
+            };
+        } | {
+            not: string;
         };
         /** @description Something that happened to a case. */
         CaseEntry: {
@@ -1447,6 +1641,19 @@ export interface components {
             /** @description Always `disabled`. */
             status: string;
         };
+        /** @description What a container is to ask for. */
+        Compared: {
+            /** @description The same over the calls that came, where they were recorded. */
+            calls?: components["schemas"]["Calls"] | null;
+            /** @description What each policy says, and what would have come of it. */
+            comparison: components["schemas"]["SizingComparison"];
+            /** @description The target of the autoscaler for the new request, if there is one. */
+            hpa?: components["schemas"]["Coupling"] | null;
+            /** @description What the request costs in a month. */
+            price: components["schemas"]["Price"];
+        };
+        /** @description How far a recommendation can be trusted. */
+        Confidence: "low" | "medium" | "high";
         /** @description Routes and receivers. */
         Config: {
             /** @description As Alertmanager's configuration, without secrets. */
@@ -1463,6 +1670,127 @@ export interface components {
             /** @description What runs. */
             running: components["schemas"]["RunningConfiguration"];
         };
+        /** @description What a container asks for; `None` is not set. */
+        ContainerResources: {
+            /**
+             * Format: uint64
+             * @description CPU above which the container is throttled.
+             */
+            cpu_limit_milli?: number | null;
+            /**
+             * Format: uint64
+             * @description CPU that the scheduler sets aside, in thousandths of a core.
+             */
+            cpu_request_milli?: number | null;
+            /**
+             * Format: uint64
+             * @description Memory above which the container is killed.
+             */
+            memory_limit_bytes?: number | null;
+            /**
+             * Format: uint64
+             * @description Memory that the scheduler sets aside.
+             */
+            memory_request_bytes?: number | null;
+        };
+        /** @description The bill of a month. */
+        CostBill: {
+            /** @description After its measures, with all sums made. */
+            bill: components["schemas"]["SettledBill"];
+            /** @description How the amounts of the rows came about. */
+            how: string[];
+            /** @description The month is over; else all amounts are those of its time so far. */
+            is_over: boolean;
+            /** @description What is to be known of how it was recorded. */
+            notes: string[];
+            /** @description What it is priced by. */
+            priced: components["schemas"]["Priced"];
+        };
+        /** @description What a row is for. */
+        CostOf: "measured" | "in_flight" | "uncalled" | "own" | "unshared" | "idle";
+        /** @description A load, and what would have answered it. */
+        CostReplay: {
+            /** @description How the load came about, and what a call takes. */
+            evidence: string[];
+            /**
+             * Format: int64
+             * @description When it begins, in Unix seconds.
+             */
+            from_s: number;
+            /** @description Calls per second, the mean of each step. */
+            load: number[];
+            /** @description Why nothing could be replayed; all lists are empty then. */
+            nothing?: components["schemas"]["Nothing"] | null;
+            /** @description What it is priced by. */
+            priced: components["schemas"]["Priced"];
+            /** @description Why what was found is recommended, or not. */
+            reasons: string[];
+            /** @description As it is; as it is proposed, if it is; the cheapest that was found, if it was looked for. */
+            settings: components["schemas"]["ReplayedSetting"][];
+            /**
+             * Format: int64
+             * @description Seconds between two points of what is drawn.
+             */
+            step_s: number;
+        };
+        /** @description Money, and what it is for. */
+        CostShare: {
+            /** @description How much. */
+            amount: string;
+            /**
+             * Format: uint64
+             * @description How many calls.
+             */
+            calls: number;
+            /** @description Who called. */
+            client: string;
+            /** @description Whose tool; empty where it is nobody's. */
+            server: string;
+            /** @description The tool, or the method. */
+            tool: string;
+            /** @description What it is for. */
+            what: components["schemas"]["CostOf"];
+        };
+        /** @description Whose cost it was. */
+        CostShares: {
+            /** @description What is to be known of how it was recorded. */
+            notes: string[];
+            /** @description What it is priced by. */
+            priced: components["schemas"]["Priced"];
+            /** @description By server, tool and client. */
+            shares: components["schemas"]["Attributed"];
+        };
+        /** @description What servers are to ask for. */
+        CostSizes: {
+            /** @description Why there are none. */
+            nothing?: components["schemas"]["Nothing"] | null;
+            /** @description What it is priced by. */
+            priced: components["schemas"]["Priced"];
+            /** @description By name. */
+            servers: components["schemas"]["Sized"][];
+            /**
+             * Format: int64
+             * @description Distance of two samples, in seconds.
+             */
+            step_s: number;
+        };
+        /** @description Rows put together. */
+        CostSum: {
+            /** @description How much. */
+            amount: string;
+            /**
+             * Format: uint64
+             * @description How many calls.
+             */
+            calls: number;
+            /** @description The server or the client. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Thousandths of the total.
+             */
+            permille?: number | null;
+        };
         /** @description Events. */
         Counts: {
             /**
@@ -1475,6 +1803,18 @@ export interface components {
              * @description Good ones.
              */
             good: number;
+        };
+        /** @description The target that keeps the load of one pod where it was, and what three choices come to. */
+        Coupling: {
+            /** @description How it came about, and what to do. */
+            arithmetic: string[];
+            /** @description As it is; the new request with the old target; the new request with the target re-derived. */
+            pairs: components["schemas"]["Paired"][];
+            /**
+             * Format: uint32
+             * @description In percent of the new request.
+             */
+            target_percent: number;
         };
         /** @description How one objective stood on a day. */
         Day: {
@@ -1676,6 +2016,26 @@ export interface components {
             /** @description By name. */
             keys: components["schemas"]["KeyInfo"][];
         };
+        /** @description A pod whose memory grows and does not come back before it is started again. */
+        Leak: {
+            /**
+             * Format: double
+             * @description The median growth of the least memory of a day over that of another.
+             */
+            bytes_per_day: number;
+            /**
+             * Format: uint
+             * @description Whole days of the life that shows it best.
+             */
+            days: number;
+            /** @description The pod. */
+            pod: string;
+            /**
+             * Format: double
+             * @description Of all pairs of days, the share of those that grew, less that of those that shrank.
+             */
+            rank_correlation: number;
+        };
         /** @description How near a package is to somebody who calls the server, the farthest first. */
         Level: "present" | "imported" | "symbol_used" | "reachable" | "seen";
         /** @description Of records. */
@@ -1827,6 +2187,13 @@ export interface components {
              */
             overlap: number;
         };
+        /** @description Why there is no answer, although the question made sense. */
+        Nothing: {
+            /** @description What to do about it. */
+            hint?: string | null;
+            /** @description What is missing. */
+            why: string;
+        };
         /** @description How many numbers are kept. */
         NumbersStats: {
             /**
@@ -1868,6 +2235,75 @@ export interface components {
             /** @description 32 hexadecimal digits. */
             trace_id: string;
         };
+        /** @description Resources and a metric, and what they would have come to. */
+        Pair: {
+            /** @description What the autoscaler goes by, as in a manifest. */
+            metric: string;
+            /** @description What it is, in words. */
+            name: string;
+            /** @description Over the calls that came. */
+            outcome: components["schemas"]["ReplayOutcome"];
+            /**
+             * Format: uint64
+             * @description CPU that a pod requests.
+             */
+            request_milli: number;
+        };
+        /** @description What a request and a target came to over the recorded load. */
+        Paired: {
+            /**
+             * Format: double
+             * @description Seconds in which a pod used more than its request.
+             */
+            above_request_s: number;
+            /**
+             * Format: double
+             * @description Pods, as a mean over time.
+             */
+            average_pods: number;
+            /**
+             * Format: uint32
+             * @description The most pods.
+             */
+            most_pods: number;
+            /** @description What it is, in words. */
+            name: string;
+            /**
+             * Format: uint64
+             * @description The request of a pod.
+             */
+            request_milli: number;
+            /**
+             * Format: double
+             * @description What all pods request, in core-hours.
+             */
+            requested_core_h: number;
+            /**
+             * Format: uint64
+             * @description CPU of one pod at which nothing changes.
+             */
+            target_milli: number;
+            /**
+             * Format: uint32
+             * @description The target, in percent of it.
+             */
+            target_percent: number;
+        };
+        /** @description What pairs came to, and which to take. */
+        Pairing: {
+            /** @description How it came about. */
+            arithmetic: string[];
+            /**
+             * @description As it is; new resources with the old target; with the target re-derived; and with requests per second, where the
+             *     CPU of a call is known.
+             */
+            pairs: components["schemas"]["Pair"][];
+            /**
+             * Format: uint
+             * @description Which of them to take: the first where no other keeps the objective for less.
+             */
+            take: number;
+        };
         /** @description An alert that comes in. */
         PostedAlert: {
             /** @default {} */
@@ -1899,6 +2335,30 @@ export interface components {
             /** @description RFC 3339. */
             startsAt: string;
         };
+        /** @description A pod for a month, by what it requests. */
+        Price: {
+            /** @description As in `USD`. */
+            currency: string;
+            /** @description As it is today; `None` where nothing is requested, or where that is not known. */
+            current?: string | null;
+            /** @description Whether nobody pays these prices. */
+            is_placeholder: boolean;
+            /** @description Where prices stand, as a clause. */
+            source: string;
+            /** @description As it is to be taken. */
+            take?: string | null;
+        };
+        /** @description What things are priced by. */
+        Priced: {
+            /** @description A core for an hour. */
+            cpu_hour: string;
+            /** @description As in `USD`. */
+            currency: string;
+            /** @description A GiB of memory for an hour. */
+            gib_hour: string;
+            /** @description Nobody pays these prices: neither the configuration nor the question has any. */
+            is_placeholder: boolean;
+        };
         /** @description A tool from which a use is reached. */
         ReachingTool: {
             /** @description What the caller sent seems to come to the use. */
@@ -1906,9 +2366,28 @@ export interface components {
             /** @description Its name. */
             tool: string;
         };
+        /** @description What a number of replicas was limited by. */
+        Reason: "DesiredWithinRange" | "TooManyReplicas" | "TooFewReplicas" | "ScaleUpLimit" | "ScaleDownLimit";
         /** @description A receiver. */
         Receiver: {
             name: string;
+        };
+        /** @description What a policy makes of the recorded use. */
+        Recommendation: {
+            /** @description How each number came about, one line each. */
+            arithmetic: string[];
+            /** @description The bounds between which the policy itself would leave things as they are, where it has such bounds. */
+            bounds?: components["schemas"]["Bounds"] | null;
+            /** @description What it was made of. */
+            history: components["schemas"]["SizingHistory"];
+            /** @description Memory that grows from one start to the next, in pods that are named. */
+            leaks: components["schemas"]["Leak"][];
+            /** @description Whose arithmetic it is. */
+            policy: components["schemas"]["SizingPolicy"];
+            /** @description What to ask for. */
+            resources: components["schemas"]["ContainerResources"];
+            /** @description What whoever applies it should know. */
+            warnings: string[];
         };
         /** @description A page of records. */
         Records: {
@@ -1932,6 +2411,86 @@ export interface components {
              * @description Records within the time that was asked for.
              */
             total: number;
+        };
+        /** @description Why there is no recommendation. */
+        Refusal: {
+            /** @description The pod, or nothing where no pod has it. */
+            pod: string;
+            /** @constant */
+            reason: "missing";
+            /** @description `cpu` or `memory`. */
+            series: string;
+        } | {
+            /**
+             * Format: double
+             * @description From the first sample to the last.
+             */
+            hours: number;
+            /**
+             * Format: double
+             * @description What would do.
+             */
+            needed_hours: number;
+            /** @constant */
+            reason: "too_short";
+            /** @description `cpu` or `memory`. */
+            series: string;
+        } | {
+            /**
+             * Format: uint
+             * @description How many would do.
+             */
+            needed: number;
+            /** @constant */
+            reason: "too_few";
+            /**
+             * Format: uint
+             * @description How many there are.
+             */
+            samples: number;
+            /** @description `cpu` or `memory`. */
+            series: string;
+        } | {
+            /**
+             * Format: int64
+             * @description When.
+             */
+            at_s: number;
+            /** @description The pod. */
+            pod: string;
+            /** @constant */
+            reason: "not_a_use";
+            /** @description `cpu` or `memory`. */
+            series: string;
+            /** @description As it is written, since JSON has no `NaN`. */
+            value: string;
+        } | {
+            /**
+             * Format: int64
+             * @description The time that is not after the one before.
+             */
+            at_s: number;
+            /**
+             * Format: int64
+             * @description The time before.
+             */
+            before_s: number;
+            /** @description The pod. */
+            pod: string;
+            /** @constant */
+            reason: "not_ordered";
+            /** @description `cpu` or `memory`. */
+            series: string;
+        } | {
+            /** @constant */
+            reason: "zero";
+            /**
+             * Format: uint
+             * @description How many samples.
+             */
+            samples: number;
+            /** @description `cpu` or `memory`. */
+            series: string;
         };
         /** @description A tool that was not approved. */
         Refused: {
@@ -2000,6 +2559,85 @@ export interface components {
              * @description The share of new calls and sessions that it gets, in percent.
              */
             weight: number;
+        };
+        /** @description What would have been. */
+        ReplayOutcome: {
+            /**
+             * Format: double
+             * @description Pods on average, those that start included: they cost as much.
+             */
+            average_pods: number;
+            /**
+             * Format: uint64
+             * @description Looks at which metrics could not say enough to change anything.
+             */
+            blind_looks: number;
+            /**
+             * Format: double
+             * @description Calls that came.
+             */
+            calls: number;
+            /**
+             * Format: uint64
+             * @description How often replicas were changed.
+             */
+            change_count: number;
+            /** @description The first of the changes. */
+            changes: components["schemas"]["Scaled"][];
+            /**
+             * Format: int64
+             * @description What the pods cost, in millionths of the currency.
+             */
+            cost_micro: number;
+            /** @description How the numbers came about. */
+            evidence: string[];
+            /**
+             * Format: double
+             * @description The share of calls that was answered within the objective's time.
+             */
+            good_share: number;
+            /**
+             * Format: double
+             * @description Calls that waited longer than callers do.
+             */
+            lost_calls: number;
+            /**
+             * Format: int64
+             * @description Pods at most.
+             */
+            most_pods: number;
+            /**
+             * Format: double
+             * @description The latency that 95 % of the calls stay below; `None` if fewer than that got an answer at all.
+             */
+            p95_s?: number | null;
+            /**
+             * Format: int64
+             * @description Seconds of the replay.
+             */
+            seconds: number;
+            /**
+             * Format: int64
+             * @description Seconds in which more calls came than the ready pods can answer.
+             */
+            seconds_above_capacity: number;
+            /** @description Whether that is enough. */
+            slo_kept: boolean;
+        };
+        /** @description One setting over the load. */
+        ReplayedSetting: {
+            /** @description It is recommended: it keeps the objective on both halves of the load and costs least. */
+            is_recommended: boolean;
+            /** @description The cost of a month at this rate, as an amount. */
+            month: string;
+            /** @description What it is, in words. */
+            name: string;
+            /** @description What it would have come to; its changes are those that are drawn. */
+            outcome: components["schemas"]["ReplayOutcome"];
+            /** @description Replicas, the most in each step. It ends early where there were more changes than are kept. */
+            replicas: number[];
+            /** @description `today`, `proposed` or `found`. */
+            which: string;
         };
         /** @description One replica. */
         ReplicaInfo: {
@@ -2071,6 +2709,26 @@ export interface components {
             since: number;
             /** @description The text that it was read from, without secrets; absent without a file. */
             text?: string | null;
+        };
+        /** @description A change of replicas. */
+        Scaled: {
+            /**
+             * Format: int64
+             * @description Seconds since the beginning.
+             */
+            at_s: number;
+            /**
+             * Format: int64
+             * @description Replicas before.
+             */
+            from: number;
+            /** @description What limited it. */
+            reason: components["schemas"]["Reason"];
+            /**
+             * Format: int64
+             * @description Replicas after.
+             */
+            to: number;
         };
         /** @description The last scan of a server. */
         ScannedServer: {
@@ -2250,6 +2908,38 @@ export interface components {
              */
             waiting: number;
         };
+        /** @description A bill after its measures, with all sums made. */
+        SettledBill: {
+            /** @description How each number came about. */
+            arithmetic: string[];
+            /** @description The total of the month before, where it was given. */
+            before?: string | null;
+            /** @description As in `USD`. */
+            currency: string;
+            /** @description Whether a row is priced by what nobody pays. */
+            has_placeholder_prices: boolean;
+            /** @description Which month. */
+            month: string;
+            /** @description What remains. */
+            rest: string;
+            /** @description Each row, in the order of the bill. */
+            rows: components["schemas"]["BillRow"][];
+            /** @description Sum of what is saved. */
+            saved: string;
+            /**
+             * Format: int64
+             * @description That as thousandths of the total.
+             */
+            saved_permille_of_total?: number | null;
+            /** @description What of the saving is there only when nodes go. */
+            saved_with_fewer_nodes: string;
+            /** @description The service level. */
+            sla?: components["schemas"]["BillSla"] | null;
+            /** @description Each measure, in the order in which it was applied. */
+            steps: components["schemas"]["BillStep"][];
+            /** @description Sum of the rows. */
+            total: string;
+        };
         /** @description A silence as it is shown. */
         Silence: {
             comment: string;
@@ -2313,6 +3003,157 @@ export interface components {
         Sinks: {
             /** @description In the order of their names. */
             sinks: components["schemas"]["SinkStatus"][];
+        };
+        /** @description A container, with what is to be said of it. */
+        Sized: {
+            /** @description What it asks for today, where that is known. */
+            current: components["schemas"]["ContainerResources"];
+            /** @description Its name. */
+            name: string;
+            /** @description Where that was recorded. */
+            source: string;
+        } & ({
+            refused: {
+                /** @description Why. */
+                refused: components["schemas"]["Refusal"];
+                /** @description The same in words. */
+                why: string;
+            };
+        } | {
+            compared: components["schemas"]["Compared"];
+        });
+        /** @description What each policy recommends, and what would have come of it over the recorded period. */
+        SizingComparison: {
+            /** @description What there was to go by. */
+            history: components["schemas"]["SizingHistory"];
+            /** @description Ours first. What is asked for today is there if anything is. */
+            rows: components["schemas"]["SizingRow"][];
+            /** @description What to take: CPU of one policy and memory of one, as the verdict says. */
+            take: components["schemas"]["ContainerResources"];
+            /**
+             * @description Which is dominated, and which to take: of what each recommends by the first half of the history alone, replayed over
+             *     the second. Over the time that it was made of, whoever leaves least room would always win. `None` where the
+             *     history is too short to be cut; then ours is taken, which is widened for that.
+             */
+            verdict?: components["schemas"]["SizingVerdict"] | null;
+        };
+        /** @description What a recommendation was made of. */
+        SizingHistory: {
+            /** @description In a word. */
+            confidence: components["schemas"]["Confidence"];
+            /**
+             * Format: double
+             * @description The share of samples that are there of those that there should be, over all pods from their first to their last.
+             */
+            coverage: number;
+            /**
+             * Format: uint
+             * @description Samples of CPU, of all pods.
+             */
+            cpu_samples: number;
+            /**
+             * Format: double
+             * @description From the first sample to the last.
+             */
+            days: number;
+            /** @description Whether peaks between samples of CPU were recorded. */
+            has_cpu_peaks: boolean;
+            /** @description Whether peaks between samples of memory were recorded. */
+            has_memory_peaks: boolean;
+            /**
+             * Format: uint
+             * @description Samples of memory, of all pods.
+             */
+            memory_samples: number;
+            /**
+             * Format: uint
+             * @description Pods with samples.
+             */
+            pods: number;
+            /**
+             * Format: double
+             * @description Days of full samples that this history is worth: the lesser of its length and its samples by the minute.
+             */
+            worth_days: number;
+        };
+        /** @description What a choice of requests and limits would have come to. */
+        SizingOutcome: {
+            /**
+             * Format: double
+             * @description Seconds with more CPU than the request: what a crowded node would have taken away.
+             */
+            cpu_above_request_s: number;
+            /**
+             * Format: double
+             * @description All of the request of CPU, in core-seconds.
+             */
+            cpu_requested_core_s: number;
+            /**
+             * Format: double
+             * @description The request of CPU that was paid for and not used, in core-seconds; `None` without a request.
+             */
+            cpu_unused_core_s?: number | null;
+            /**
+             * Format: double
+             * @description The most memory above the request, as a share of the request.
+             */
+            memory_above_request_most: number;
+            /**
+             * Format: double
+             * @description Seconds with more memory than the request: the container would have been among the first that a node evicts.
+             */
+            memory_above_request_s: number;
+            /**
+             * Format: double
+             * @description All of the request of memory, in GiB-seconds.
+             */
+            memory_requested_gib_s: number;
+            /**
+             * Format: double
+             * @description The request of memory that was paid for and not used, in GiB-seconds; `None` without a request.
+             */
+            memory_unused_gib_s?: number | null;
+            /**
+             * Format: uint64
+             * @description Times that the limit of memory would have killed the container.
+             */
+            oom_kills: number;
+            /**
+             * Format: double
+             * @description Days that were replayed, of all pods.
+             */
+            pod_days: number;
+            /**
+             * Format: double
+             * @description Seconds in which a runnable container would have been made to wait by its limit of CPU.
+             */
+            throttled_s: number;
+        };
+        /** @description Whose arithmetic it is. */
+        SizingPolicy: "ours" | "current" | "vpa" | "krr_simple" | "krr_simple_limit" | "max_plus";
+        /** @description A policy in a comparison. */
+        SizingRow: {
+            /** @description What would have come of it. */
+            outcome: components["schemas"]["SizingOutcome"];
+            /** @description What it says, and why. */
+            recommendation: components["schemas"]["Recommendation"];
+        };
+        /** @description What a comparison says. */
+        SizingVerdict: {
+            /** @description Whose CPU to take: ours, or what dominates it. */
+            cpu: components["schemas"]["SizingPolicy"];
+            /** @description Policies that pay no less for CPU than another and are throttled no less, and one of the two more; with that other. */
+            cpu_dominated: [
+                components["schemas"]["SizingPolicy"],
+                components["schemas"]["SizingPolicy"]
+            ][];
+            /** @description Whose memory to take. */
+            memory: components["schemas"]["SizingPolicy"];
+            /** @description Policies that pay no less for memory than another and are killed no less often, and one of the two more. */
+            memory_dominated: [
+                components["schemas"]["SizingPolicy"],
+                components["schemas"]["SizingPolicy"]
+            ][];
         };
         /** @description How one objective stands at a time. */
         SloRow: {
@@ -2803,6 +3644,204 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConfigurationStates"];
+                };
+            };
+            /** @description What is wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    api_pilothouse_cost_bill: {
+        parameters: {
+            query?: {
+                /** @description `2026-11`, in UTC; this month by default. */
+                month?: string;
+                /** @description What is to be done about it, in this order: JSON, as `measures` of a bill. */
+                measure?: string[];
+                /** @description Price of a core for an hour, instead of `cost.cpu_hour`. */
+                cpu_hour?: string;
+                /** @description Price of a GiB of memory for an hour, instead of `cost.gib_hour`. */
+                gib_hour?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CostBill"];
+                };
+            };
+            /** @description What is wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    api_pilothouse_cost_replay: {
+        parameters: {
+            query: {
+                /** @description The server's name. */
+                server: string;
+                /** @description How far back: `6h`, `7d`. */
+                since?: string;
+                /** @description Replicas of today at least; 2 by default. */
+                min?: string;
+                /** @description Replicas of today at most; 10 by default. */
+                max?: string;
+                /** @description CPU that the autoscaler of today aims at, in percent of the request; 70 by default, 0 leaves it out. */
+                cpu_target?: string;
+                /** @description Calls per second and replica that it aims at; 0, the default, leaves it out. */
+                rate_target?: string;
+                /** @description The same of what is proposed: as today by default. */
+                new_min?: string;
+                /** @description The same of what is proposed: as today by default. */
+                new_max?: string;
+                /** @description The same of what is proposed: as today by default. */
+                new_cpu_target?: string;
+                /** @description The same of what is proposed: as today by default. */
+                new_rate_target?: string;
+                /** @description Whether cheaper settings are looked for. */
+                search?: "false" | "true";
+                /** @description CPU that a replica requests; `250m` by default. */
+                cpu_request?: string;
+                /** @description CPU that a replica cannot go beyond; none by default. */
+                cpu_limit?: string;
+                /** @description Memory that a replica requests; `256Mi` by default. */
+                memory_request?: string;
+                /** @description From the decision to start a replica to its first call; `30s` by default. */
+                start?: string;
+                /** @description A call that takes longer is not good; `500ms` by default. */
+                slo_latency?: string;
+                /** @description The percentage of calls that must be good; 95 by default. */
+                objective?: string;
+                /** @description Price of a core for an hour, instead of `cost.cpu_hour`. */
+                cpu_hour?: string;
+                /** @description Price of a GiB of memory for an hour, instead of `cost.gib_hour`. */
+                gib_hour?: string;
+                /** @description Points that are drawn, at most. */
+                points?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CostReplay"];
+                };
+            };
+            /** @description What is wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    api_pilothouse_cost_shares: {
+        parameters: {
+            query?: {
+                /** @description How far back: `6h`, `7d`. */
+                since?: string;
+                /** @description Price of a core for an hour, instead of `cost.cpu_hour`. */
+                cpu_hour?: string;
+                /** @description Price of a GiB of memory for an hour, instead of `cost.gib_hour`. */
+                gib_hour?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CostShares"];
+                };
+            };
+            /** @description What is wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    api_pilothouse_cost_sizes: {
+        parameters: {
+            query?: {
+                /** @description The server's name; all of them by default. */
+                server?: string;
+                /** @description How far back: `6h`, `7d`. */
+                since?: string;
+                /** @description Distance of two samples, `15s` to `1h`; by the time that is looked at, `1m` at least. */
+                step?: string;
+                /** @description CPU request of today, as in a manifest: `500m`. */
+                cpu_request?: string;
+                /** @description CPU limit of today. */
+                cpu_limit?: string;
+                /** @description Memory request of today: `512Mi`. */
+                memory_request?: string;
+                /** @description Memory limit of today. */
+                memory_limit?: string;
+                /** @description `averageUtilization` of the autoscaler on CPU, in percent. */
+                hpa_cpu?: string;
+                /** @description `minReplicas`; 2 by default. */
+                hpa_min?: string;
+                /** @description `maxReplicas`; 10 by default. */
+                hpa_max?: string;
+                /** @description Price of a core for an hour, instead of `cost.cpu_hour`. */
+                cpu_hour?: string;
+                /** @description Price of a GiB of memory for an hour, instead of `cost.gib_hour`. */
+                gib_hour?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CostSizes"];
                 };
             };
             /** @description What is wrong. */
@@ -5127,6 +6166,35 @@ export interface operations {
         };
     };
     calls: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
+                };
+            };
+            /** @description What is wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cost: {
         parameters: {
             query?: never;
             header?: never;

@@ -13,6 +13,8 @@ export interface Drawn {
   values: number[];
   /** Drawn as what was before: grey and dashed. */
   before?: boolean;
+  /** A value holds until the next one. */
+  stepped?: boolean;
   /** Always in this colour: a name of the style sheet. */
   color?: string;
 }
@@ -40,6 +42,7 @@ const COLORS = 8;
 const ZOOM_S_MIN = 60;
 /** On a wall there is room. */
 const HEIGHT = window.innerHeight >= 1200 ? 270 : 170;
+const STEPPED = uPlot.paths.stepped?.({ align: 1 });
 
 /** All series over the same times, with gaps where one has no value. */
 export function align(series: readonly { times: number[]; values: number[] }[]): [number[], ...(number | null)[][]] {
@@ -113,6 +116,7 @@ export function Chart(props: ChartProps) {
             stroke: colorOf(one, index),
             width: one.before === true ? 1.25 : 1.75,
             ...(one.before === true ? { dash: [5, 4] } : {}),
+            ...(one.stepped === true ? { paths: STEPPED } : {}),
             points: { show: false },
             spanGaps: false,
           })),

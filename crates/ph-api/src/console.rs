@@ -25,6 +25,7 @@ const PAGES: &[(&str, &str)] = &[
     ("/explore", "The console: PromQL."),
     ("/alerts", "The console: alerts and service levels."),
     ("/vulnerabilities", "The console: cases of vulnerabilities."),
+    ("/cost", "The console: the bill, recommendations, replays."),
     (
         "/settings",
         "The console: configuration, sinks, own health, audit log.",

@@ -4,6 +4,7 @@
 
 mod blocks;
 mod configuration;
+mod cost;
 mod follow;
 mod keys;
 mod live;
@@ -126,6 +127,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     ];
     all.extend(blocks::endpoints());
     all.extend(configuration::endpoints());
+    all.extend(cost::endpoints());
     all.extend(keys::endpoints());
     all.extend(tools::endpoints());
     all.extend(servers::endpoints());

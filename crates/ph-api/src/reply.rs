@@ -56,6 +56,12 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, error)
     }
 
+    /// What is missing and what to do about it, where the question made sense and what is kept does not answer it.
+    pub(crate) fn unanswered(&self) -> Option<(String, Option<String>)> {
+        let is_it = self.status == StatusCode::UNPROCESSABLE_ENTITY;
+        is_it.then(|| (self.error.clone(), self.hint.clone()))
+    }
+
     /// With the parameter that is wrong, for whoever shows a form.
     pub(crate) fn field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
@@ -80,6 +86,12 @@ pub(crate) struct ErrorBody {
     /// The parameter that is wrong, where it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) field: Option<String>,
+}
+
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.error)
+    }
 }
 
 impl IntoResponse for ApiError {

@@ -72,6 +72,8 @@ pub(crate) struct Inner {
     pub(crate) sources: Sources,
     /// Queries and searches.
     pub(crate) queries: Gate,
+    /// Reckoning of costs, which itself asks questions.
+    pub(crate) costing: Gate,
     /// Decoding of what comes in.
     pub(crate) decoding: Gate,
     /// Clients that follow.
@@ -80,6 +82,8 @@ pub(crate) struct Inner {
 
 /// Queries and searches that run at once; others wait.
 const QUERIES_MAX: usize = 8;
+/// Questions of cost that are reckoned at once; others wait. Fewer than [`QUERIES_MAX`], of which each needs one at a time.
+const COSTING_MAX: usize = 2;
 /// Requests of OTLP that are decoded at once; others are told to come again.
 const DECODING_MAX: usize = 4;
 /// Clients that follow at once; others are refused.
@@ -90,6 +94,7 @@ impl Inner {
         let end = || sources.end.clone();
         Arc::new(Self {
             queries: Gate::new(QUERIES_MAX, end()),
+            costing: Gate::new(COSTING_MAX, end()),
             decoding: Gate::new(DECODING_MAX, end()),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             sources,

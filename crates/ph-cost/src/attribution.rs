@@ -9,6 +9,7 @@ mod show;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::price::{Money, Prices};
@@ -76,7 +77,7 @@ pub struct Calls {
 }
 
 /// What was paid, by whom it was for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Attributed {
     /// As in `USD`.
     pub currency: String,
@@ -103,7 +104,8 @@ pub struct Attributed {
 }
 
 /// Money, and what it is for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "CostShare")]
 pub struct Row {
     /// What it is for.
     pub what: What,
@@ -120,7 +122,8 @@ pub struct Row {
 }
 
 /// What a row is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[schemars(rename = "CostOf")]
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// Calls of a server whose processes are measured: its CPU seconds and memory, shared out by time in flight.
@@ -138,7 +141,8 @@ pub enum What {
 }
 
 /// Rows put together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "CostSum")]
 pub struct Sum {
     /// The server or the client.
     pub name: String,

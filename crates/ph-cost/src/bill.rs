@@ -7,6 +7,7 @@ mod show;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::price::{Money, Prices};
@@ -105,7 +106,8 @@ pub enum Saves {
 }
 
 /// The share of what was promised that was kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "BillSla")]
 #[serde(deny_unknown_fields)]
 pub struct Sla {
     /// What is promised, in words.
@@ -166,7 +168,8 @@ pub enum BadBill {
 }
 
 /// A bill after its measures, with all sums made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "SettledBill")]
 pub struct Settled {
     /// Which month.
     pub month: String,
@@ -197,7 +200,8 @@ pub struct Settled {
 }
 
 /// A row with what became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "BillRow")]
 pub struct SettledRow {
     /// What is paid for.
     pub name: String,
@@ -216,7 +220,8 @@ pub struct SettledRow {
 }
 
 /// One measure, applied.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "BillStep")]
 pub struct Step {
     /// What is done.
     pub name: String,

@@ -69,9 +69,30 @@ pub fn optimise(
     scenario: &Scenario,
     search: &Search,
 ) -> Result<Found, Problem> {
+    optimise_while(tune, judge, scenario, search, &|| true)
+}
+
+/// The same, as long as there is time for it.
+///
+/// - `go_on`: asked before each setting that is tried.
+///
+/// # Errors
+/// As of [`optimise`]; when it was told not to go on.
+pub fn optimise_while(
+    tune: &Arrivals,
+    judge: &Arrivals,
+    scenario: &Scenario,
+    search: &Search,
+    go_on: &dyn Fn() -> bool,
+) -> Result<Found, Problem> {
     let wanted = scenario.slo.objective + (1.0 - scenario.slo.objective) * MARGIN;
     let mut tried = Vec::new();
     for (name, hpa) in settings(scenario, &search.baseline) {
+        if !go_on() {
+            return Err(Problem(
+                "there was not enough time to try all settings over so long a load".to_owned(),
+            ));
+        }
         let scaling = Scaling::Hpa { hpa, begin: None };
         let outcome = replay(tune, scenario, &scaling)?;
         tried.push(Candidate {

@@ -1,8 +1,10 @@
 //! What things cost: money as whole numbers, and the prices of what is used.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Add, Sub};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Money in millionths of a unit of some currency: sums of it are exact. Written as a decimal text, `"880.00"`.
@@ -169,6 +171,21 @@ impl fmt::Display for Money {
         let places = format!("{:06}", micro % MICRO as u64);
         let kept = places.trim_end_matches('0').len().max(2);
         write!(f, "{sign}{}.{}", micro / MICRO as u64, &places[..kept])
+    }
+}
+
+/// A text, as it is serialised.
+impl JsonSchema for Money {
+    fn schema_name() -> Cow<'static, str> {
+        "Money".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<String>()
     }
 }
 

@@ -16,13 +16,15 @@ use crate::arrivals::Arrivals;
 use crate::hpa::{Autoscaler, MetricSpec, Reading, Reason, ResourceTarget};
 use fleet::Fleet;
 use latency::{Latencies, Wait};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// So many changes of replicas are kept; all are counted.
 pub const CHANGES_MAX: usize = 2_000;
 
 /// What would have been.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "ReplayOutcome")]
 pub struct Outcome {
     /// Pods on average, those that start included: they cost as much.
     pub average_pods: f64,
@@ -55,7 +57,7 @@ pub struct Outcome {
 }
 
 /// A change of replicas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Scaled {
     /// Seconds since the beginning.
     pub at_s: i64,

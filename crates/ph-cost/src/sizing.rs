@@ -19,6 +19,7 @@ mod seen;
 mod verdict;
 mod vpa;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use compare::{Compared, Comparison, compare};
@@ -34,7 +35,10 @@ pub use samples::{PodSamples, Point, Resources, Samples};
 pub use verdict::{Judged, Verdict, verdict};
 
 /// Whose arithmetic it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[schemars(rename = "SizingPolicy")]
 #[serde(rename_all = "snake_case")]
 pub enum Policy {
     /// What this project recommends.
@@ -77,7 +81,7 @@ impl Policy {
 }
 
 /// What a policy makes of the recorded use.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Recommendation {
     /// Whose arithmetic it is.
     pub policy: Policy,
@@ -96,7 +100,7 @@ pub struct Recommendation {
 }
 
 /// A range of requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Bounds {
     /// Below this the container gets too little.
     pub lower: Resources,

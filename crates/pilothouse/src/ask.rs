@@ -4,10 +4,9 @@
 //! `curl` would have got.
 
 mod daemon;
-mod params;
 mod when;
 
-pub(crate) use params::Params;
+pub(crate) use ph_ledger::{Params, Refused};
 pub(crate) use when::{
     Within, duration as read_duration, duration_text, read_time, seconds, time_of_day,
 };
@@ -237,12 +236,13 @@ impl Answer {
     }
 }
 
-/// The API says what is wrong with a question.
-#[derive(Debug, thiserror::Error)]
-#[error("{error}")]
-pub(crate) struct Refused {
-    pub error: String,
-    pub hint: Option<String>,
+impl ph_ledger::Ask for Api {
+    type Error = anyhow::Error;
+
+    fn get(&self, path: &str, params: &Params) -> Result<ph_ledger::Answer> {
+        let Answer { status, body, .. } = Self::get(self, path, params)?;
+        Ok(ph_ledger::Answer { status, body })
+    }
 }
 
 /// The daemon that the address file names, if it answers.

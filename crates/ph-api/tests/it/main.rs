@@ -7,6 +7,7 @@
 
 mod admission;
 mod alertmanager;
+mod cost;
 mod given;
 mod live;
 mod logs;

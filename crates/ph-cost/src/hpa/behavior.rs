@@ -2,6 +2,7 @@
 
 use super::history::{Change, Changes, Recommendations};
 use super::metric::Tolerance;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which of several policies holds.
@@ -58,7 +59,7 @@ pub struct Behavior {
 }
 
 /// What a number of replicas was limited by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Reason {
     /// By nothing.
     DesiredWithinRange,

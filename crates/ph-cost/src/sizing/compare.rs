@@ -1,5 +1,6 @@
 //! All policies side by side, on what was recorded.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,7 +12,8 @@ use super::{
 const WORTH_DAYS_MIN: f64 = 4.0;
 
 /// What each policy recommends, and what would have come of it over the recorded period.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "SizingComparison")]
 pub struct Comparison {
     /// What there was to go by.
     pub history: History,
@@ -26,7 +28,8 @@ pub struct Comparison {
 }
 
 /// A policy in a comparison.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "SizingRow")]
 pub struct Compared {
     /// What it says, and why.
     pub recommendation: Recommendation,

@@ -4,6 +4,7 @@
 //! hence twice the pods: what right-sizing saved on each pod is spent on pods. So the two are changed together, and
 //! replayed together.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Samples;
@@ -12,7 +13,7 @@ use crate::hpa::{
 };
 
 /// An HPA on CPU, as far as the coupling needs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CpuHpa {
     /// `averageUtilization`, in percent of the request.
     pub target_percent: u32,
@@ -23,7 +24,7 @@ pub struct CpuHpa {
 }
 
 /// What a request and a target came to over the recorded load.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Paired {
     /// What it is, in words.
     pub name: String,
@@ -44,7 +45,7 @@ pub struct Paired {
 }
 
 /// The target that keeps the load of one pod where it was, and what three choices come to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Coupling {
     /// In percent of the new request.
     pub target_percent: u32,

@@ -1,5 +1,6 @@
 //! Whether what was recorded is enough, and how far it can be trusted.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Point, Samples};
@@ -10,7 +11,7 @@ const SPAN_S_MIN: i64 = 86_400;
 const SAMPLES_MIN: usize = 100;
 
 /// Why there is no recommendation.
-#[derive(Clone, Debug, PartialEq, thiserror::Error, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "reason")]
 pub enum Refusal {
     /// Nothing was recorded under this name.
@@ -96,7 +97,9 @@ fn kind(value: &str) -> &'static str {
 }
 
 /// How far a recommendation can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Confidence {
     /// Less than three days, or most samples are missing.
@@ -108,7 +111,8 @@ pub enum Confidence {
 }
 
 /// What a recommendation was made of.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "SizingHistory")]
 pub struct History {
     /// Pods with samples.
     pub pods: usize,

@@ -1,5 +1,6 @@
 //! What would have happened: a container's recorded use, with other requests and limits.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PodSamples, Resources, Samples};
@@ -25,7 +26,8 @@ pub struct Slot {
 }
 
 /// What a choice of requests and limits would have come to.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "SizingOutcome")]
 pub struct Outcome {
     /// Days that were replayed, of all pods.
     pub pod_days: f64,

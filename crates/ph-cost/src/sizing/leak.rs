@@ -1,5 +1,6 @@
 //! Memory that only ever grows between two starts.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PodSamples, Point, Samples};
@@ -10,7 +11,7 @@ const DAYS_MIN: usize = 4;
 const GROWN_BYTES_MIN: f64 = 16.0 * 1024.0 * 1024.0;
 
 /// A pod whose memory grows and does not come back before it is started again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Leak {
     /// The pod.
     pub pod: String,

@@ -1,5 +1,6 @@
 //! Requests and autoscaler together, over the calls that came.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{CpuHpa, Resources};
@@ -11,7 +12,7 @@ use crate::replay::{Outcome, PodShape, Problem, Scaling, Scenario, replay};
 const BUSY_MAX: f64 = 0.8;
 
 /// Resources and a metric, and what they would have come to.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Pair {
     /// What it is, in words.
     pub name: String,
@@ -24,7 +25,7 @@ pub struct Pair {
 }
 
 /// What pairs came to, and which to take.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Pairing {
     /// As it is; new resources with the old target; with the target re-derived; and with requests per second, where the
     /// CPU of a call is known.

@@ -1,5 +1,6 @@
 //! What was recorded of a container, and what it asks for.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A value at a time.
@@ -96,7 +97,8 @@ pub struct PodSamples {
 }
 
 /// What a container asks for; `None` is not set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ContainerResources")]
 pub struct Resources {
     /// CPU that the scheduler sets aside, in thousandths of a core.
     pub cpu_request_milli: Option<u64>,

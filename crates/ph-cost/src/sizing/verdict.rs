@@ -1,11 +1,12 @@
 //! Which of several recommendations to take.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Policy};
 
 /// A policy and what it would have come to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Judged {
     /// Whose choice it was.
     pub policy: Policy,
@@ -14,7 +15,8 @@ pub struct Judged {
 }
 
 /// What a comparison says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "SizingVerdict")]
 pub struct Verdict {
     /// Policies that pay no less for CPU than another and are throttled no less, and one of the two more; with that other.
     pub cpu_dominated: Vec<(Policy, Policy)>,

@@ -38,12 +38,7 @@ impl Within {
     }
 }
 
-/// Seconds with three decimals, as both APIs read them.
-pub(crate) fn seconds(ms: i64) -> String {
-    let sign = if ms < 0 { "-" } else { "" };
-    let ms = ms.unsigned_abs();
-    format!("{sign}{}.{:03}", ms / 1_000, ms % 1_000)
-}
+pub(crate) use ph_ledger::seconds;
 
 /// Milliseconds of Unix time, as [`read`] does, from now.
 pub(crate) fn read_time(text: &str) -> Result<i64> {

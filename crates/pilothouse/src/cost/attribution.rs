@@ -1,6 +1,6 @@
 //! `pilothouse cost attribution`: whose cost it is.
 
-use super::past::{Past, PastArgs, Recorded};
+use super::past::PastArgs;
 use super::sheet::SheetArgs;
 use crate::ask::{Api, WhereArgs};
 use crate::exit;
@@ -8,6 +8,7 @@ use crate::printer::Printer;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use ph_cost::attribution::{Attributed, attribute, markdown};
+use ph_ledger::{Past, Recorded};
 use serde::Serialize;
 
 pub(super) const EXAMPLES: &str = "\
@@ -52,7 +53,7 @@ pub(super) fn attribution(args: &AttributionArgs, printer: &Printer) -> Result<u
     let sheet = args.sheet.read(printer)?;
     let past = args.past.read()?;
     let api = Api::find(&args.place)?;
-    let Recorded { input, notes } = past.recorded(&api, &sheet)?;
+    let Recorded { input, notes } = past.recorded(&api, &sheet.plan)?;
     let cost = match attribute(&input) {
         Ok(cost) => cost,
         Err(problem) => {

@@ -1,15 +1,16 @@
 //! `pilothouse cost report`: the bill of a month, and what measures take off it.
 
-mod recorded;
-
+use super::past;
 use super::read_file;
 use super::sheet::{Sheet, SheetArgs};
-use crate::ask::WhereArgs;
+use crate::ask::{Api, WhereArgs};
 use crate::exit;
 use crate::printer::Printer;
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
-use ph_cost::bill::{Bill, html, markdown, settle};
+use ph_cost::bill::{Bill, Measure, html, markdown, settle};
+use ph_ledger::{Made, Period};
+use ph_rules::slo::Month;
 use std::path::{Path, PathBuf};
 
 pub(super) const EXAMPLES: &str = "\
@@ -63,7 +64,7 @@ pub(super) fn report(args: &ReportArgs, printer: &Printer) -> Result<u8> {
             Vec::new(),
         ),
         None => {
-            let made = recorded::bill(args, &sheet)?;
+            let made = made(args, &sheet)?;
             let before = made.notes.into_iter().chain(made.arithmetic).collect();
             ("what was recorded".to_owned(), made.bill, before)
         }
@@ -83,6 +84,41 @@ pub(super) fn report(args: &ReportArgs, printer: &Printer) -> Result<u8> {
     };
     printer.data(&text)?;
     Ok(exit::DONE)
+}
+
+/// The bill of a month, made of what was recorded.
+fn made(args: &ReportArgs, sheet: &Sheet) -> Result<Made> {
+    let now_ms = crate::ask::read_time("now")?;
+    let month = match &args.month {
+        Some(text) => past::month(text)?,
+        None => Month::of(now_ms),
+    };
+    let before = Month::of(month.begin_ms() - 1);
+    let api = Api::find_with(&args.place, &sheet.plan)?;
+    let period = |month: Month| Period {
+        name: month.to_string(),
+        begin_ms: month.begin_ms(),
+        end_ms: month.end_ms(),
+    };
+    let both = (&period(before), &period(month));
+    ph_ledger::bill(
+        &api,
+        &sheet.plan,
+        &sheet.source(),
+        both,
+        measures(args)?,
+        now_ms,
+    )
+}
+
+/// What is to be done about it: a list of measures, as in a bill.
+fn measures(args: &ReportArgs) -> Result<Vec<Measure>> {
+    let Some(file) = &args.measures else {
+        return Ok(Vec::new());
+    };
+    let name = file.display();
+    let text = read_file(file)?;
+    serde_json::from_str(&text).with_context(|| format!("`{name}` is no list of measures"))
 }
 
 /// A bill, with the prices of the configuration where it has none of its own.

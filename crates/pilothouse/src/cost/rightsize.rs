@@ -1,22 +1,19 @@
 //! `pilothouse cost rightsize`.
 
-mod price;
-mod recorded;
+mod cluster;
 mod report;
 
-use super::sheet::{Sheet, SheetArgs};
-use super::simulate::{load, service_of};
-use crate::ask::{Api, Refused, WhereArgs};
+use super::sheet::SheetArgs;
+use super::simulate::load;
+use crate::ask::{Api, Refused, WhereArgs, Within, read_duration};
 use crate::exit;
 use crate::printer::Printer;
 use crate::terminal::clean;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::{Args, ValueEnum};
-use ph_cost::replay::Scenario;
-use ph_cost::sizing::{
-    self, Comparison, Coupling, CpuHpa, Pairing, Refusal, Resources, Samples, cpu_of, memory_of,
-};
-use serde::Serialize;
+use cluster::cluster;
+use ph_cost::sizing::{CpuHpa, Resources, Samples, cpu_of, memory_of};
+use ph_ledger::{Grain, Observed, Said, Sized, WhatIf, sized};
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -98,54 +95,6 @@ Examples:
   pilothouse cost rightsize mcp-server --prometheus http://127.0.0.1:9090 --namespace tools --hpa-cpu 70
   pilothouse cost rightsize --csv use.csv --cpu-request 500m --cpu-limit 1 --memory-request 512Mi --memory-limit 1Gi";
 
-/// A container, with what was recorded of it.
-struct Recorded {
-    name: String,
-    source: String,
-    samples: Samples,
-    current: Resources,
-    /// It is a server of ours, whose calls are recorded under its name.
-    is_own: bool,
-}
-
-/// A container, with what is to be said of it.
-#[derive(Serialize)]
-struct Sized {
-    name: String,
-    source: String,
-    current: Resources,
-    #[serde(flatten)]
-    said: Said,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Said {
-    Refused { refused: Refusal, why: String },
-    Compared(Box<Compared>),
-}
-
-#[derive(Serialize)]
-struct Compared {
-    comparison: Comparison,
-    hpa: Option<Coupling>,
-    price: price::Price,
-    /// The same over the calls that came, where they were recorded.
-    calls: Option<Calls>,
-}
-
-/// Requests and autoscaler, over recorded calls.
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Calls {
-    Replayed {
-        evidence: Vec<String>,
-        pairing: Pairing,
-    },
-    /// Why not.
-    Not(String),
-}
-
 pub(crate) fn rightsize(args: &RightsizeArgs, printer: &Printer) -> Result<u8> {
     if args.hpa_cpu.is_some() && args.hpa_max < args.hpa_min {
         return Err(Refused {
@@ -160,11 +109,17 @@ pub(crate) fn rightsize(args: &RightsizeArgs, printer: &Printer) -> Result<u8> {
     let sheet = args.sheet.read(printer)?;
     let recorded = match &args.csv {
         Some(path) => vec![of_csv(args, path)?],
-        None => recorded::ask(args)?,
+        None => ask(args)?,
+    };
+    let what_if = args.what_if();
+    let source = sheet.source();
+    let calls = |server: &str| -> Result<_, String> {
+        let api = Api::find(&args.place).map_err(|why| format!("{why:#}"))?;
+        load::recorded(&api, server, &args.since).map_err(|why| format!("{why:#}"))
     };
     let sized: Vec<Sized> = recorded
         .into_iter()
-        .map(|one| sized(args, &sheet, one))
+        .map(|one| sized(&what_if, &sheet.plan, &source, one, &calls))
         .collect();
     let text = match args.format {
         Format::Table => report::table(&sized),
@@ -189,7 +144,49 @@ pub(crate) fn rightsize(args: &RightsizeArgs, printer: &Printer) -> Result<u8> {
     })
 }
 
-fn of_csv(args: &RightsizeArgs, path: &std::path::Path) -> Result<Recorded> {
+fn ask(args: &RightsizeArgs) -> Result<Vec<Observed>> {
+    match &args.prometheus {
+        Some(url) => Ok(vec![cluster(args, url)?]),
+        None => {
+            let grain = grain(args, "1m")?;
+            let api = Api::find(&args.place)?;
+            ph_ledger::servers(&api, grain, args.name.as_deref())
+        }
+    }
+}
+
+/// When, and how fine.
+fn grain(args: &RightsizeArgs, default: &str) -> Result<Grain> {
+    let within = Within::of(Some(&args.since), Some("now"))?;
+    let step = args.step.as_deref().unwrap_or(default);
+    let step_s = read_duration(step)
+        .and_then(|step| i64::try_from(step.as_secs()).ok())
+        .filter(|step_s| (15..=3_600).contains(step_s))
+        .ok_or_else(|| anyhow!("`{step}` is no step: expected 15s to 1h"))?;
+    let (from_ms, to_ms) = (within.from_ms.unwrap_or(0), within.to_ms.unwrap_or(0));
+    Ok(Grain::new(from_ms, to_ms, step_s)?)
+}
+
+impl RightsizeArgs {
+    fn what_if(&self) -> WhatIf {
+        let asked = &self.asked;
+        WhatIf {
+            asked: Resources {
+                cpu_request_milli: asked.cpu_request,
+                cpu_limit_milli: asked.cpu_limit,
+                memory_request_bytes: asked.memory_request,
+                memory_limit_bytes: asked.memory_limit,
+            },
+            hpa: self.hpa_cpu.map(|target_percent| CpuHpa {
+                target_percent,
+                min: self.hpa_min,
+                max: self.hpa_max,
+            }),
+        }
+    }
+}
+
+fn of_csv(args: &RightsizeArgs, path: &std::path::Path) -> Result<Observed> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read `{}`", path.display()))?;
     let samples = Samples::read_csv(&text).map_err(|error| Refused {
@@ -197,101 +194,11 @@ fn of_csv(args: &RightsizeArgs, path: &std::path::Path) -> Result<Recorded> {
         hint: Some("the first line is `pod,at_s,cpu_milli,memory_bytes`, and `,cpu_peak_milli,memory_peak_bytes` where there are peaks".into()),
     })?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    Ok(Recorded {
+    Ok(Observed {
         name: args.name.clone().unwrap_or_else(|| stem.into_owned()),
         source: path.display().to_string(),
         samples,
         current: Resources::default(),
         is_own: false,
     })
-}
-
-fn sized(args: &RightsizeArgs, sheet: &Sheet, recorded: Recorded) -> Sized {
-    let asked = &args.asked;
-    let known = recorded.current;
-    let current = Resources {
-        cpu_request_milli: asked.cpu_request.or(known.cpu_request_milli),
-        cpu_limit_milli: asked.cpu_limit.or(known.cpu_limit_milli),
-        memory_request_bytes: asked.memory_request.or(known.memory_request_bytes),
-        memory_limit_bytes: asked.memory_limit.or(known.memory_limit_bytes),
-    };
-    let said = match sizing::compare(&recorded.samples, current) {
-        Err(refused) => Said::Refused {
-            why: refused.to_string(),
-            refused,
-        },
-        Ok(comparison) => {
-            let hpa = coupling(args, &recorded.samples, current, &comparison);
-            let calls = hpa
-                .as_ref()
-                .filter(|_| recorded.is_own)
-                .and_then(|coupling| {
-                    over_calls(args, sheet, &recorded.name, current, &comparison, coupling)
-                        .unwrap_or_else(|why| Some(Calls::Not(format!("{why:#}"))))
-                });
-            Said::Compared(Box::new(Compared {
-                price: price::Price::of(sheet, current, comparison.take),
-                comparison,
-                hpa,
-                calls,
-            }))
-        }
-    };
-    Sized {
-        name: recorded.name,
-        source: recorded.source,
-        current,
-        said,
-    }
-}
-
-fn coupling(
-    args: &RightsizeArgs,
-    samples: &Samples,
-    current: Resources,
-    comparison: &Comparison,
-) -> Option<Coupling> {
-    let hpa = CpuHpa {
-        target_percent: args.hpa_cpu?,
-        min: args.hpa_min,
-        max: args.hpa_max,
-    };
-    let old_milli = current.cpu_request_milli?;
-    sizing::couple(samples, hpa, old_milli, comparison.take.cpu_request_milli?)
-}
-
-/// The HPA with the resources of today and with those to take, over the calls of the same time.
-fn over_calls(
-    args: &RightsizeArgs,
-    sheet: &Sheet,
-    server: &str,
-    current: Resources,
-    comparison: &Comparison,
-    coupling: &Coupling,
-) -> Result<Option<Calls>> {
-    let Some(target_percent) = args.hpa_cpu else {
-        return Ok(None);
-    };
-    let load = load::recorded(&Api::find(&args.place)?, server, &args.since)?;
-    let scenario = Scenario {
-        service: service_of(&load.seen),
-        price: sheet.pod_price(),
-        ..Scenario::default()
-    };
-    let hpa = CpuHpa {
-        target_percent,
-        min: args.hpa_min,
-        max: args.hpa_max,
-    };
-    let both = (current, comparison.take);
-    let paired = sizing::pairs(
-        &load.arrivals,
-        &scenario,
-        hpa,
-        both,
-        coupling.target_percent,
-    )?;
-    let mut evidence = load.evidence;
-    evidence.extend(load.seen.evidence);
-    Ok(paired.map(|pairing| Calls::Replayed { evidence, pairing }))
 }

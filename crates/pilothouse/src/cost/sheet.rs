@@ -65,11 +65,7 @@ impl Sheet {
 
     /// What a pod is priced by where an autoscaler is replayed.
     pub(super) fn pod_price(&self) -> PodPrice {
-        let prices = self.plan.cost.prices();
-        PodPrice {
-            cpu_hour_micro: prices.cpu_hour.micro(),
-            gib_hour_micro: prices.gib_hour.micro(),
-        }
+        ph_ledger::pod_price(&self.plan.cost.prices())
     }
 
     /// Price of a class of storage, if there is one.

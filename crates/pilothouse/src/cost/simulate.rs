@@ -2,7 +2,6 @@
 
 pub(super) mod load;
 mod quantity;
-mod service;
 mod show;
 
 use super::sheet::SheetArgs;
@@ -16,8 +15,8 @@ use ph_cost::hpa::{Behavior, Hpa, MetricSpec, ResourceTarget, Rules};
 use ph_cost::optimise::{Found, Search, optimise};
 use ph_cost::profile::{Profile, profile};
 use ph_cost::replay::{Measuring, PodPrice, PodShape, Scenario, Service, Slo};
+use ph_ledger::{Seen, service_of};
 use quantity::{bytes, micro, milli, seconds, whole_seconds};
-pub(super) use service::Seen;
 
 /// The search of a longer load takes so long that it is said.
 const QUICK_STEPS_MAX: usize = 20_000;
@@ -233,22 +232,9 @@ pub(crate) fn simulate(args: &SimulateArgs, printer: &Printer) -> Result<u8> {
     Ok(if keeps { exit::DONE } else { exit::FOUND })
 }
 
-/// What was recorded, and for the rest what is taken for granted. Calls that were seen at once are the least that a pod can
-/// do: they are taken only where they are more than what is taken for granted.
-pub(super) fn service_of(seen: &Seen) -> Service {
-    let granted = Scenario::default().service;
-    let at_once = seen.at_once.map_or(0, |calls| calls as i64);
-    Service {
-        service_s: seen.service_s.unwrap_or(granted.service_s),
-        concurrency: granted.concurrency.max(at_once),
-        cpu_s_per_call: seen.cpu_s_per_call.unwrap_or(granted.cpu_s_per_call),
-        timeout_s: granted.timeout_s,
-    }
-}
-
 /// All that is printed.
 struct Report<'a> {
-    load: &'a load::Load,
+    load: &'a ph_ledger::Load,
     scenario: &'a Scenario,
     price_source: String,
     found: &'a Found,

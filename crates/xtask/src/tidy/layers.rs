@@ -21,6 +21,7 @@ const LAYER: &[(&str, u8)] = &[
     ("ph-vuln", 2),
     ("ph-policy", 3),
     ("ph-rules", 3),
+    ("ph-ledger", 3),
     ("ph-exposure", 3),
     ("ph-advisories", 3),
     ("ph-auth", 4),

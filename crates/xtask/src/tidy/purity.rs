@@ -18,6 +18,7 @@ const PURE: &[&str] = &[
     "ph-plan",
     "ph-policy",
     "ph-rules",
+    "ph-ledger",
     "ph-inventory",
     "ph-cost",
     "ph-vuln",

@@ -2,11 +2,11 @@
 
 use super::LogsArgs;
 use crate::ask::{Api, Refused, duration_text};
-use crate::cost::past::Past;
 use crate::cost::sheet::Sheet;
 use anyhow::{Result, ensure};
 use ph_cost::price::Money;
 use ph_cost::retention::{Kind, Logs, Plan, Storage};
+use ph_ledger::Past;
 use serde_json::Value as Json;
 use std::time::Duration;
 

@@ -1,11 +1,11 @@
 //! What is printed.
 
-use super::{Calls, Compared, Said, Sized};
 use crate::terminal::{clean, pad, pad_left};
 use ph_cost::replay::usd_text;
 use ph_cost::sizing::{
     Comparison, Confidence, Coupling, Outcome, Pairing, Policy, Resources, cpu_text, memory_text,
 };
+use ph_ledger::{Calls, Compared, Said, Sized};
 use std::fmt::Write as _;
 
 const HEAD: [&str; 11] = [

@@ -1,11 +1,7 @@
-//! What was recorded: in our own store, or in a Prometheus that watches a cluster.
+//! What was recorded of what processes used.
 
-mod cluster;
-
-use super::{Recorded, RightsizeArgs};
-use crate::ask::{Api, Params, Refused, Within, read_duration, seconds};
-use anyhow::{Context, Result, anyhow};
-use cluster::cluster;
+use super::Observed;
+use crate::{Answer, Ask, Params, Refused, seconds};
 use ph_cost::sizing::{PodSamples, Point, Resources, Samples};
 use ph_record::catalogue;
 use serde_json::Value as Json;
@@ -18,43 +14,42 @@ const QUERIES_MAX: i64 = 100;
 /// Who has run for less than this may have samples of one thing and not yet of another.
 const NEW_S: i64 = 600;
 
-pub(super) fn ask(args: &RightsizeArgs) -> Result<Vec<Recorded>> {
-    match &args.prometheus {
-        Some(url) => Ok(vec![cluster(args, url)?]),
-        None => store(args),
-    }
-}
-
 /// When, and how fine.
-#[derive(Clone, Copy)]
-struct Grain {
+#[derive(Clone, Copy, Debug)]
+pub struct Grain {
     from_s: i64,
     to_s: i64,
     step_s: i64,
 }
 
 impl Grain {
-    fn of(args: &RightsizeArgs, default: &str) -> Result<Self> {
-        let within = Within::of(Some(&args.since), Some("now"))?;
-        let step = args.step.as_deref().unwrap_or(default);
-        let step_s = read_duration(step)
-            .and_then(|step| i64::try_from(step.as_secs()).ok())
-            .filter(|step_s| (15..=3_600).contains(step_s))
-            .ok_or_else(|| anyhow!("`{step}` is no step: expected 15s to 1h"))?;
-        let rounded = |ms: Option<i64>| ms.unwrap_or(0) / 1_000 / step_s * step_s;
+    /// - `step_s`: distance of two samples.
+    ///
+    /// # Errors
+    /// For a step that is none, and for more points than are asked for.
+    pub fn new(from_ms: i64, to_ms: i64, step_s: i64) -> Result<Self, Refused> {
+        if !(15..=3_600).contains(&step_s) {
+            let text = format!("{step_s} s are no step: expected 15 s to 1 h");
+            return Err(Refused::new(text));
+        }
+        let rounded = |ms: i64| ms / 1_000 / step_s * step_s;
         let grain = Self {
-            from_s: rounded(within.from_ms),
-            to_s: rounded(within.to_ms),
+            from_s: rounded(from_ms),
+            to_s: rounded(to_ms),
             step_s,
         };
-        if (grain.to_s - grain.from_s) / step_s > POINTS_MAX * QUERIES_MAX {
-            return Err(Refused {
-                error: format!("{} from now by {step} are too many points", args.since),
-                hint: Some("take a larger `--step`, or a shorter `--since`".into()),
-            }
-            .into());
+        let span_s = grain.to_s - grain.from_s;
+        if span_s / step_s > POINTS_MAX * QUERIES_MAX {
+            let text = format!("{span_s} s by {step_s} s are too many points");
+            return Err(Refused::new(text).hint("take a larger step, or a shorter time"));
         }
         Ok(grain)
+    }
+
+    /// Distance of two samples, in seconds.
+    #[must_use]
+    pub fn step_s(self) -> i64 {
+        self.step_s
     }
 
     /// The highest of a step, of a series that says at each time what the last minute's was.
@@ -77,12 +72,17 @@ impl Grain {
     }
 }
 
-/// Every server of which children were measured.
-fn store(args: &RightsizeArgs) -> Result<Vec<Recorded>> {
-    let grain = Grain::of(args, "1m")?;
-    let api = Api::find(&args.place)?;
+/// Every server of which children were measured, or the one that is named.
+///
+/// # Errors
+/// Those of whoever is asked; where nothing was recorded.
+pub fn servers<A: Ask>(
+    api: &A,
+    grain: Grain,
+    name: Option<&str>,
+) -> Result<Vec<Observed>, A::Error> {
     let step = format!("{}s", grain.step_s);
-    let of = match &args.name {
+    let of = match name {
         Some(name) => format!("{{server={}}}", quoted(name)),
         None => String::new(),
     };
@@ -96,18 +96,18 @@ fn store(args: &RightsizeArgs) -> Result<Vec<Recorded>> {
     );
     let cpu_peak = grain.peak(&format!("mcp_server_cpu_peak_cores{of}"));
     let held_up = format!("increase(mcp_server_cpu_throttled_seconds_total{of}[{step}]) > 0");
-    let cpu = range(&api, &cpu, grain, &by)?;
-    let memory = range(&api, &memory, grain, &by)?;
-    let mut peaks = range(&api, &peak, grain, &by)?;
-    let mut cpu_peaks = range(&api, &format!("({cpu_peak}) * 1000"), grain, &by)?;
-    let mut held_up = range(&api, &held_up, grain, &by)?;
+    let cpu = range(api, &cpu, grain, &by)?;
+    let memory = range(api, &memory, grain, &by)?;
+    let mut peaks = range(api, &peak, grain, &by)?;
+    let mut cpu_peaks = range(api, &format!("({cpu_peak}) * 1000"), grain, &by)?;
+    let mut held_up = range(api, &held_up, grain, &by)?;
     let restarted = format!(
         "sum by (server, replica) ({})",
         risen(catalogue::RESTARTS.name, &of, &step)
     );
-    let mut restarts = range(&api, &restarted, grain, &by)?;
+    let mut restarts = range(api, &restarted, grain, &by)?;
     let mut kills = range(
-        &api,
+        api,
         &risen(catalogue::MEMORY_KILLS.name, &of, &step),
         grain,
         &by,
@@ -131,7 +131,7 @@ fn store(args: &RightsizeArgs) -> Result<Vec<Recorded>> {
     }
     if servers.is_empty() {
         return Err(Refused {
-            error: match &args.name {
+            error: match name {
                 Some(name) => format!("nothing was recorded of children of `{name}`"),
                 None => "nothing was recorded of children of any server".to_owned(),
             },
@@ -145,7 +145,7 @@ fn store(args: &RightsizeArgs) -> Result<Vec<Recorded>> {
             pods.retain(|pod| !pod.memory_bytes.is_empty());
         }
         let source = without_newcomers(&mut pods, "store");
-        Recorded {
+        Observed {
             name,
             source,
             samples: Samples {
@@ -181,7 +181,7 @@ fn only_while_it_ran(pod: &mut PodSamples) {
 
 /// Leaves out what has just begun beside others that have run: a rate needs two samples. Gives the source, with those that
 /// were left out.
-fn without_newcomers(pods: &mut Vec<PodSamples>, source: &str) -> String {
+pub fn without_newcomers(pods: &mut Vec<PodSamples>, source: &str) -> String {
     let is_new = |pod: &PodSamples| {
         let times = pod.cpu_milli.iter().chain(&pod.memory_bytes);
         let times: Vec<i64> = times.map(|point| point.at_s).collect();
@@ -206,14 +206,19 @@ fn without_newcomers(pods: &mut Vec<PodSamples>, source: &str) -> String {
 }
 
 /// By how much a counter of whole things has risen within a step; nothing where it has not. One that begins anew has not.
-fn risen(counter: &str, of: &str, step: &str) -> String {
+#[must_use]
+pub fn risen(counter: &str, of: &str, step: &str) -> String {
     format!("{counter}{of} - {counter}{of} offset {step} > 0")
 }
 
-type Series = BTreeMap<Vec<String>, Vec<Point>>;
+/// Points by the values of labels.
+pub type Series = BTreeMap<Vec<String>, Vec<Point>>;
 
 /// Asks piece by piece; what comes belongs to the values of the labels `by`.
-fn range(api: &Api, query: &str, grain: Grain, by: &[&str]) -> Result<Series> {
+///
+/// # Errors
+/// Those of whoever is asked.
+pub fn range<A: Ask>(api: &A, query: &str, grain: Grain, by: &[&str]) -> Result<Series, A::Error> {
     let mut all = Series::new();
     for (from_s, to_s) in grain.pieces() {
         let params = Params::new()
@@ -226,17 +231,19 @@ fn range(api: &Api, query: &str, grain: Grain, by: &[&str]) -> Result<Series> {
             let label = |name: &&str| series["metric"][*name].as_str().unwrap_or("").to_owned();
             let points = all.entry(by.iter().map(label).collect()).or_default();
             for pair in series["values"].as_array().into_iter().flatten() {
-                points.push(
-                    point(pair)
-                        .with_context(|| format!("the answer to `{query}` has an unknown form"))?,
-                );
+                let form = || Refused::new(format!("the answer to `{query}` has an unknown form"));
+                points.push(point(pair).ok_or_else(form)?);
             }
         }
     }
     Ok(all)
 }
 
-fn instant(api: &Api, query: &str) -> Result<Option<f64>> {
+/// The value of an expression now, above 0.
+///
+/// # Errors
+/// Those of whoever is asked.
+pub fn instant<A: Ask>(api: &A, query: &str) -> Result<Option<f64>, A::Error> {
     let data = answered(
         api,
         "/api/v1/query",
@@ -262,13 +269,12 @@ fn point(pair: &Json) -> Option<Point> {
     })
 }
 
-fn answered(api: &Api, path: &str, params: &Params, query: &str) -> Result<Json> {
-    let answer = api.get(path, params)?;
-    let mut body: Json = serde_json::from_slice(&answer.body).map_err(|_| {
-        anyhow!(
-            "status {} and no JSON: is this a Prometheus?",
-            answer.status
-        )
+fn answered<A: Ask>(api: &A, path: &str, params: &Params, query: &str) -> Result<Json, A::Error> {
+    let Answer { status, body } = api.get(path, params)?;
+    let mut body: Json = serde_json::from_slice(&body).map_err(|_| {
+        Refused::new(format!(
+            "status {status} and no JSON: is this a Prometheus?"
+        ))
     })?;
     if body["status"] == "success" {
         return Ok(body["data"].take());
@@ -276,13 +282,14 @@ fn answered(api: &Api, path: &str, params: &Params, query: &str) -> Result<Json>
     let error = body["error"].as_str().unwrap_or("no reason is given");
     Err(Refused {
         error: format!("`{query}`: {error}"),
-        hint: Some("a shorter `--since` or a larger `--step` asks for less".into()),
+        hint: Some("a shorter time or a larger step asks for less".into()),
     }
     .into())
 }
 
 /// As a string of PromQL.
-fn quoted(text: &str) -> String {
+#[must_use]
+pub fn quoted(text: &str) -> String {
     let escaped = text
         .replace('\\', "\\\\")
         .replace('"', "\\\"")

@@ -4,21 +4,25 @@ use std::fmt::Display;
 
 /// Names and values, in order.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Params(Vec<(&'static str, String)>);
+pub struct Params(Vec<(&'static str, String)>);
 
 impl Params {
-    pub(crate) fn new() -> Self {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
         Self::default()
     }
 
     /// Adds one.
-    pub(crate) fn with(mut self, name: &'static str, value: impl Display) -> Self {
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Display) -> Self {
         self.0.push((name, format!("{value}")));
         self
     }
 
     /// Adds one, if there is one.
-    pub(crate) fn with_some(self, name: &'static str, value: Option<impl Display>) -> Self {
+    #[must_use]
+    pub fn with_some(self, name: &'static str, value: Option<impl Display>) -> Self {
         match value {
             Some(value) => self.with(name, value),
             None => self,
@@ -26,7 +30,8 @@ impl Params {
     }
 
     /// The path with all of them behind it.
-    pub(crate) fn target(&self, path: &str) -> String {
+    #[must_use]
+    pub fn target(&self, path: &str) -> String {
         let mut target = path.to_owned();
         for (nth, (name, value)) in self.0.iter().enumerate() {
             target.push(if nth == 0 { '?' } else { '&' });

@@ -1,26 +1,29 @@
 //! What requests cost in a month.
 
-use crate::cost::sheet::Sheet;
 use ph_cost::price::Money;
 use ph_cost::sizing::Resources;
+use ph_plan::Plan;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A pod for a month, by what it requests.
-#[derive(Serialize)]
-pub(super) struct Price {
-    currency: String,
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Price {
+    /// As in `USD`.
+    pub currency: String,
     /// Whether nobody pays these prices.
-    is_placeholder: bool,
-    source: String,
+    pub is_placeholder: bool,
+    /// Where prices stand, as a clause.
+    pub source: String,
     /// As it is today; `None` where nothing is requested, or where that is not known.
-    current: Option<Money>,
+    pub current: Option<Money>,
     /// As it is to be taken.
-    take: Option<Money>,
+    pub take: Option<Money>,
 }
 
 impl Price {
-    pub(super) fn of(sheet: &Sheet, current: Resources, take: Resources) -> Self {
-        let cost = &sheet.plan.cost;
+    pub(super) fn of(plan: &Plan, source: &str, current: Resources, take: Resources) -> Self {
+        let cost = &plan.cost;
         let prices = cost.prices();
         let pod = |resources: Resources| {
             let (cpu, memory) = (
@@ -32,14 +35,15 @@ impl Price {
         Self {
             currency: cost.currency.as_str().to_owned(),
             is_placeholder: prices.is_placeholder,
-            source: sheet.source(),
+            source: source.to_owned(),
             current: pod(current),
             take: pod(take),
         }
     }
 
     /// For people.
-    pub(super) fn line(&self) -> Option<String> {
+    #[must_use]
+    pub fn line(&self) -> Option<String> {
         let take = self.take?;
         let today = match self.current {
             Some(today) if today > take => format!(

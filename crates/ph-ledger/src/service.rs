@@ -1,7 +1,7 @@
 //! How long calls took and what CPU they cost, as it was recorded.
 
-use crate::ask::{Api, Params, seconds};
-use anyhow::Result;
+use crate::{Ask, Params, seconds};
+use ph_cost::replay::{Scenario, Service};
 use ph_record::catalogue;
 use serde::Serialize;
 
@@ -9,20 +9,23 @@ use serde::Serialize;
 const CALLS_MIN: f64 = 100.0;
 
 /// What was recorded of a server; what was not is `None`.
-#[derive(Default, Serialize)]
-pub(in crate::cost) struct Seen {
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Seen {
     /// Mean time of an answer, waiting included.
-    pub(in crate::cost) service_s: Option<f64>,
+    pub service_s: Option<f64>,
     /// CPU of all its processes over its calls.
-    pub(in crate::cost) cpu_s_per_call: Option<f64>,
+    pub cpu_s_per_call: Option<f64>,
     /// The most calls at once in one process; there may have been more between two samples.
-    pub(in crate::cost) at_once: Option<f64>,
+    pub at_once: Option<f64>,
     /// Where each is from.
-    pub(in crate::cost) evidence: Vec<String>,
+    pub evidence: Vec<String>,
 }
 
 /// Asks for the numbers of `server` between two times, Unix milliseconds.
-pub(in crate::cost) fn seen(api: &Api, server: &str, from_ms: i64, to_ms: i64) -> Result<Seen> {
+///
+/// # Errors
+/// Those of whoever is asked.
+pub fn seen<A: Ask>(api: &A, server: &str, from_ms: i64, to_ms: i64) -> Result<Seen, A::Error> {
     let of = format!(
         "{{server=\"{}\"}}",
         server.replace('\\', "\\\\").replace('"', "\\\"")
@@ -71,7 +74,7 @@ pub(in crate::cost) fn seen(api: &Api, server: &str, from_ms: i64, to_ms: i64) -
     Ok(seen)
 }
 
-fn number(api: &Api, query: &str, at_ms: i64) -> Result<Option<f64>> {
+fn number<A: Ask>(api: &A, query: &str, at_ms: i64) -> Result<Option<f64>, A::Error> {
     let params = Params::new()
         .with("query", query)
         .with("time", seconds(at_ms));
@@ -79,4 +82,18 @@ fn number(api: &Api, query: &str, at_ms: i64) -> Result<Option<f64>> {
     let text = body["data"]["result"][0]["value"][1].as_str();
     let value = text.and_then(|text| text.parse::<f64>().ok());
     Ok(value.filter(|value| value.is_finite() && *value >= 0.0))
+}
+
+/// What was recorded, and for the rest what is taken for granted. Calls that were seen at once are the least that a pod can
+/// do: they are taken only where they are more than what is taken for granted.
+#[must_use]
+pub fn service_of(seen: &Seen) -> Service {
+    let granted = Scenario::default().service;
+    let at_once = seen.at_once.map_or(0, |calls| calls as i64);
+    Service {
+        service_s: seen.service_s.unwrap_or(granted.service_s),
+        concurrency: granted.concurrency.max(at_once),
+        cpu_s_per_call: seen.cpu_s_per_call.unwrap_or(granted.cpu_s_per_call),
+        timeout_s: granted.timeout_s,
+    }
 }

@@ -1,15 +1,15 @@
 //! A container of a cluster, as cAdvisor and kube-state-metrics have it.
 
-use super::{Grain, Series, instant, quoted, range, risen, without_newcomers};
+use super::RightsizeArgs;
 use crate::ask::{Api, Refused, WhereArgs};
-use crate::cost::rightsize::{Recorded, RightsizeArgs};
 use anyhow::Result;
 use ph_cost::sizing::{PodSamples, Point, Resources, Samples};
+use ph_ledger::{Observed, Series, instant, quoted, range, risen, without_newcomers};
 use std::collections::BTreeSet;
 
 /// In all its pods.
-pub(super) fn cluster(args: &RightsizeArgs, url: &str) -> Result<Recorded> {
-    let grain = Grain::of(args, "2m")?;
+pub(super) fn cluster(args: &RightsizeArgs, url: &str) -> Result<Observed> {
+    let grain = super::grain(args, "2m")?;
     let api = Api::find(&WhereArgs {
         data_dir: None,
         address: Some(url.to_owned()),
@@ -22,7 +22,7 @@ pub(super) fn cluster(args: &RightsizeArgs, url: &str) -> Result<Recorded> {
     if let Some(pod) = &args.pod {
         of.push_str(&format!(",pod=~{}", quoted(pod)));
     }
-    let step = format!("{}s", grain.step_s);
+    let step = format!("{}s", grain.step_s());
     // A pod that moved is there twice for a while, under two nodes or ids.
     let by = ["namespace", "pod"];
     let most = |what: &str| {
@@ -77,11 +77,11 @@ pub(super) fn cluster(args: &RightsizeArgs, url: &str) -> Result<Recorded> {
         }
         .into());
     }
-    Ok(Recorded {
+    Ok(Observed {
         name,
         source: without_newcomers(&mut pods, url),
         samples: Samples {
-            step_s: u32::try_from(grain.step_s).unwrap_or(u32::MAX),
+            step_s: u32::try_from(grain.step_s()).unwrap_or(u32::MAX),
             pods,
         },
         current: asked_for(&api, &of)?,
