@@ -9,7 +9,7 @@ const SOURCES = join(ROOT, "console/src");
 export const IMAGES = join(ROOT, "docs/images");
 const STAMP = join(IMAGES, "stamp");
 /** Bytes that one may have: a README is read on telephones, too. */
-export const BYTES_MAX = 150 * 1024;
+export const BYTES_MAX = 170 * 1024;
 /** Picture, page, look. */
 export const PICTURES = [
   ["overview.png", "overview", "light"],

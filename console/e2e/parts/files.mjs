@@ -1,7 +1,10 @@
 // The page and its files as they are served, without a browser.
+import { wrong } from "../pictures.mjs";
+
 const BYTES_MAX = 300 * 1024;
 
 export async function files({ gateway, check }) {
+  check("the pictures of the README are current", wrong() === undefined, wrong());
   const page = await gateway.api("/", { headers: { accept: "text/html" } });
   check("the page has a policy", /script-src 'self'/.test(page.headers.get("content-security-policy") ?? "") && !/unsafe/.test(page.headers.get("content-security-policy") ?? ""));
   check("the page is built", page.text.includes("assets/index-"), page.text.slice(0, 200));
