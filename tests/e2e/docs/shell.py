@@ -13,7 +13,7 @@ COMMAND_SECONDS_MAX = 60
 FOLLOWING = re.compile(r"logs/follow|--follow|^tail -f|\btop$")
 FOLLOW_SECONDS = 3
 # Commands whose exit code is an answer: 1 something was found, 3 nobody can say. An error is 2.
-ANSWERS = {"alerts": (1,), "slo": (1, 3), "vuln": (1, 3), "tools": (1,), "cost": (1, 3), "check": (), "policy": (1,)}
+ANSWERS = {"alerts": (1,), "slo": (1, 3), "vuln": (1, 3), "tools": (1,), "cost": (1, 3), "policy": (1,), "self": (1, 3)}
 
 
 class Shell:
