@@ -25,11 +25,11 @@ const EXAMPLE = "cost:\n  currency: EUR\n  cpu_hour: 0.03\n  gib_hour: 0.004\n  
 export function Cost() {
   const t = useWords();
   const route = useRoute();
-  const { key, span } = useSpan();
+  const { key, span, range } = useSpan();
   const given = Object.fromEntries(FIELDS.map((name) => [name, route.query.get(name) ?? ""])) as Record<Field, string>;
   const month = route.query.get("month") ?? "";
   const measures = readMeasures(route.query.get("measures"));
-  const since = () => `${Math.max(60, Math.floor(Date.now() / 1000 - span().from))}s`;
+  const since = () => range ?? `${Math.max(60, Math.floor(Date.now() / 1000 - span().from))}s`;
   const prices = { cpu_hour: given.cpu_hour, gib_hour: given.gib_hour };
   const bill = useLoad(
     (signal) => get("/api/pilothouse/cost/bill", { ...some({ month, ...prices }), measure: measures.map((one) => JSON.stringify(one)) }, signal),
@@ -118,7 +118,13 @@ function Answered<T extends object | undefined>({ of, children }: { of: Loaded<T
   if (nothing != null) {
     return (
       <Empty>
-        <Foreign text={nothing.why} max={400} /> {nothing.hint == null ? null : <Foreign text={nothing.hint} max={400} />}
+        <Foreign text={nothing.why} max={400} />
+        {nothing.hint == null ? null : (
+          <>
+            <br />
+            <Foreign text={nothing.hint} max={400} />
+          </>
+        )}
       </Empty>
     );
   }
