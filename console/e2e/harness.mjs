@@ -93,6 +93,8 @@ ${more}`;
     open: (options) => open(browser, options, hosts, troubles),
     axe: (page, name) => axe(page, name, check),
     quiet: traffic.end,
+    /** Closes what a part that failed has left open: it would complain of what the next parts do. */
+    leave: () => Promise.all(browser.contexts().map((one) => one.close())),
     async end() {
       await traffic.end();
       await browser.close();

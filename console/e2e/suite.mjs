@@ -43,6 +43,7 @@ try {
     } catch (error) {
       checks.check(name, false, String(error.stack).slice(0, 1500));
     }
+    await context.leave();
     console.log(`${name.padEnd(16)} ${since(at)}`);
   }
 } catch (error) {

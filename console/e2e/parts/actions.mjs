@@ -191,8 +191,8 @@ async function silence(page, { gateway, check, at }) {
 
 async function move(page, { gateway, check, at }) {
   const list = async () => JSON.parse((await gateway.api("/api/pilothouse/vulnerabilities")).text).vulnerabilities;
-  const cases = await until("two cases that nobody has touched", async () => {
-    const fresh = (await list()).filter((one) => one.state === "detected");
+  const cases = await until("two cases that nobody works on", async () => {
+    const fresh = (await list()).filter((one) => ["detected", "assessed"].includes(one.state));
     return fresh.length >= 2 ? fresh : undefined;
   });
   const state = async (id) => (await list()).find((one) => one.id === id)?.state;
