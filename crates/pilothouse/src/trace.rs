@@ -2,6 +2,8 @@
 
 mod tree;
 
+pub(crate) use tree::tree;
+
 use crate::ask::{Answer, Api, Params, Refused, WhereArgs, Within};
 use crate::exit;
 use crate::logs::{checked, find};
@@ -80,7 +82,7 @@ pub(crate) fn trace(args: &TraceArgs, printer: &Printer) -> Result<u8> {
         printer.data(&format!("{}\n", found.trace))?;
     } else {
         let trace = Trace::build(found.records.iter().map(|record| record.get().as_bytes()));
-        printer.data(&tree::tree(&trace, &id, !args.unfold, Look::of_stdout()))?;
+        printer.data(&tree(&trace, &id, !args.unfold, Look::of_stdout()))?;
     }
     if found.complete {
         return Ok(exit::DONE);

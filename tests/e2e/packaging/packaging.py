@@ -326,7 +326,7 @@ def main() -> int:
     passed = failed = 0
     with tempfile.TemporaryDirectory(prefix="ph-packaging-") as folder:
         package = Package(Path(folder))
-        for check in CHECKS + terminal.checks(package, run):
+        for check in CHECKS + terminal.CHECKS:
             if wanted and check.__name__ not in wanted:
                 continue
             begin = time.monotonic()

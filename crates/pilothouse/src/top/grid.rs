@@ -99,20 +99,22 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
-    let mut short = String::new();
+    if width == 0 {
+        return String::new();
+    }
+    format!("{}…", &text[..fitting(text, width - 1)])
+}
+
+/// How many bytes of a text fit into `width` cells.
+pub(super) fn fitting(text: &str, width: usize) -> usize {
     let mut used = 0;
-    for c in text.chars() {
-        let wide = c.width().unwrap_or(0);
-        if used + wide + 1 > width {
-            break;
+    for (at, c) in text.char_indices() {
+        used += c.width().unwrap_or(0);
+        if used > width {
+            return at;
         }
-        short.push(c);
-        used += wide;
     }
-    if width > 0 {
-        short.push('…');
-    }
-    short
+    text.len()
 }
 
 #[cfg(test)]

@@ -7,12 +7,15 @@ use crate::alerts::{Alert, lasting};
 use crate::ask::time_of_day;
 use crate::terminal::{Look, Paint, clean};
 use ph_rules::slo::{SloRow, Verdict};
+use serde_json::Value as Json;
 
 /// What a line leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// The calls that a query of the log finds.
     Calls { title: String, query: String },
+    /// What happened in a call.
+    Trace { id: String, call: Json },
 }
 
 /// A line.
@@ -34,12 +37,7 @@ impl Row {
 ///
 /// - `filter`: only alerts, servers and changes in which this stands.
 pub(super) fn overview(overview: &Overview, daemon: &str, filter: &str, look: Look) -> Vec<Row> {
-    let mut page = Page {
-        look,
-        width: look.cut.then_some(look.width),
-        filter: filter.to_lowercase(),
-        rows: Vec::new(),
-    };
+    let mut page = Page::new(look, filter);
     let at = time_of_day(overview.at_ms);
     let (paint, said) = verdict(overview);
     page.line(paint, &said);
@@ -110,12 +108,13 @@ fn traffic(overview: &Overview) -> String {
     }
 }
 
-struct Page {
+/// Lines that are being written.
+pub(super) struct Page {
     look: Look,
     width: Option<usize>,
     /// In small letters.
     filter: String,
-    rows: Vec<Row>,
+    pub(super) rows: Vec<Row>,
 }
 
 const SLOS: [Column; 7] = [
@@ -155,15 +154,29 @@ const CHANGES: [Column; 4] = [
 ];
 
 /// A line of a table: how it is painted, its cells, where it leads.
-type Cells = (Paint, Vec<String>, Option<Target>);
+pub(super) type Cells = (Paint, Vec<String>, Option<Target>);
 
 impl Page {
-    fn line(&mut self, paint: Paint, text: &str) {
+    /// - `filter`: of tables, only rows in which this stands.
+    pub(super) fn new(look: Look, filter: &str) -> Self {
+        Self {
+            look,
+            width: look.cut.then_some(look.width),
+            filter: filter.to_lowercase(),
+            rows: Vec::new(),
+        }
+    }
+
+    pub(super) fn line(&mut self, paint: Paint, text: &str) {
         let text = match self.width {
             Some(width) => grid::cut(text, width),
             None => text.to_owned(),
         };
-        self.rows.push(Row::plain(self.look.paint(paint, &text)));
+        let text = match paint {
+            USUAL => text,
+            paint => self.look.paint(paint, &text),
+        };
+        self.rows.push(Row::plain(text));
     }
 
     fn title(&mut self, title: &str) {
@@ -171,7 +184,7 @@ impl Page {
         self.line(Paint::Bold, title);
     }
 
-    fn table(&mut self, columns: &[Column], rows: Vec<Cells>) {
+    pub(super) fn table(&mut self, columns: &[Column], rows: Vec<Cells>) {
         let wanted = |cells: &[String]| {
             self.filter.is_empty()
                 || cells
@@ -189,7 +202,7 @@ impl Page {
             .push(Row::plain(self.look.paint(Paint::Faint, &titles)));
         for ((paint, _, target), line) in rows.into_iter().zip(lines) {
             let text = match paint {
-                Paint::Series(_) => line,
+                USUAL => line,
                 paint => self.look.paint(paint, &line),
             };
             self.rows.push(Row { text, target });
@@ -249,7 +262,7 @@ impl Page {
 }
 
 /// As the terminal's own colour is.
-const USUAL: Paint = Paint::Series(0);
+pub(super) const USUAL: Paint = Paint::Series(0);
 
 fn slo(row: &SloRow) -> Cells {
     let (paint, state) = match row.verdict {

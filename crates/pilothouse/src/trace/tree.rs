@@ -12,7 +12,9 @@ const TIME: usize = 10;
 /// Names are no narrower than this, however deep they lie.
 const NAME_MIN: usize = 20;
 
-pub(super) fn tree(trace: &Trace, id: &str, fold: bool, look: Look) -> String {
+/// - `id`: of the trace.
+/// - `fold`: identical siblings are one row.
+pub(crate) fn tree(trace: &Trace, id: &str, fold: bool, look: Look) -> String {
     let parents = parents(trace);
     let rows: Vec<(Row, String)> = trace
         .rows(fold)
