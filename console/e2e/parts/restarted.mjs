@@ -19,7 +19,7 @@ export async function restarted({ gateway, open, axe, check, at, quiet, config }
   const page = await open();
   await page.goto(at(""));
   await page.locator(".stream .status.good").waitFor();
-  page.expects = ["ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "ERR_INCOMPLETE_CHUNKED", "ERR_CONNECTION_RESET", "401", "403"];
+  page.expects = ["499", "503", "ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "ERR_INCOMPLETE_CHUNKED", "ERR_CONNECTION_RESET", "401", "403"];
   await gateway.stop();
   await page.locator(".stream .status.bad").waitFor();
   const key = keyOf(gateway, "eye", "viewer");
