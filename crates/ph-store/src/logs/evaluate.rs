@@ -28,7 +28,7 @@ pub(crate) trait Table {
     /// For each record whether it may be of the trace.
     fn of_trace(&self, hash: u64) -> Result<Vec<bool>, Self::Error>;
     /// `false` when no record contains the text.
-    fn may_contain(&self, needle: &Needle) -> Result<bool, Self::Error>;
+    fn may_contain(&self, text: &str) -> Result<bool, Self::Error>;
 }
 
 /// A filter, ready for the records of one file, whose names have their own numbers.
@@ -46,6 +46,8 @@ pub(crate) enum Node<'f> {
     Duration(&'f Condition),
     Traces(Vec<u64>),
     Text(&'f Needle),
+    /// The JSON has to be read; it has all texts of at least one of these.
+    Words(Vec<Vec<&'f str>>),
     Json,
 }
 
@@ -104,6 +106,21 @@ impl<'f> Node<'f> {
                 }
                 _ => Self::Json,
             },
+            _ => Self::of_json(condition),
+        }
+    }
+
+    /// A field without a column. What it is equal to stands in the line, in no other way than a text that is searched for.
+    fn of_json(condition: &'f Condition) -> Self {
+        match &condition.test {
+            Test::OneOf {
+                negated: false,
+                any,
+            } => Self::Words(
+                any.iter()
+                    .map(|pattern| pattern.pieces().collect())
+                    .collect(),
+            ),
             _ => Self::Json,
         }
     }
@@ -146,7 +163,9 @@ impl<'f> Node<'f> {
                 None => yes_or_no(condition.accepts_number(None)),
             },
             Self::Status(_) => MAYBE,
-            Self::Names(..) | Self::Traces(..) | Self::Text(_) | Self::Json => MAYBE,
+            Self::Names(..) | Self::Traces(..) | Self::Text(_) | Self::Words(_) | Self::Json => {
+                MAYBE
+            }
         }
     }
 
@@ -215,16 +234,34 @@ impl<'f> Node<'f> {
                 verdicts
             }
             Self::Text(needle) => {
-                let verdict = if table.may_contain(needle)? {
+                let verdict = if table.may_contain(needle.text())? {
                     MAYBE
                 } else {
                     NO
                 };
                 vec![verdict; records]
             }
+            Self::Words(any) => {
+                let mut verdict = NO;
+                for texts in any {
+                    if verdict == NO && contains_all(table, texts)? {
+                        verdict = MAYBE;
+                    }
+                }
+                vec![verdict; records]
+            }
             Self::Json => vec![MAYBE; records],
         })
     }
+}
+
+fn contains_all<T: Table>(table: &T, texts: &[&str]) -> Result<bool, T::Error> {
+    for text in texts {
+        if !table.may_contain(text)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn combine(into: &mut [Verdict], other: &[Verdict], by: fn(Verdict, Verdict) -> Verdict) {

@@ -234,6 +234,7 @@ struct Cells {
     level: OnceCell<Vec<u8>>,
     kind: OnceCell<Vec<u8>>,
     names: [OnceCell<Vec<u16>>; 4],
+    grams: OnceCell<Vec<u8>>,
 }
 
 /// JSON that was read last.
@@ -499,21 +500,29 @@ impl Table for OpenBlock<'_> {
         }
     }
 
-    fn may_contain(&self, needle: &Needle) -> Result<bool, Trouble> {
-        let Block::Sealed { view, which } = self.block else {
-            return Ok(true);
-        };
-        let grams = &view.meta(*which).grams;
-        let wanted = Wanted::of(needle.text());
-        if grams.bytes == 0 || wanted.is_empty() {
+    fn may_contain(&self, text: &str) -> Result<bool, Trouble> {
+        let wanted = Wanted::of(text);
+        if wanted.is_empty() {
             return Ok(true);
         }
-        // A set that is damaged excludes nothing.
+        let bits = cell(&self.columns.grams, || self.grams())?;
+        Ok(wanted.may_be_in(bits))
+    }
+}
+
+impl OpenBlock<'_> {
+    /// What texts there are. An empty set, which a missing or damaged one is, excludes nothing.
+    fn grams(&self) -> Result<Vec<u8>, Trouble> {
+        let Block::Sealed { view, which } = self.block else {
+            return Ok(Vec::new());
+        };
+        let grams = &view.meta(*which).grams;
+        if grams.bytes == 0 {
+            return Ok(Vec::new());
+        }
         match view.section(*which, grams) {
-            Ok(packed) => {
-                Ok(super::grams::expand(&packed).is_none_or(|bits| wanted.may_be_in(&bits)))
-            }
-            Err(Trouble::Damaged(_)) => Ok(true),
+            Ok(packed) => Ok(super::grams::expand(&packed).unwrap_or_default()),
+            Err(Trouble::Damaged(_)) => Ok(Vec::new()),
             Err(gone) => Err(gone),
         }
     }

@@ -239,6 +239,11 @@ impl Pattern {
         }
     }
 
+    /// What stands between the stars; a text that matches has all of it.
+    pub fn pieces(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().map(String::as_str)
+    }
+
     /// What the text begins with; all of it when there is no star.
     pub fn prefix(&self) -> &str {
         self.pieces.first().map_or("", String::as_str)

@@ -69,6 +69,11 @@ fn every_order_and_filter() {
         "server=files outcome=protocol_error",
         "server=other",
         "client=client-3",
+        "client=client-3|client-9 status=500",
+        "client=nobody|client-3 tool=readFile",
+        "client=cl*t-3 tool=readFile",
+        "client=xyl*phone",
+        "NOT client=client-3 status=500",
         "params.pattern=\"*.12\" tool=readFile",
         "protocol_error",
         "\"*.7\"",
@@ -186,5 +191,24 @@ fn records_over_time(reader: &LogReader) {
         assert!(found.complete && found.total >= got.iter().sum());
         let errors = found.bars.iter().map(|bar| bar.errors).sum::<u64>();
         assert!(errors <= got.iter().sum());
+    }
+}
+
+#[test]
+fn what_no_block_can_have_is_not_read() {
+    let store = store();
+    let reader = store.reader();
+    for text in [
+        "client=xylophone",
+        "client=nobody|xyl*phone",
+        "kind=call (client=nobody OR error=xylophone)",
+    ] {
+        let filter = query::parse(text).unwrap();
+        let mut search = Search::new(&filter);
+        // More than those that are not sealed, less than all.
+        search.budget.records = 4_500;
+        let found = reader.search(&search).unwrap();
+        assert!(found.complete && found.hits.is_empty(), "{text}");
+        assert_eq!(found.scanned, RECORDS, "{text}");
     }
 }
