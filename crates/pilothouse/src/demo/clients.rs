@@ -68,6 +68,16 @@ impl Tally {
         }
     }
 
+    /// What to say of failed calls; nothing when there were none.
+    pub(super) fn failures(&self) -> String {
+        match &self.failure {
+            Some(failure) if self.failed > 0 => {
+                format!("; {} FAILED, the last: {failure}", self.failed)
+            }
+            _ => String::new(),
+        }
+    }
+
     /// The time within which `share` of the answers came.
     pub(super) fn quantile(&self, share: f64) -> Option<Duration> {
         let mut times = self.times.clone();

@@ -47,7 +47,7 @@ async fn written(show: &mut Show<'_>) -> Result<String> {
             "sum(rate(mcp_requests_total{status=\"429\"}[10s]))",
         ),
     ];
-    let since = format!("{}s", show.book().elapsed().as_secs().max(10));
+    let since = show.so_far();
     for (title, query) in charts {
         let said = show
             .program()
@@ -70,6 +70,11 @@ async fn written(show: &mut Show<'_>) -> Result<String> {
         let said = show.program().run(args).await?;
         text.push_str(&format!("\n## {title}\n\n```text\n{}```\n", said.out));
     }
+    let cost = show
+        .program()
+        .run(&["cost", "attribution", "--since", &since])
+        .await?;
+    text.push_str(&spaced(&cost.out));
     let vulnerabilities = show.program().run(&["vuln", "report"]).await?;
     text.push_str(&spaced(&vulnerabilities.out));
     Ok(text)

@@ -14,6 +14,8 @@ use tokio::time::timeout;
 const COMMAND_MAX: Duration = Duration::from_secs(60);
 /// What the gateway has for calls in flight and its children, when it is told to stop.
 const STOP_MAX: Duration = Duration::from_secs(20);
+/// As long as it takes to hear that a process is no more.
+const LOOK: Duration = Duration::from_millis(100);
 /// More of what a command says is thrown away.
 const SAID_BYTES_MAX: usize = 1 << 20;
 
@@ -154,6 +156,11 @@ impl Gateway {
             .split_whitespace()
             .find(|word| word.starts_with("http://"))?;
         Some(url.to_owned())
+    }
+
+    /// How it has ended, if it has.
+    pub(super) async fn ended(&mut self) -> Option<Exit> {
+        timeout(LOOK, self.child.wait()).await.ok()
     }
 
     /// Ends it as Ctrl-C does.

@@ -1,5 +1,6 @@
 //! The story, in its order. Each part does something, looks at what came of it, and claims what has to be so.
 
+mod bill;
 mod fix;
 mod flood;
 mod opening;
@@ -37,13 +38,15 @@ pub(super) struct Show<'a> {
 /// Tells all of it.
 pub(super) async fn play(stage: &Stage, pace: &Pace, book: &mut Book) -> Result<()> {
     let mut show = opening::open(stage, pace, book).await?;
-    let told = acts(&mut show).await;
-    if let Err(error) = &told
-        && error.is::<NotAsTold>()
-    {
-        let said = show.gateway.said();
-        show.book
-            .text("gateway", &format!("\nwhat the gateway said:\n{said}"))?;
+    // Whatever stands in the way of the story, it is not as told.
+    let told = acts(&mut show)
+        .await
+        .map_err(|error| match error.is::<NotAsTold>() {
+            true => error,
+            false => NotAsTold(format!("{error:#}")).into(),
+        });
+    if told.is_err() {
+        why(&mut show).await?;
     }
     show.steady.clear();
     show.flooding = None;
@@ -58,7 +61,38 @@ async fn acts(show: &mut Show<'_>) -> Result<()> {
     flood::scaled(show).await?;
     shield::limited(show).await?;
     fix::vulnerability(show).await?;
+    bill::made(show).await?;
     incident::report(show).await
+}
+
+/// What can be known of the reason: processes that ended though nobody here asked for it, and what the gateway said.
+async fn why(show: &mut Show<'_>) -> Result<()> {
+    if let Some(exit) = show.gateway.ended().await {
+        show.book.say(&format!("The gateway has ended: {exit}."))?;
+    }
+    let query = "kind=event event=child_exited expected=false";
+    // A gateway that is gone has left its records, and they are read from there.
+    if let Ok(said) = show
+        .program
+        .run(&["logs", query, "--since", "1h", "--json"])
+        .await
+    {
+        let lines = said.out.lines();
+        let deaths = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        for death in deaths {
+            show.book.say(&format!(
+                "A process of {} that nobody here ended is gone: {}, process {}, {}. Calls that it had in hand are lost \
+                 with it, and it is replaced.",
+                death["server"].as_str().unwrap_or("the server"),
+                death["exit"].as_str().unwrap_or("unknown"),
+                death["pid"],
+                death["timestamp"].as_str().unwrap_or_default()
+            ))?;
+        }
+    }
+    let said = show.gateway.said();
+    show.book
+        .text("gateway", &format!("\nwhat the gateway said:\n{said}"))
 }
 
 impl Show<'_> {
@@ -72,6 +106,11 @@ impl Show<'_> {
 
     pub(super) fn program(&self) -> &Program {
         &self.program
+    }
+
+    /// How long the story goes on, as `--since` wants it.
+    pub(super) fn so_far(&self) -> String {
+        format!("{}s", self.book.elapsed().as_secs().max(10))
     }
 
     /// Runs a command, shows it, and gives what it said.

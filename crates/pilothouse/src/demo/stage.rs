@@ -17,6 +17,10 @@ pub(super) const FILES: usize = AREAS * REPORTS;
 /// How long the disk takes for a look at one file: 0.67 s for all.
 pub(super) const STAT_DELAY: &str = "0.065ms";
 
+/// What a core and a GiB of memory are said to cost for an hour, in EUR.
+pub(super) const CPU_HOUR: &str = "0.03";
+pub(super) const GIB_HOUR: &str = "0.004";
+
 /// The version of the server that runs first, and the one that takes its place.
 pub(super) const OLD: &str = "1.0.0";
 pub(super) const NEW: &str = "1.1.0";
@@ -124,6 +128,7 @@ data_dir: data
 clients: {{client_id: everybody}}
 store: {{sample_interval: 500ms}}
 rules: {{standard: false, files: [rules.yml], interval: 1s}}
+cost: {{currency: EUR, cpu_hour: {CPU_HOUR}, gib_hour: {GIB_HOUR}}}
 {more}servers:
   files:
     command: {program}

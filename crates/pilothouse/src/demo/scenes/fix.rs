@@ -120,7 +120,11 @@ async fn replaced(show: &mut Show<'_>) -> Result<()> {
     show.book.claim(
         steady.failed == 0 && steady.done > 0,
         &format!("version {NEW} has taken the place of {OLD}, and no call was lost"),
-        &format!("{} calls of the assistants meanwhile", steady.done),
+        &format!(
+            "{} calls of the assistants meanwhile{}",
+            steady.done,
+            steady.failures()
+        ),
     )
 }
 

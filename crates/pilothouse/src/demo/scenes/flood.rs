@@ -165,8 +165,11 @@ pub(super) async fn scaled(show: &mut Show<'_>) -> Result<()> {
         flood.failed == 0 && steady.failed == 0,
         "the alert is resolved, and no call was lost",
         &format!(
-            "{} calls of {FLOODER} and {} of the assistants answered",
-            flood.done, steady.done
+            "{} calls of {FLOODER} and {} of the assistants answered{}{}",
+            flood.done,
+            steady.done,
+            flood.failures(),
+            steady.failures()
         ),
     )
 }

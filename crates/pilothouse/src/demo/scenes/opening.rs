@@ -105,10 +105,11 @@ pub(super) async fn calm(show: &mut Show<'_>) -> Result<()> {
         is_well,
         "all is well",
         &format!(
-            "{} calls, {} failed; 95 % within {}; no alert",
+            "{} calls, {} failed; 95 % within {}; no alert{}",
             tally.done,
             tally.failed,
-            seconds(Some(Duration::from_secs_f64(p95)))
+            seconds(Some(Duration::from_secs_f64(p95))),
+            tally.failures()
         ),
     )
 }

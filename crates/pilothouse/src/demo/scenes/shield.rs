@@ -44,9 +44,11 @@ pub(super) async fn limited(show: &mut Show<'_>) -> Result<()> {
         steady.failed == 0 && steady.refused == 0,
         "the assistants do not notice",
         &format!(
-            "{} calls, none refused, 95 % within {}",
+            "{} calls, {} refused, 95 % within {}{}",
             steady.done,
-            seconds(steady.quantile(0.95))
+            steady.refused,
+            seconds(steady.quantile(0.95)),
+            steady.failures()
         ),
     )?;
     show.flooding = None;
