@@ -1,5 +1,5 @@
 # What there is to do here. `make` alone says it.
-.PHONY: help run console deb screenshots test fuzz bench lint deny fmt
+.PHONY: help run console deb screenshots test fuzz bench demo-soak lint deny fmt
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -13,6 +13,7 @@ help:
 	@echo "make fmt     format"
 	@echo "make fuzz    every fuzz target for 60 s"
 	@echo "make bench   the whole benchmark"
+	@echo "make demo-soak  the demonstration ten times, then with processes of its server killed"
 
 run:
 	@console/build
@@ -49,3 +50,7 @@ fuzz:
 bench:
 	cargo build --locked --release -p pilothouse -p ph-bench
 	bench/run
+
+demo-soak:
+	cargo build --locked --release -p pilothouse
+	tests/soak/demo --runs 10 --kills 10 --load 1
