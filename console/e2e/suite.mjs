@@ -3,6 +3,7 @@ import { Checks, start } from "./harness.mjs";
 
 // In this order: `restarted` leaves a gateway that asks for keys. A part is parts/NAME.mjs, which exports NAME(context).
 const ORDER = [
+  "types",
   "files",
   "overview",
   "server",

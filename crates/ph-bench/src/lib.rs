@@ -18,6 +18,7 @@ pub mod load;
 pub mod mcp_server;
 pub mod otlp_sink;
 pub mod output;
+pub mod past;
 pub mod redact;
 pub mod rules;
 pub mod slos;

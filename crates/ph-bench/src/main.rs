@@ -6,7 +6,7 @@ use ph_bench::limits;
 use ph_bench::load;
 use ph_bench::mcp_server::Eras;
 use ph_bench::{
-    cost, otlp_sink, output, redact, rules, slos, store_logs, store_series, upstream_http,
+    cost, otlp_sink, output, past, redact, rules, slos, store_logs, store_series, upstream_http,
     upstream_stdio, vuln,
 };
 use std::fs::File;
@@ -50,6 +50,8 @@ enum Command {
     Vuln(vuln::Options),
     /// Measures the replay of an autoscaler; prints a report as JSON.
     Cost(cost::Options),
+    /// Makes a data directory with a day of calls and metrics behind it; prints what is in it as JSON.
+    Past(past::Options),
     /// Measures the table of service level objectives; prints a report as JSON.
     Slos(slos::Options),
 }
@@ -97,6 +99,7 @@ fn main() -> anyhow::Result<ExitCode> {
             output::line(&format!("{:#}", store_series::run(&options)?))?;
         }
         Command::Vuln(options) => output::line(&format!("{:#}", vuln::run(&options)?))?,
+        Command::Past(options) => output::line(&format!("{:#}", past::run(&options)?))?,
         Command::Cost(options) => output::line(&format!("{:#}", cost::run(&options)?))?,
         Command::Slos(options) => output::line(&format!("{:#}", slos::run(&options)?))?,
         Command::Rules(options) => {

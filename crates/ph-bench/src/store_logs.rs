@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use jiff::{Timestamp, tz::TimeZone};
 use ph_base::trace::TraceId;
 use ph_store::logs::{
     Entry, Kind, Level, LogOptions, LogReader, LogStore, Order, Search, StoreError,
@@ -224,9 +225,10 @@ fn timed<T>(mut run: impl FnMut() -> Result<T>) -> Result<(f64, T)> {
 }
 
 /// A record, made anew in the same memory.
-struct Made {
-    json: String,
-    time_ns: u64,
+pub(crate) struct Made {
+    pub(crate) json: String,
+    start_ns: u64,
+    pub(crate) time_ns: u64,
     duration_ns: u64,
     trace: TraceId,
     server: &'static str,
@@ -237,8 +239,16 @@ struct Made {
 
 impl Default for Made {
     fn default() -> Self {
+        Self::of_day(START_NS)
+    }
+}
+
+impl Made {
+    /// Records of the 24 hours that begin at `start_ns`, nanoseconds of Unix time.
+    pub(crate) fn of_day(start_ns: u64) -> Self {
         Self {
             json: String::new(),
+            start_ns,
             time_ns: 0,
             duration_ns: 0,
             trace: TraceId([0; 16]),
@@ -250,7 +260,8 @@ impl Default for Made {
     }
 }
 
-const TOOLS: [&str; 12] = [
+/// What is called: tool `n` is one of server `n % 3`.
+pub(crate) const TOOLS: [&str; 12] = [
     "searchFiles",
     "readFile",
     "writeFile",
@@ -285,22 +296,25 @@ const PATTERNS: [&str; 6] = [
     "docs/*.md",
 ];
 
+/// Where it is called.
+pub(crate) const SERVERS: [&str; 3] = ["files", "issues", "warehouse"];
+
 impl Made {
-    fn make(&mut self, n: u64, of: u64) {
+    pub(crate) fn make(&mut self, n: u64, of: u64) {
         self.random = mix(n + 1);
         let (a, b) = (self.next(), self.next());
         let mut id = [0; 16];
         id[..8].copy_from_slice(&a.to_be_bytes());
         id[8..].copy_from_slice(&b.to_be_bytes());
         self.trace = TraceId(id);
-        self.time_ns = START_NS + (u128::from(DAY_NS) * u128::from(n) / u128::from(of)) as u64;
+        self.time_ns = self.start_ns + (u128::from(DAY_NS) * u128::from(n) / u128::from(of)) as u64;
         let spread = self.next();
         // 1 to 17 ms, doubled up to 12 times: one in 4,096 takes half a minute.
         let doubled = (spread >> 32).trailing_zeros().min(12);
         self.duration_ns = (1_000_000 + spread % 16_000_000) << doubled;
         let pick = self.next();
         self.tool = TOOLS[(pick % 12) as usize];
-        self.server = ["files", "issues", "warehouse"][(pick % 3) as usize];
+        self.server = SERVERS[(pick % 3) as usize];
         let failed = (pick >> 8).is_multiple_of(100);
         self.status = if failed { 500 } else { 200 };
         let (level, outcome) = if failed {
@@ -313,7 +327,8 @@ impl Made {
         // Writing to a `String` cannot fail.
         let _ = write!(
             json,
-            r#"{{"timestamp":"2023-11-15T{:02}:{:02}:{:02}.{:06}Z","level":"{level}","kind":"call","message":"tools/call {}: {outcome}","trace_id":"{a:016x}{b:016x}","span_id":"{:016x}","server":"{}","method":"tools/call","tool":"{}","client":"{}","session":"{:012x}","era":"modern","params":{{"pattern":"{}","limit":{}}},"status":{},"outcome":"{outcome}","duration":{}.{:03},"overhead_ms":0.{:03},"response_bytes":{}"#,
+            r#"{{"timestamp":"{}T{:02}:{:02}:{:02}.{:06}Z","level":"{level}","kind":"call","message":"tools/call {}: {outcome}","trace_id":"{a:016x}{b:016x}","span_id":"{:016x}","server":"{}","method":"tools/call","tool":"{}","client":"{}","session":"{:012x}","era":"modern","params":{{"pattern":"{}","limit":{}}},"status":{},"outcome":"{outcome}","duration":{}.{:03},"overhead_ms":0.{:03},"response_bytes":{}"#,
+            date(self.time_ns),
             self.time_ns / 3_600_000_000_000 % 24,
             self.time_ns / 60_000_000_000 % 60,
             self.time_ns / 1_000_000_000 % 60,
@@ -343,7 +358,7 @@ impl Made {
         mix(self.random)
     }
 
-    fn entry(&self) -> Entry<'_> {
+    pub(crate) fn entry(&self) -> Entry<'_> {
         let failed = self.status == 500;
         Entry {
             kind: Kind::Call,
@@ -359,6 +374,12 @@ impl Made {
             json: self.json.as_bytes(),
         }
     }
+}
+
+/// The UTC day of a moment, as it stands in records.
+fn date(time_ns: u64) -> String {
+    let at = Timestamp::from_nanosecond(i128::from(time_ns)).unwrap_or(Timestamp::MIN);
+    TimeZone::UTC.to_datetime(at).date().to_string()
 }
 
 fn mix(mut x: u64) -> u64 {
