@@ -16,9 +16,11 @@ const VIEW_MS_MAX = 60_000;
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { calls: { type: "string", default: "1000000" }, series: { type: "string", default: "5000" }, rounds: { type: "string", default: "3" } },
+  options: { quick: { type: "boolean", default: false }, calls: { type: "string" }, series: { type: "string", default: "5000" }, rounds: { type: "string" } },
 });
-const rounds = Number(options.rounds);
+// Quick, it shows that everything can be measured; a machine that does other things beside misses what it likes.
+const calls = options.calls ?? (options.quick ? "100000" : "1000000");
+const rounds = Number(options.rounds ?? (options.quick ? 1 : 3));
 
 const views = {
   overview: "?range=24h",
@@ -38,7 +40,7 @@ const chosen = positionals.length === 0 ? Object.keys(views) : positionals;
 
 const folder = mkdtempSync(join(tmpdir(), "console-bench-"));
 const gateway = new Gateway(folder);
-const made = JSON.parse(execFileSync(process.env.PH_BENCH_BIN, ["past", "--dir", gateway.data, "--calls", options.calls, "--series", options.series], { encoding: "utf8" }));
+const made = JSON.parse(execFileSync(process.env.PH_BENCH_BIN, ["past", "--dir", gateway.data, "--calls", calls, "--series", options.series], { encoding: "utf8" }));
 console.log(`stored: ${made.calls} calls, ${made.events} events, ${made.series} series, ${made.samples} samples`);
 
 const upstream = spawn(process.env.PH_BENCH_BIN, ["upstream-http"], { stdio: ["ignore", "pipe", "inherit"] });
@@ -66,7 +68,7 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 console.log(missed === 0 ? `each view: server under ${SERVER_MS_MAX} ms, scripts under ${SCRIPT_MS_MAX} ms, no more points than pixels` : `${missed} promises missed`);
-process.exit(missed === 0 ? 0 : 1);
+process.exit(missed === 0 || options.quick ? 0 : 1);
 
 /** Opens a view in a browser that has nothing yet. */
 async function look(view) {
