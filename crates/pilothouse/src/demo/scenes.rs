@@ -70,7 +70,7 @@ async fn why(show: &mut Show<'_>) -> Result<()> {
     if let Some(exit) = show.gateway.ended().await {
         show.book.say(&format!("The gateway has ended: {exit}."))?;
     }
-    let query = "kind=event event=child_exited expected=false";
+    let query = "kind=event event=child_exited";
     // A gateway that is gone has left its records, and they are read from there.
     if let Ok(said) = show
         .program
@@ -78,8 +78,8 @@ async fn why(show: &mut Show<'_>) -> Result<()> {
         .await
     {
         let lines = said.out.lines();
-        let deaths = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        for death in deaths {
+        let exits = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        for death in exits.filter(|exit| exit["expected"] == false) {
             show.book.say(&format!(
                 "A process of {} that nobody here ended is gone: {}, process {}, {}. Calls that it had in hand are lost \
                  with it, and it is replaced.",
