@@ -61,6 +61,8 @@ async function silence(page, { gateway, check }) {
   const row = page.locator(".alert", { hasText: "ServerDown" }).first();
   await row.waitFor({ timeout: 2 * LIMIT_MS });
   await row.getByRole("button", { name: "Silence" }).click();
+  // Who types waits for the cursor.
+  await page.locator("dialog input:focus").waitFor();
   await page.keyboard.type("known");
   await page.locator("dialog button[type=submit]").click();
   await row.locator("text=silenced").waitFor();

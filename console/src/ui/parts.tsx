@@ -1,7 +1,7 @@
 // The small parts that pages are made of.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { Refused } from "../api/client";
 import { useWords } from "../i18n";
 import { go } from "../route";
@@ -129,7 +129,8 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
   const box = useRef<HTMLDialogElement>(null);
   // It names what foreign texts name.
   const title = line(props.title, 160);
-  useEffect(() => {
+  // Before the next paint: what is typed at once is typed into it.
+  useLayoutEffect(() => {
     const dialog = box.current;
     dialog?.showModal();
     return () => dialog?.close();

@@ -116,7 +116,7 @@ export function Replacement({ server, isAllowed }: { server: Server; isAllowed: 
       more={
         <div class="row">
           {goesOn === undefined ? null : (
-            <button type="button" disabled={!isAllowed} onClick={() => send(goesOn)}>
+            <button type="button" disabled={!isAllowed || (goesOn === "resume_replacement" && of.state !== "paused")} onClick={() => send(goesOn)}>
               {t.replace[goesOn]}
             </button>
           )}
