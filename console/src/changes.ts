@@ -14,13 +14,16 @@ export interface Change {
 }
 
 const KINDS = ["plan_loaded", "plan_rejected", "restart", "crash_loop", "child_exited", "tool_definition_changed", "tool_approved", "alert_firing", "alert_resolved"];
+/** What alerts did. */
+export const ALERTED = ["alert_firing", "alert_resolved"];
 const BAD = new Set(["plan_rejected", "crash_loop", "child_exited", "tool_definition_changed", "alert_firing"]);
 const LIMIT = 200;
 
-/** Changes of a span, the newest first; of one server, or of all. */
-export async function changes(span: Span, server: string | undefined, signal?: AbortSignal): Promise<Change[]> {
+/** Changes of a span, the newest first; of one server, or of all; or only what alerts did. */
+export async function changes(span: Span, server: string | undefined, signal?: AbortSignal, onlyAlerts = false): Promise<Change[]> {
   const of = server === undefined ? "" : ` (server=${quoted(server)} OR server!=*)`;
-  const query = `kind=event (event=${KINDS.join("|")} OR event=note "audit: ")${of}`;
+  const kinds = onlyAlerts ? `event=${ALERTED.join("|")}` : `(event=${KINDS.join("|")} OR event=note "audit: ")`;
+  const query = `kind=event ${kinds}${of}`;
   const found = await get("/api/pilothouse/logs", { query, ...within(span), limit: LIMIT }, signal);
   return found.records
     .filter((record) => isAbout(record, server))

@@ -1965,8 +1965,13 @@ export interface components {
         Histogram: {
             /** @description Stretches of the same length, the earliest first. */
             bars: components["schemas"]["Bar"][];
-            /** @description `false`: time ran out first. */
+            /** @description `false`: time or `lines_max` ran out first, and only the newest records were counted. */
             complete: boolean;
+            /**
+             * Format: double
+             * @description When it is not complete: what is not earlier than this was counted, all of it. In Unix seconds.
+             */
+            complete_from?: number | null;
             /**
              * Format: double
              * @description Beginning of the first stretch, in Unix seconds.
@@ -3355,8 +3360,13 @@ export interface components {
         };
         /** @description How often the values of a field occur. */
         Top: {
-            /** @description `false`: time ran out first. */
+            /** @description `false`: time or `lines_max` ran out first, and only the newest records were counted. */
             complete: boolean;
+            /**
+             * Format: double
+             * @description When it is not complete: what is not earlier than this was counted, all of it. In Unix seconds.
+             */
+            complete_from?: number | null;
             /** @description The field. */
             field: string;
             /** @description What to narrow, when it is not complete. */
@@ -4169,6 +4179,8 @@ export interface operations {
                 to?: string;
                 /** @description Stretches of time. */
                 bars?: number;
+                /** @description Lines that are read at most. No line is read for what the columns tell (`server`, `method`, `tool`, `outcome`, `kind`, `level`, `status`, `duration`); where more of them would have to be, only the newest are counted. */
+                lines_max?: number;
             };
             header?: never;
             path?: never;
@@ -4253,6 +4265,8 @@ export interface operations {
                 to?: string;
                 /** @description Values. */
                 limit?: number;
+                /** @description Lines that are read at most. No line is read for what the columns tell (`server`, `method`, `tool`, `outcome`, `kind`, `level`, `status`, `duration`); where more of them would have to be, only the newest are counted. */
+                lines_max?: number;
             };
             header?: never;
             path?: never;

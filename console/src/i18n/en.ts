@@ -194,6 +194,8 @@ export const en = {
     incomplete: "Time ran out: some that fit may be missing.",
     shown: (n: number, scanned: string) => `${n} shown, ${scanned} looked at`,
     hits: "Over time",
+    newestCounted: (n: string, since: string | undefined) => `Counted among the newest ${n} records${since === undefined ? "" : `, since ${since}`}.`,
+    countAll: "Count all",
     most: "Most frequent",
     tool: "Tool",
     time: "Time",

@@ -194,6 +194,8 @@ export const ja: Dictionary = {
     incomplete: "時間切れです。表示されていないものがあるかもしれません。",
     shown: (n, scanned) => `${n} 件を表示、${scanned} 件を確認`,
     hits: "時間ごとの件数",
+    newestCounted: (n, since) => `最新の ${n} 件${since === undefined ? "" : `(${since} 以降)`}で集計しました。`,
+    countAll: "すべて集計",
     most: "多い順",
     tool: "ツール",
     time: "時刻",

@@ -18,7 +18,6 @@ import { useChanges } from "../use-changes";
 import { byWeight, Changes, Loadable, NAMED_MAX, Objective } from "./overview";
 
 const CHART_PIXELS = 1200;
-const HISTORY = new Set(["alert_firing", "alert_resolved"]);
 
 export function Alerts() {
   const t = useWords();
@@ -27,8 +26,7 @@ export function Alerts() {
   const alerts = useLoad((signal) => loadAlerts(signal), [], ["alerts"]);
   const silences = useSilences();
   const slos = useLoad((signal) => get("/api/pilothouse/slos", {}, signal), [], ["numbers"]);
-  const changes = useChanges();
-  const history = { ...changes, data: changes.data?.filter((one) => HISTORY.has(one.kind)) };
+  const history = useChanges(undefined, true);
   const budgets = useLoad((signal) => loadBudgets(span(), signal), [key], ["numbers"]);
   const isAllowed = may(me, "operator");
   const row = (alert: ActiveAlert, index: number) => (

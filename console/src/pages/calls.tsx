@@ -1,7 +1,7 @@
 // Calls: found by the query language, over time, followed live; each opens with all that was recorded of it.
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { address, get, headers, Refused } from "../api/client";
+import { address, get, headers, Refused, type Schema } from "../api/client";
 import { readEvent } from "../api/live";
 import { quoted } from "../changes";
 import { clock, duration, number } from "../format";
@@ -17,6 +17,8 @@ import { useRoute } from "../use-route";
 
 type Rec = Record<string, unknown>;
 const PAGE = 100;
+/** Lines that are read to count, until all of them are asked for: more would keep the page waiting. */
+const LINES_MAX = 100_000;
 /** Rows that are kept while calls are followed. */
 const FOLLOWED_MAX = 500;
 const ORDERS = ["newest", "slowest", "oldest"] as const;
@@ -34,6 +36,11 @@ export function Calls() {
   const [more, setMore] = useState<Rec[]>([]);
   const [next, setNext] = useState<string | undefined>();
   const [open, setOpen] = useState<Rec | undefined>();
+  // What everything is counted of; another query begins with the newest again.
+  const [counted, setCounted] = useState<string | undefined>();
+  const asked = `${query} ${key}`;
+  const bound = counted === asked ? {} : { lines_max: LINES_MAX };
+  const countAll = () => setCounted(asked);
 
   const found = useLoad(
     async (signal) => {
@@ -45,8 +52,8 @@ export function Calls() {
     [query, order, key, isFollowed],
   );
   const bars = useLoad(
-    (signal) => get("/api/pilothouse/logs/histogram", { query, ...within(span()), bars: 90 }, signal),
-    [query, key],
+    (signal) => get("/api/pilothouse/logs/histogram", { query, ...within(span()), bars: 90, ...bound }, signal),
+    [query, key, bound.lines_max],
     isFollowed ? ["numbers"] : [],
   );
   const followed = useFollow(isFollowed ? query : undefined);
@@ -85,10 +92,13 @@ export function Calls() {
         {bars.data === undefined ? (
           bars.error === undefined || wrong !== undefined ? <div class="bars" /> : <Problem error={bars.error} again={bars.again} />
         ) : (
-          <Bars data={bars.data} title={t.calls.hits} onZoom={(from, to) => adjust({ from: String(from), to: String(to), range: undefined })} />
+          <>
+            <Bars data={bars.data} title={t.calls.hits} onZoom={(from, to) => adjust({ from: String(from), to: String(to), range: undefined })} />
+            <OfTheNewest of={bars.data} onAll={bound.lines_max === undefined ? undefined : countAll} />
+          </>
         )}
       </Section>
-      {wrong === undefined ? <Most query={query} span={span} spanKey={key} /> : null}
+      {wrong === undefined ? <Most query={query} span={span} spanKey={key} linesMax={bound.lines_max} onAll={countAll} /> : null}
       <Section title={t.pages.calls} class="calls">
         {found.error !== undefined && wrong === undefined ? <Problem error={found.error} again={found.again} /> : null}
         {found.loading ? <Loading /> : null}
@@ -123,14 +133,43 @@ function narrowed(query: string, field: string, value: string): string {
 const MOST_OF = ["client", "tool", "outcome"] as const;
 const MOST_SHOWN = 5;
 
+/** That only the newest were counted, where that is so: how many of them, since when; and a way to count all. */
+function OfTheNewest({ of, onAll }: { of: Pick<Schema["Top"], "complete" | "complete_from" | "scanned">; onAll: (() => void) | undefined }) {
+  const t = useWords();
+  if (of.complete) return null;
+  return (
+    <p class="muted">
+      {t.calls.newestCounted(number(of.scanned), of.complete_from == null ? undefined : clock(of.complete_from))}{" "}
+      {onAll === undefined ? null : (
+        <button type="button" class="quiet" onClick={onAll}>
+          {t.calls.countAll}
+        </button>
+      )}
+    </p>
+  );
+}
+
+interface MostProps {
+  query: string;
+  span: () => Span;
+  spanKey: string;
+  linesMax: number | undefined;
+  onAll: () => void;
+}
+
 /** Which values are the most frequent among what fits; one of them narrows the query. */
-function Most({ query, span, spanKey }: { query: string; span: () => Span; spanKey: string }) {
+function Most({ query, span, spanKey, linesMax, onAll }: MostProps) {
   const t = useWords();
   const tops = useLoad(
-    (signal) => Promise.all(MOST_OF.map((field) => get("/api/pilothouse/logs/top", { field, query, ...within(span()), limit: MOST_SHOWN }, signal))),
-    [query, spanKey],
+    (signal) => {
+      const params = { query, ...within(span()), limit: MOST_SHOWN, ...(linesMax === undefined ? {} : { lines_max: linesMax }) };
+      return Promise.all(MOST_OF.map((field) => get("/api/pilothouse/logs/top", { field, ...params }, signal)));
+    },
+    [query, spanKey, linesMax],
   );
-  const shown = (tops.data ?? []).filter((top) => top.values.length > 0);
+  // Where nothing was found among the newest there may be some among the others.
+  const shown = (tops.data ?? []).filter((top) => top.values.length > 0 || !top.complete);
+  const firstCut = shown.find((top) => !top.complete);
   if (shown.length === 0) return null;
   return (
     <Section title={t.calls.most}>
@@ -151,6 +190,7 @@ function Most({ query, span, spanKey }: { query: string; span: () => Span; spanK
                 </li>
               ))}
             </ul>
+            <OfTheNewest of={top} onAll={linesMax === undefined || top !== firstCut ? undefined : onAll} />
           </div>
         ))}
       </div>

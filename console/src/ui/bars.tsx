@@ -14,6 +14,8 @@ export function Bars({ data, title, onZoom }: { data: Schema["Histogram"]; title
   const step = (data.to - data.from) / Math.max(1, data.bars.length);
   const total = data.bars.reduce((sum, bar) => sum + bar.records, 0);
   const errors = data.bars.reduce((sum, bar) => sum + bar.errors, 0);
+  // Before this not everything was counted.
+  const since = data.complete_from == null ? 0 : Math.max(0, Math.min(data.bars.length, (data.complete_from - data.from) / step));
   const bar = at === undefined ? undefined : data.bars[at];
   const place = (event: MouseEvent) => {
     const box = (event.currentTarget as Element).getBoundingClientRect();
@@ -34,6 +36,7 @@ export function Bars({ data, title, onZoom }: { data: Schema["Histogram"]; title
           onZoom(from, Math.max(from + 30, Math.ceil(from + step)));
         }}
       >
+        {since === 0 ? null : <rect x={0} y={0} width={since} height={HEIGHT} class="uncounted" />}
         {data.bars.map((one, index) => {
           const height = (one.records / top) * HEIGHT;
           const failed = (one.errors / top) * HEIGHT;

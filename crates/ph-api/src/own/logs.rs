@@ -8,7 +8,7 @@ use crate::reply::{self, ApiError};
 use crate::sources::Shared;
 use axum::extract::State;
 use axum::response::Response;
-use ph_store::logs::{Cursor, Hit, Order, Search};
+use ph_store::logs::{Budget, Cursor, Hit, Order, Search};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -36,6 +36,17 @@ pub(crate) const SEARCH: &[Param] = &[
     ),
 ];
 
+/// How much those who count may read.
+const LINES_MAX: Param = Param::of(
+    "lines_max",
+    Kind::Number {
+        default: 20_000_000,
+        max: 20_000_000,
+    },
+    "Lines that are read at most. No line is read for what the columns tell (`server`, `method`, `tool`, `outcome`, \
+     `kind`, `level`, `status`, `duration`); where more of them would have to be, only the newest are counted.",
+);
+
 pub(crate) const TOP: &[Param] = &[
     Param::of(
         "field",
@@ -54,6 +65,7 @@ pub(crate) const TOP: &[Param] = &[
         },
         "Values.",
     ),
+    LINES_MAX,
 ];
 
 pub(crate) const HISTOGRAM: &[Param] = &[
@@ -69,6 +81,7 @@ pub(crate) const HISTOGRAM: &[Param] = &[
         },
         "Stretches of time.",
     ),
+    LINES_MAX,
 ];
 
 /// A page of records.
@@ -105,8 +118,11 @@ pub(crate) struct Top {
     scanned: u64,
     /// Records within the time that was asked for.
     total: u64,
-    /// `false`: time ran out first.
+    /// `false`: time or `lines_max` ran out first, and only the newest records were counted.
     complete: bool,
+    /// When it is not complete: what is not earlier than this was counted, all of it. In Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    complete_from: Option<f64>,
     /// What to narrow, when it is not complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
@@ -136,8 +152,11 @@ pub(crate) struct Histogram {
     scanned: u64,
     /// Records within the time that was asked for.
     total: u64,
-    /// `false`: time ran out first.
+    /// `false`: time or `lines_max` ran out first, and only the newest records were counted.
     complete: bool,
+    /// When it is not complete: what is not earlier than this was counted, all of it. In Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    complete_from: Option<f64>,
     /// What to narrow, when it is not complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
@@ -203,12 +222,16 @@ pub(crate) async fn top(
     let filter = request::filter(params.get("query").unwrap_or_default())?;
     let (from_unix_ns, to_unix_ns) = request::times(&params)?;
     let limit = request::limit(&params, TOP)?;
+    let lines_max = lines_max(&params, TOP)?;
     let top = request::search(&shared, move |reader, budget| {
         let search = Search {
             from_unix_ns,
             to_unix_ns,
             limit,
-            budget,
+            budget: Budget {
+                records: lines_max,
+                ..budget
+            },
             ..Search::new(&filter)
         };
         reader.top(&search, &field)
@@ -227,6 +250,7 @@ pub(crate) async fn top(
         scanned: top.scanned,
         total: top.total,
         complete: top.complete,
+        complete_from: top.complete_from_unix_ns.map(seconds_after),
         hint: request::incomplete(top.complete, top.scanned, top.total),
     })
 }
@@ -245,11 +269,15 @@ pub(crate) async fn histogram(
     let now_ns = u64::try_from(clock::unix_ms()).unwrap_or(0) * 1_000_000;
     let to_unix_ns = to_unix_ns.min(now_ns).max(from_unix_ns);
     let bars = request::number(&params, HISTOGRAM, "bars")?;
+    let lines_max = lines_max(&params, HISTOGRAM)?;
     let found = request::search(&shared, move |reader, budget| {
         let search = Search {
             from_unix_ns,
             to_unix_ns,
-            budget,
+            budget: Budget {
+                records: lines_max,
+                ..budget
+            },
             ..Search::new(&filter)
         };
         reader.histogram(&search, bars)
@@ -267,8 +295,18 @@ pub(crate) async fn histogram(
         scanned: found.scanned,
         total: found.total,
         complete: found.complete,
+        complete_from: found.complete_from_unix_ns.map(seconds_after),
         hint: request::incomplete(found.complete, found.scanned, found.total),
     })
+}
+
+fn lines_max(params: &Params, known: &[Param]) -> Result<u64, ApiError> {
+    request::number(params, known, LINES_MAX.name).map(|lines| lines as u64)
+}
+
+/// Unix seconds with three decimals, not before the moment.
+fn seconds_after(ns: u64) -> f64 {
+    ns.div_ceil(1_000_000) as f64 / 1_000.0
 }
 
 fn order(text: Option<&str>) -> Result<Order, ApiError> {

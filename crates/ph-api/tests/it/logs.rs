@@ -167,6 +167,42 @@ async fn the_values_of_a_field_are_counted() {
 }
 
 #[tokio::test]
+async fn with_a_bound_the_newest_are_counted() {
+    let mut given = given();
+    for second in 0..5 {
+        given.call(Call { second, ..CALL });
+    }
+    let ask = async |path: &str| {
+        let got = given.get(&format!("/api/pilothouse/{path}")).await;
+        assert_eq!(got.status, StatusCode::OK, "{path}");
+        got.json()
+    };
+    // No column has it, so lines are read.
+    let got = ask("logs/top?field=span_id&lines_max=2").await;
+    assert_eq!(got["values"].as_array().unwrap().len(), 2, "{got}");
+    assert_eq!((&got["scanned"], &got["total"]), (&2.into(), &5.into()));
+    assert_eq!(got["complete"], false);
+    // The third newest, which was not counted, is of 18:00:02.
+    assert_eq!(got["complete_from"], 1_795_370_402.001);
+    assert!(got["hint"].as_str().unwrap().contains("only 2 of 5"));
+    let got = ask("logs/top?field=tool&lines_max=0").await;
+    assert_eq!(got["values"][0]["count"], 5);
+    assert_eq!(
+        (&got["complete"], &got["complete_from"]),
+        (&true.into(), &Value::Null)
+    );
+    let got = ask("logs/histogram?from=1795370400&bars=2&query=span_id%3D0*&lines_max=3").await;
+    assert_eq!(got["complete_from"], 1_795_370_401.001, "{got}");
+    let got = ask("logs/histogram?from=1795370400&bars=2&query=span_id%3D0*").await;
+    assert_eq!(got["complete"], true);
+    let got = given
+        .get("/api/pilothouse/logs/top?field=tool&lines_max=many")
+        .await;
+    assert_eq!(got.status, StatusCode::BAD_REQUEST);
+    assert!(got.json()["error"].as_str().unwrap().contains("lines_max"));
+}
+
+#[tokio::test]
 async fn a_trace_is_a_tree_with_its_records() {
     let mut given = given();
     given.call(CALL);

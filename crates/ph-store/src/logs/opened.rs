@@ -9,7 +9,7 @@ use super::snapshot::Snapshot;
 use super::wal::{Wal, WalBlock};
 use super::{Damage, Hit, Kind, Level, Seq, bloom};
 use crate::disk::Disk;
-use crate::query::Needle;
+use crate::query::{Filter, Needle};
 use std::cell::{OnceCell, RefCell};
 use std::io;
 use std::path::PathBuf;
@@ -143,11 +143,6 @@ impl Block {
         }
     }
 
-    /// A name by its number.
-    pub(crate) fn name(&self, id: u16) -> Option<&str> {
-        self.names().get(usize::from(id)).map(|name| &**name)
-    }
-
     /// `needles`: texts without which no record is wanted.
     pub(crate) fn open<'a>(&'a self, needles: Vec<&'a Needle>) -> OpenBlock<'a> {
         OpenBlock {
@@ -259,8 +254,7 @@ impl OpenBlock<'_> {
             Block::Wal { block, .. } => Ok(&block.columns.seq),
             Block::Sealed { view, which } => cell(&self.columns.seq, || {
                 let first = view.meta(*which).zone.seq_first;
-                let number = |bytes| first.saturating_add(u64::from(u32::from_le_bytes(bytes)));
-                numbers(view, *which, Column::Seq, number)
+                numbers(view, *which, Column::Seq, 4, |n| first.saturating_add(n))
             }),
         }
     }
@@ -270,8 +264,7 @@ impl OpenBlock<'_> {
             Block::Wal { block, .. } => Ok(&block.columns.time_ns),
             Block::Sealed { view, which } => cell(&self.columns.time, || {
                 let min = view.meta(*which).zone.time_min_ns;
-                let number = |bytes| min.saturating_add(u64::from_le_bytes(bytes));
-                numbers(view, *which, Column::Time, number)
+                numbers(view, *which, Column::Time, 8, |n| min.saturating_add(n))
             }),
         }
     }
@@ -280,28 +273,46 @@ impl OpenBlock<'_> {
     pub(crate) fn fits(
         &self,
         row: usize,
-        filter: &crate::query::Filter,
+        filter: &Filter,
         out: &mut Vec<u8>,
     ) -> Result<bool, Trouble> {
+        let copy = |json: &[u8]| {
+            out.clear();
+            out.extend_from_slice(json);
+        };
+        Ok(self.with_fitting(row, filter, copy)?.is_some())
+    }
+
+    /// What `read` makes of the JSON of a record that its columns cannot tell of; `None` when it does not fit.
+    pub(crate) fn with_fitting<T>(
+        &self,
+        row: usize,
+        filter: &Filter,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, Trouble> {
         self.load(row)?;
         let window = self.window.borrow();
         if !window.may_fit {
-            return Ok(false);
+            return Ok(None);
         }
         let json = self.line(&window, row);
-        let fits = filter.matches(json);
-        if fits {
-            out.clear();
-            out.extend_from_slice(json);
-        }
-        Ok(fits)
+        Ok(filter.matches(json).then(|| read(json)))
+    }
+
+    /// What `read` makes of a record's JSON.
+    pub(crate) fn with_json<T>(
+        &self,
+        row: usize,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, Trouble> {
+        self.load(row)?;
+        let window = self.window.borrow();
+        Ok(read(self.line(&window, row)))
     }
 
     /// A record's JSON.
     pub(crate) fn json(&self, row: usize) -> Result<Vec<u8>, Trouble> {
-        self.load(row)?;
-        let window = self.window.borrow();
-        Ok(self.line(&window, row).to_vec())
+        self.with_json(row, <[u8]>::to_vec)
     }
 
     /// What is given out of a record, without its JSON.
@@ -353,7 +364,7 @@ impl OpenBlock<'_> {
                 let meta = view.meta(*which);
                 let (lines, first) = lines_of(meta, row);
                 if window.lines != Some(lines) {
-                    *window = Window::default();
+                    window.forget();
                     window.load_lines(view, *which, &meta.lines[lines], first)?;
                     window.lines = Some(lines);
                     let may_fit = |needle: &&Needle| needle.may_be_in_line(&window.bytes);
@@ -366,6 +377,13 @@ impl OpenBlock<'_> {
 }
 
 impl Window {
+    /// Nothing is loaded; the memory is kept.
+    fn forget(&mut self) {
+        self.lines = None;
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
     fn load_wal(&mut self, wal: &Wal, at: u64, end: u64) -> io::Result<()> {
         let from = at.saturating_sub(WINDOW_BYTES);
         let to = (end + WINDOW_BYTES).min(wal.file.len()?);
@@ -385,7 +403,8 @@ impl Window {
     ) -> Result<(), Trouble> {
         let packed = view.section(which, &lines.section)?;
         let damaged = || view.damage(which, &lines.section, "is not what its index says");
-        self.bytes = segment::expand(&packed, lines.raw_bytes as usize).map_err(|_| damaged())?;
+        segment::expand(&packed, lines.raw_bytes as usize, &mut self.bytes)
+            .map_err(|_| damaged())?;
         let ends = memchr::memchr_iter(b'\n', &self.bytes).map(|end| end as u32);
         self.ends.extend(ends);
         self.from = first as u64;
@@ -433,7 +452,7 @@ impl Table for OpenBlock<'_> {
         match self.block {
             Block::Wal { block, .. } => Ok(&block.columns.duration_ns),
             Block::Sealed { view, which } => cell(&self.columns.duration, || {
-                numbers(view, *which, Column::Duration, u64::from_le_bytes)
+                numbers(view, *which, Column::Duration, 8, |n| n)
             }),
         }
     }
@@ -442,7 +461,7 @@ impl Table for OpenBlock<'_> {
         match self.block {
             Block::Wal { block, .. } => Ok(&block.columns.status),
             Block::Sealed { view, which } => cell(&self.columns.status, || {
-                numbers(view, *which, Column::Status, u16::from_le_bytes)
+                numbers(view, *which, Column::Status, 2, |n| n as u16)
             }),
         }
     }
@@ -451,7 +470,7 @@ impl Table for OpenBlock<'_> {
         match self.block {
             Block::Wal { block, .. } => Ok(&block.columns.level),
             Block::Sealed { view, which } => cell(&self.columns.level, || {
-                numbers(view, *which, Column::Level, |[byte]| byte)
+                numbers(view, *which, Column::Level, 1, |n| n as u8)
             }),
         }
     }
@@ -460,7 +479,7 @@ impl Table for OpenBlock<'_> {
         match self.block {
             Block::Wal { block, .. } => Ok(&block.columns.kind),
             Block::Sealed { view, which } => cell(&self.columns.kind, || {
-                numbers(view, *which, Column::Kind, |[byte]| byte)
+                numbers(view, *which, Column::Kind, 1, |n| n as u8)
             }),
         }
     }
@@ -475,7 +494,7 @@ impl Table for OpenBlock<'_> {
                     Column::Tool,
                     Column::Outcome,
                 ];
-                numbers(view, *which, columns[column], u16::from_le_bytes)
+                numbers(view, *which, columns[column], 2, |n| n as u16)
             }),
         }
     }
@@ -493,7 +512,7 @@ impl Table for OpenBlock<'_> {
                     return Ok(vec![false; self.zone().records]);
                 }
                 let traces = cell(&self.columns.trace, || {
-                    numbers(view, *which, Column::Trace, u16::from_le_bytes)
+                    numbers(view, *which, Column::Trace, 2, |n| n as u16)
                 })?;
                 Ok(traces.iter().map(|trace| *trace == hash as u16).collect())
             }
@@ -528,16 +547,17 @@ impl OpenBlock<'_> {
     }
 }
 
-fn numbers<T, const N: usize>(
+fn numbers<T>(
     view: &View,
     which: Which,
     column: Column,
-    number: impl Fn([u8; N]) -> T,
+    number_bytes: usize,
+    number: impl Fn(u64) -> T,
 ) -> Result<Vec<T>, Trouble> {
     let meta = view.meta(which);
     let section = &meta.columns[column as usize];
     let packed = view.section(which, section)?;
-    segment::numbers(&packed, meta.zone.records, number)
+    segment::numbers(&packed, meta.zone.records, number_bytes, number)
         .map_err(|_| view.damage(which, section, "is not what its index says"))
 }
 

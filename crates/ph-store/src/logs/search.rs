@@ -5,6 +5,7 @@ mod follow;
 mod histogram;
 mod tally;
 mod top;
+mod walk;
 
 use super::block::Zone;
 use super::columns::NO_DURATION;
@@ -159,10 +160,22 @@ impl Progress {
 
     /// `false` when the budget is used up.
     fn goes_on(&mut self) -> bool {
-        if self.read >= self.budget.records || self.began.elapsed() >= self.budget.wall {
-            self.complete = false;
-        }
+        self.complete &= self.read < self.budget.records;
+        !self.is_late()
+    }
+
+    /// `false` when no further line may be read; else one more is.
+    fn reads(&mut self) -> bool {
+        let is_in_time = !self.read.is_multiple_of(256) || !self.is_late();
+        self.complete &= is_in_time && self.read < self.budget.records;
+        self.read += u64::from(self.complete);
         self.complete
+    }
+
+    /// `true` when the time is over.
+    fn is_late(&mut self) -> bool {
+        self.complete &= self.began.elapsed() < self.budget.wall;
+        !self.complete
     }
 
     /// What could be read; the rest is noted.

@@ -2,6 +2,7 @@
 
 mod beside;
 mod bounds;
+mod counts;
 mod crash;
 mod damage;
 mod held;

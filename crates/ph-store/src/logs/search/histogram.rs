@@ -1,9 +1,10 @@
 //! How many records that fit there are over time.
 
 use super::super::evaluate::{Table as _, YES};
-use super::super::opened::{Block, OpenBlock, Trouble};
+use super::super::opened::{Block, OpenBlock};
 use super::super::{Damage, Level};
-use super::{Candidate, Progress, Search, required, rows};
+use super::walk::{Fitting, walk};
+use super::{Progress, Search};
 
 /// Records over time, in stretches of the same length.
 #[derive(Clone, Debug, Default)]
@@ -14,8 +15,10 @@ pub struct Histogram {
     pub scanned: u64,
     /// Records within the asked time.
     pub total: u64,
-    /// `false`: the budget ended first.
+    /// `false`: the budget ended first, and only the newest were counted.
     pub complete: bool,
+    /// Then what is not earlier than this was counted, all of it.
+    pub complete_from_unix_ns: Option<u64>,
     /// What could not be read; at most 100 places.
     pub damaged: Vec<Damage>,
 }
@@ -41,49 +44,34 @@ pub(crate) fn histogram(blocks: &[Block], search: &Search<'_>, bars: usize) -> H
         ..Histogram::default()
     };
     let long = search.to_unix_ns.saturating_sub(search.from_unix_ns).max(1);
-    for block in blocks {
-        if !progress.goes_on() {
-            break;
+    let mut count = |time: u64, level: u8| {
+        let after = u128::from(time.saturating_sub(search.from_unix_ns));
+        let at = after * bars as u128 / u128::from(long);
+        let bar = &mut found.bars[usize::try_from(at).unwrap_or(usize::MAX).min(bars - 1)];
+        bar.records += 1;
+        bar.errors += u64::from(Level::from_byte(level) >= Some(Level::Error));
+    };
+    let look = |opened: &OpenBlock<'_>, rows: &[Fitting], progress: &mut Progress| {
+        if rows.is_empty() {
+            return Ok(0);
         }
-        let opened = block.open(required(search.filter));
-        let rows = rows(&opened, search, &mut progress);
-        for candidate in progress.readable(rows).unwrap_or_default() {
-            let looked = look(&opened, &candidate, search, &mut progress);
-            let Some(Some((time, is_error))) = progress.readable(looked) else {
-                continue;
-            };
-            let after = u128::from(time.saturating_sub(search.from_unix_ns));
-            let at = after * bars as u128 / u128::from(long);
-            let bar = &mut found.bars[usize::try_from(at).unwrap_or(usize::MAX).min(bars - 1)];
-            bar.records += 1;
-            bar.errors += u64::from(is_error);
+        let (times, levels) = (opened.times()?, opened.levels()?);
+        for (nth, Fitting { row, verdict }) in rows.iter().copied().enumerate() {
+            if verdict != YES {
+                if !progress.reads() {
+                    return Ok(nth);
+                }
+                let fits = opened.with_fitting(row, search.filter, |_| ());
+                if progress.readable(fits).flatten().is_none() {
+                    continue;
+                }
+            }
+            count(times[row], levels[row]);
         }
-    }
+        Ok(rows.len())
+    };
+    found.complete_from_unix_ns = walk(blocks, search, &mut progress, look);
     (found.scanned, found.total) = (progress.scanned, progress.total);
     (found.complete, found.damaged) = (progress.complete, progress.damaged);
     found
-}
-
-/// When the record was, and whether it is an error; `None` when it does not fit, or the budget is used up.
-fn look(
-    opened: &OpenBlock<'_>,
-    candidate: &Candidate,
-    search: &Search<'_>,
-    progress: &mut Progress,
-) -> Result<Option<(u64, bool)>, Trouble> {
-    let row = candidate.row;
-    let level = Level::from_byte(opened.levels()?[row]);
-    let seen = (
-        opened.times()?[row],
-        level.is_some_and(|level| level >= Level::Error),
-    );
-    if candidate.verdict == YES {
-        return Ok(Some(seen));
-    }
-    if progress.read.is_multiple_of(256) && !progress.goes_on() {
-        return Ok(None);
-    }
-    progress.read += 1;
-    let mut json = Vec::new();
-    Ok(opened.fits(row, search.filter, &mut json)?.then_some(seen))
 }

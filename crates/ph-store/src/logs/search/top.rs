@@ -1,13 +1,16 @@
 //! Which values of a field records have in common.
 
+use super::super::Damage;
 use super::super::columns::NO_DURATION;
 use super::super::evaluate::{Table as _, YES};
+use super::super::names::OTHER;
 use super::super::opened::{Block, OpenBlock, Trouble};
-use super::super::{Damage, Kind, Level};
-use super::{Candidate, Progress, Search, required, rows};
+use super::super::{Kind, Level};
+use super::walk::{Fitting, walk};
+use super::{Progress, Search};
 use crate::query::{Field, Known};
-use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// How often the values of a field occur.
 #[derive(Clone, Debug, Default)]
@@ -22,8 +25,10 @@ pub struct Top {
     pub scanned: u64,
     /// Records within the asked time.
     pub total: u64,
-    /// `false`: the budget ended first.
+    /// `false`: the budget ended first, and only the newest were counted.
     pub complete: bool,
+    /// Then what is not earlier than this was counted, all of it.
+    pub complete_from_unix_ns: Option<u64>,
     /// What could not be read; at most 100 places.
     pub damaged: Vec<Damage>,
 }
@@ -44,110 +49,211 @@ const TOP_VALUES_MAX: usize = 10_000;
 
 pub(crate) fn top(blocks: &[Block], search: &Search<'_>, field: &Field) -> Top {
     let mut progress = Progress::new(blocks, search.budget);
-    let mut counts: HashMap<String, (u64, Option<u64>)> = HashMap::new();
-    let mut top = Top::default();
-    for block in blocks {
-        if !progress.goes_on() {
-            break;
-        }
-        let opened = block.open(required(search.filter));
-        let rows = rows(&opened, search, &mut progress);
-        for candidate in progress.readable(rows).unwrap_or_default() {
-            let counted = count(&opened, &candidate, search, field, &mut progress);
-            let Some(Some((value, duration))) = progress.readable(counted) else {
-                continue;
-            };
-            let Some(value) = value else {
-                top.without += 1;
-                continue;
-            };
-            if counts.len() == TOP_VALUES_MAX && !counts.contains_key(&value) {
-                top.others += 1;
-                continue;
-            }
-            let (records, longest) = counts.entry(value).or_default();
-            *records += 1;
-            *longest = (*longest).max(duration);
-        }
+    let mut counts = Counts::new(field);
+    let look = |opened: &OpenBlock<'_>, rows: &[Fitting], progress: &mut Progress| {
+        count(opened, rows, search, &mut counts, progress)
+    };
+    let complete_from_unix_ns = walk(blocks, search, &mut progress, look);
+    Top {
+        scanned: progress.scanned,
+        total: progress.total,
+        complete: progress.complete,
+        complete_from_unix_ns,
+        damaged: progress.damaged,
+        ..counts.most(search.limit)
     }
-    let mut values: Vec<TopValue> = counts
-        .into_iter()
-        .map(|(value, (records, duration_ns_max))| TopValue {
-            value,
-            records,
-            duration_ns_max,
-        })
-        .collect();
-    values.sort_unstable_by(|a, b| (b.records, &a.value).cmp(&(a.records, &b.value)));
-    for rest in values.drain(search.limit.min(values.len())..) {
-        top.others += rest.records;
-    }
-    top.values = values;
-    (top.scanned, top.total, top.complete) = (progress.scanned, progress.total, progress.complete);
-    top.damaged = progress.damaged;
-    top
 }
 
-/// A record's value of a field, and its duration.
-type Counted = (Option<String>, Option<u64>);
-
-/// `None` when the record does not fit, or the budget is used up.
+/// Counts the records of a block that fit; how many of them were decided on.
 fn count(
     opened: &OpenBlock<'_>,
-    candidate: &Candidate,
+    rows: &[Fitting],
     search: &Search<'_>,
-    field: &Field,
+    counts: &mut Counts<'_>,
     progress: &mut Progress,
-) -> Result<Option<Counted>, Trouble> {
-    let row = candidate.row;
-    let duration = opened.durations()?[row];
-    let duration = (duration != NO_DURATION).then_some(duration);
-    let from_columns = value_in_columns(opened, row, field)?;
-    if let (YES, Some(value)) = (candidate.verdict, from_columns) {
-        return Ok(Some((value, duration)));
+) -> Result<usize, Trouble> {
+    if rows.is_empty() {
+        return Ok(0);
     }
-    if progress.read.is_multiple_of(256) && !progress.goes_on() {
-        return Ok(None);
+    let durations = opened.durations()?;
+    let codes = Codes::of(opened, counts.field)?;
+    counts.enter(opened.block.names());
+    for (nth, Fitting { row, verdict }) in rows.iter().copied().enumerate() {
+        let duration = durations[row];
+        let duration = (duration != NO_DURATION).then_some(duration);
+        if let (YES, Some(code)) = (verdict, codes.code(row)) {
+            counts.add_code(code, duration);
+            continue;
+        }
+        if !progress.reads() {
+            return Ok(nth);
+        }
+        let counted = if verdict == YES {
+            opened.with_json(row, |json| counts.add_line(json, duration))
+        } else {
+            let add = |json: &[u8]| counts.add_line(json, duration);
+            opened.with_fitting(row, search.filter, add).map(drop)
+        };
+        progress.readable(counted);
     }
-    progress.read += 1;
-    let mut json = Vec::new();
-    if !opened.fits(row, search.filter, &mut json)? {
-        return Ok(None);
-    }
-    Ok(Some((field.value(&json).map(Cow::into_owned), duration)))
+    Ok(rows.len())
 }
 
-/// A field's value by its column: `None` when the column does not have it, `Some(None)` when the record does not.
-fn value_in_columns(
-    opened: &OpenBlock<'_>,
-    row: usize,
-    field: &Field,
-) -> Result<Option<Option<String>>, Trouble> {
-    let Field::Known(known) = field else {
-        return Ok(None);
-    };
-    let name = |column: usize| {
-        let id = opened.names(column)?[row];
-        let name = opened.block.name(id);
-        Ok(name.map(|name| (!name.is_empty()).then(|| name.to_owned())))
-    };
-    match known {
-        Known::Server => name(0),
-        Known::Method => name(1),
-        Known::Tool => name(2),
-        Known::Outcome => name(3),
-        Known::Kind => {
-            let kind = Kind::from_byte(opened.kinds()?[row]);
-            Ok(Some(kind.map(|kind| kind.as_label().to_owned())))
+/// Records, and the longest duration among them.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    records: u64,
+    duration_ns_max: Option<u64>,
+}
+
+impl Count {
+    fn join(&mut self, other: Self) {
+        self.records += other.records;
+        self.duration_ns_max = self.duration_ns_max.max(other.duration_ns_max);
+    }
+}
+
+/// What was counted so far.
+struct Counts<'f> {
+    field: &'f Field,
+    values: HashMap<String, Count>,
+    others: u64,
+    without: u64,
+    /// By code, of blocks that have their names in common.
+    by_code: Vec<Count>,
+    names: Arc<[Arc<str>]>,
+}
+
+impl<'f> Counts<'f> {
+    fn new(field: &'f Field) -> Self {
+        Self {
+            field,
+            values: HashMap::new(),
+            others: 0,
+            without: 0,
+            by_code: Vec::new(),
+            names: Arc::default(),
         }
-        Known::Level => {
-            let level = Level::from_byte(opened.levels()?[row]);
-            Ok(Some(level.map(|level| level.as_label().to_owned())))
+    }
+
+    /// From here on codes are numbers of these names.
+    fn enter(&mut self, names: &Arc<[Arc<str>]>) {
+        if !Arc::ptr_eq(&self.names, names) {
+            self.spell_out();
+            self.names = Arc::clone(names);
         }
-        Known::Status => {
-            let status = opened.statuses()?[row];
-            Ok(Some((status != 0).then(|| status.to_string())))
+    }
+
+    fn add_code(&mut self, code: u16, duration_ns: Option<u64>) {
+        let at = usize::from(code);
+        if at >= self.by_code.len() {
+            self.by_code.resize(at + 1, Count::default());
         }
-        _ => Ok(None),
+        self.by_code[at].join(Count {
+            records: 1,
+            duration_ns_max: duration_ns,
+        });
+    }
+
+    fn add_line(&mut self, json: &[u8], duration_ns: Option<u64>) {
+        let count = Count {
+            records: 1,
+            duration_ns_max: duration_ns,
+        };
+        let field = self.field;
+        self.add(field.value(json).as_deref(), count);
+    }
+
+    fn add(&mut self, value: Option<&str>, count: Count) {
+        let Some(value) = value else {
+            self.without += count.records;
+            return;
+        };
+        if let Some(known) = self.values.get_mut(value) {
+            known.join(count);
+        } else if self.values.len() < TOP_VALUES_MAX {
+            self.values.insert(value.to_owned(), count);
+        } else {
+            self.others += count.records;
+        }
+    }
+
+    /// Codes become texts.
+    fn spell_out(&mut self) {
+        let names = Arc::clone(&self.names);
+        for (code, count) in std::mem::take(&mut self.by_code).into_iter().enumerate() {
+            if count.records > 0 {
+                let text = text(self.field, &names, code);
+                self.add(text.as_deref(), count);
+            }
+        }
+    }
+
+    /// The most frequent values.
+    fn most(mut self, limit: usize) -> Top {
+        self.spell_out();
+        let value = |(value, count): (String, Count)| TopValue {
+            value,
+            records: count.records,
+            duration_ns_max: count.duration_ns_max,
+        };
+        let mut values: Vec<TopValue> = self.values.into_iter().map(value).collect();
+        values.sort_unstable_by(|a, b| (b.records, &a.value).cmp(&(a.records, &b.value)));
+        let rest = values.drain(limit.min(values.len())..);
+        let others = self.others + rest.map(|value| value.records).sum::<u64>();
+        Top {
+            values,
+            others,
+            without: self.without,
+            ..Top::default()
+        }
+    }
+}
+
+/// A field's values in a block as small numbers.
+enum Codes<'o> {
+    Bytes(&'o [u8]),
+    Numbers(&'o [u16]),
+    /// Of names; some say that the line has to be asked.
+    Names(&'o [u16]),
+    /// There is no column.
+    None,
+}
+
+impl<'o> Codes<'o> {
+    fn of(opened: &'o OpenBlock<'_>, field: &Field) -> Result<Self, Trouble> {
+        let Field::Known(known) = field else {
+            return Ok(Self::None);
+        };
+        Ok(match known {
+            Known::Server => Self::Names(opened.names(0)?),
+            Known::Method => Self::Names(opened.names(1)?),
+            Known::Tool => Self::Names(opened.names(2)?),
+            Known::Outcome => Self::Names(opened.names(3)?),
+            Known::Kind => Self::Bytes(opened.kinds()?),
+            Known::Level => Self::Bytes(opened.levels()?),
+            Known::Status => Self::Numbers(opened.statuses()?),
+            _ => Self::None,
+        })
+    }
+
+    fn code(&self, row: usize) -> Option<u16> {
+        match self {
+            Self::Bytes(codes) => Some(codes[row].into()),
+            Self::Numbers(codes) => Some(codes[row]),
+            Self::Names(codes) => Some(codes[row]).filter(|code| *code != OTHER),
+            Self::None => None,
+        }
+    }
+}
+
+/// What a code stands for; `None` when it stands for records without the field.
+fn text(field: &Field, names: &[Arc<str>], code: usize) -> Option<String> {
+    let byte = u8::try_from(code).ok();
+    match field {
+        Field::Known(Known::Kind) => Some(Kind::from_byte(byte?)?.as_label().to_owned()),
+        Field::Known(Known::Level) => Some(Level::from_byte(byte?)?.as_label().to_owned()),
+        Field::Known(Known::Status) => (code != 0).then(|| code.to_string()),
+        _ => Some(names.get(code)?.to_string()).filter(|name| !name.is_empty()),
     }
 }

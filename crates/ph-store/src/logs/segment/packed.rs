@@ -1,5 +1,6 @@
 //! Columns as bytes: the first bytes of all numbers, then the second, and so on, compressed.
 
+use std::cell::RefCell;
 use std::io;
 
 /// Effort for columns and blooms: they are small and hardly get smaller with more.
@@ -58,25 +59,48 @@ pub(crate) fn compress(
     Ok(())
 }
 
-/// The plain bytes, of which there must be exactly so many.
-pub(crate) fn expand(packed: &[u8], plain_bytes: usize) -> io::Result<Vec<u8>> {
-    let mut plain = vec![0; plain_bytes];
-    if zstd::bulk::decompress_to_buffer(packed, &mut plain[..])? == plain_bytes {
-        Ok(plain)
+thread_local! {
+    /// Kept between calls: to make one takes as long as to unpack a column.
+    static UNPACKER: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// Puts the plain bytes, of which there must be exactly so many, in place of what is in `plain`.
+pub(crate) fn expand(packed: &[u8], plain_bytes: usize, plain: &mut Vec<u8>) -> io::Result<()> {
+    plain.clear();
+    plain.reserve_exact(plain_bytes);
+    let bytes = UNPACKER.with_borrow_mut(|unpacker| {
+        let unpacker = match unpacker {
+            Some(unpacker) => unpacker,
+            None => unpacker.insert(zstd::bulk::Decompressor::new()?),
+        };
+        unpacker.decompress_to_buffer(packed, plain)
+    })?;
+    if bytes == plain_bytes {
+        Ok(())
     } else {
         Err(io::ErrorKind::InvalidData.into())
     }
 }
 
-/// The numbers, of which there must be exactly so many.
-pub(crate) fn numbers<T, const N: usize>(
+/// The numbers of at most eight bytes, of which there must be exactly so many.
+pub(crate) fn numbers<T>(
     packed: &[u8],
     count: usize,
-    number: impl Fn([u8; N]) -> T,
+    number_bytes: usize,
+    number: impl Fn(u64) -> T,
 ) -> io::Result<Vec<T>> {
-    let plain = expand(packed, count * N)?;
-    let at = |i: usize| std::array::from_fn(|k| plain[k * count + i]);
-    Ok((0..count).map(|i| number(at(i))).collect())
+    let mut plain = Vec::new();
+    expand(packed, count * number_bytes, &mut plain)?;
+    let mut whole = vec![0_u64; count];
+    for (nth, bytes) in plain.chunks_exact(count.max(1)).enumerate() {
+        // Nearly always the upper bytes are nothing but zeros.
+        if bytes.iter().any(|byte| *byte != 0) {
+            for (number, byte) in whole.iter_mut().zip(bytes) {
+                *number |= u64::from(*byte) << (8 * nth);
+            }
+        }
+    }
+    Ok(whole.into_iter().map(number).collect())
 }
 
 #[cfg(test)]
@@ -90,8 +114,8 @@ mod tests {
             let mut out = b"before".to_vec();
             let mut packer = Packer::new().unwrap();
             packer.numbers(all.iter().map(|n| n.to_le_bytes()), &mut out).unwrap();
-            prop_assert_eq!(numbers(&out[6..], all.len(), u64::from_le_bytes).unwrap(), all.clone());
-            prop_assert!(numbers(&out[6..], all.len() + 1, u64::from_le_bytes).is_err());
+            prop_assert_eq!(numbers(&out[6..], all.len(), 8, |n| n).unwrap(), all.clone());
+            prop_assert!(numbers(&out[6..], all.len() + 1, 8, |n| n).is_err());
         }
     }
 }
