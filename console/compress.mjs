@@ -12,14 +12,11 @@ const index = readFileSync(join(dist, "index.html"), "utf8");
 const files = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter(
   (name) => statSync(join(dist, name)).isFile() && name !== ".keep",
 );
+const isOld = (name) => name.endsWith(".gz") || (name.startsWith("assets/") && !index.includes(name));
+for (const name of files.filter(isOld)) rmSync(join(dist, name));
 let total = 0;
-for (const name of files) {
+for (const name of files.filter((one) => !isOld(one))) {
   const place = join(dist, name);
-  const isOld = name.endsWith(".gz") || (name.startsWith("assets/") && !index.includes(name));
-  if (isOld) {
-    rmSync(place);
-    continue;
-  }
   const packed = gzipSync(readFileSync(place), { level: 9 });
   writeFileSync(`${place}.gz`, packed);
   total += packed.length;
