@@ -5358,6 +5358,8 @@ export interface operations {
                 limit?: string;
                 /** @description How old a sample may be to count: `5m`. */
                 lookback_delta?: string;
+                /** @description How far apart samples may be that are read in place of all, as Thanos has it. From `1m` on, rollups of a minute are read where they are good enough, such as for rates over 5 minutes; `0s`, which is all, unless said otherwise. */
+                max_source_resolution?: string;
             };
             header?: never;
             path?: never;
@@ -5408,6 +5410,7 @@ export interface operations {
                 "application/x-www-form-urlencoded": {
                     limit?: string;
                     lookback_delta?: string;
+                    max_source_resolution?: string;
                     query?: string;
                     time?: string;
                     timeout?: string;
@@ -5558,6 +5561,8 @@ export interface operations {
                 limit?: string;
                 /** @description How old a sample may be to count: `5m`. */
                 lookback_delta?: string;
+                /** @description How far apart samples may be that are read in place of all, as Thanos has it. From `1m` on, rollups of a minute are read where they are good enough, such as for rates over 5 minutes; `0s`, which is all, unless said otherwise. */
+                max_source_resolution?: string;
             };
             header?: never;
             path?: never;
@@ -5609,6 +5614,7 @@ export interface operations {
                     end?: string;
                     limit?: string;
                     lookback_delta?: string;
+                    max_source_resolution?: string;
                     query?: string;
                     start?: string;
                     step?: string;

@@ -119,6 +119,11 @@ const TIMEOUT: Param = Param::text(
     "timeout",
     "Longest time it may take: `30s`; at most 2 minutes.",
 );
+const RESOLUTION: Param = Param::text(
+    "max_source_resolution",
+    "How far apart samples may be that are read in place of all, as Thanos has it. From `1m` on, rollups of a minute \
+     are read where they are good enough, such as for rates over 5 minutes; `0s`, which is all, unless said otherwise.",
+);
 const LIMIT: Param = Param::text("limit", "Most elements of the answer; 0 for no limit.");
 const MATCH: Param = Param::of(
     "match[]",
@@ -190,6 +195,7 @@ fn of_prometheus() -> Vec<Endpoint> {
                     TIMEOUT,
                     LIMIT,
                     Param::text("lookback_delta", "How old a sample may be to count: `5m`."),
+                    RESOLUTION,
                 ]
             },
             get(p::instant).post(p::instant),
@@ -210,6 +216,7 @@ fn of_prometheus() -> Vec<Endpoint> {
                     TIMEOUT,
                     LIMIT,
                     Param::text("lookback_delta", "How old a sample may be to count: `5m`."),
+                    RESOLUTION,
                 ]
             },
             get(p::range).post(p::range),

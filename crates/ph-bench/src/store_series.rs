@@ -125,6 +125,7 @@ fn day(options: &Options) -> Result<Value> {
                 range_ms: Some(300_000),
                 step_ms: Some(60_000),
                 function: Some("rate"),
+                resolution_ms: 0,
                 samples_max: usize::MAX,
                 series_max: usize::MAX,
             };

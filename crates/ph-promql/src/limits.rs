@@ -26,6 +26,10 @@ pub struct Limits<'a> {
     pub lookback_ms: i64,
     /// The step of a subquery that names none, milliseconds: 1 minute.
     pub subquery_step_ms: i64,
+    /// How far apart samples may be that are read in place of all, milliseconds: 0, which is all of them. What
+    /// Thanos calls `max_source_resolution`. Only for selectors of which the answer says the same with fewer
+    /// samples, such as those of `rate` over several times as long.
+    pub resolution_ms: i64,
     /// Whether names that functions drop are still there for `label_replace` and `by`, and go at the end only:
     /// Prometheus's feature flag `promql-delayed-name-removal`. Off, as there.
     pub delayed_name_removal: bool,
@@ -41,6 +45,7 @@ impl Default for Limits<'_> {
             steps_max: 11_000,
             lookback_ms: 5 * 60_000,
             subquery_step_ms: 60_000,
+            resolution_ms: 0,
             delayed_name_removal: false,
             check: None,
         }
@@ -55,6 +60,7 @@ impl fmt::Debug for Limits<'_> {
             .field("steps_max", &self.steps_max)
             .field("lookback_ms", &self.lookback_ms)
             .field("subquery_step_ms", &self.subquery_step_ms)
+            .field("resolution_ms", &self.resolution_ms)
             .field("delayed_name_removal", &self.delayed_name_removal)
             .finish_non_exhaustive()
     }

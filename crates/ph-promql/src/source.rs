@@ -19,6 +19,9 @@ pub struct Select<'a> {
     pub step_ms: Option<i64>,
     /// The function of which `x[5m]` is the argument; none for an instant selector. A hint.
     pub function: Option<&'a str>,
+    /// How far apart samples may be that stand for all, milliseconds; 0: all are wanted. A hint:
+    /// [`Limits::resolution_ms`](crate::Limits::resolution_ms).
+    pub resolution_ms: i64,
     /// At most so many samples may be given; with more, [`SourceError::TooManySamples`].
     pub samples_max: usize,
     /// At most so many series may be given; with more, [`SourceError::TooManySeries`].

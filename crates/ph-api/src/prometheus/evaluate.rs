@@ -80,6 +80,12 @@ async fn evaluate(
                 .ok_or_else(|| no_duration("lookback_delta", text))?,
         ),
     };
+    let resolution_ms = match params.get("max_source_resolution") {
+        None => 0,
+        Some(text) => duration_ms(text)
+            .filter(|ms| *ms >= 0)
+            .ok_or_else(|| no_duration("max_source_resolution", text))?,
+    };
     let numbers = numbers(&shared)?;
     let job = move |stop: &Stop| {
         let check = || -> Result<(), Interrupt> { stop.check() };
@@ -87,6 +93,7 @@ async fn evaluate(
             check: Some(&check),
             // Both ends count.
             steps_max: STEPS_MAX + 1,
+            resolution_ms,
             ..Limits::default()
         };
         if let Some(lookback) = lookback {

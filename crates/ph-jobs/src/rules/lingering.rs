@@ -17,6 +17,7 @@ pub(super) fn end(store: &dyn SeriesSource, outlet: &dyn Outlet, now_ms: i64) {
         range_ms: None,
         step_ms: None,
         function: None,
+        resolution_ms: 0,
         samples_max: limits.samples_max,
         series_max: limits.series_max,
     };

@@ -159,6 +159,7 @@ mod tests {
             range_ms: None,
             step_ms: None,
             function: None,
+            resolution_ms: 0,
             samples_max: 1000,
             series_max: 1000,
         };

@@ -211,6 +211,7 @@ impl Engine<'_> {
             range_ms: None,
             step_ms: None,
             function: None,
+            resolution_ms: self.limits.resolution_ms,
             samples_max: self.room(),
             series_max: self.limits.series_max,
         }

@@ -384,6 +384,7 @@ fn samples(series: &SeriesReader, name: &str) -> Vec<ph_promql::Series> {
         range_ms: None,
         step_ms: None,
         function: None,
+        resolution_ms: 0,
         samples_max: 1_000_000,
         series_max: 10_000,
     };

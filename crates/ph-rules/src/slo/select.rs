@@ -47,6 +47,7 @@ impl Events {
             step_ms: None,
             // Increases are what is computed here, so a rollup that keeps them will do.
             function: Some("increase"),
+            resolution_ms: 0,
             samples_max: SAMPLES_MAX,
             series_max: SERIES_MAX,
         })?;

@@ -22,6 +22,8 @@ pub(super) const MINUTE_MS: i64 = 60_000;
 const EDGE_MS: i64 = 2 * MINUTE_MS;
 /// Windows of less are not worth it.
 const RANGE_LEAST_MS: i64 = 60 * MINUTE_MS;
+/// With a resolution of minutes asked for, windows of less would have too few samples of a rollup.
+const COARSE_RANGE_LEAST_MS: i64 = 5 * MINUTE_MS;
 /// With edges closer together much of what is between them would be read anyway.
 const STEP_LEAST_MS: i64 = 30 * MINUTE_MS;
 
@@ -79,8 +81,11 @@ impl Plan {
     ///   the mean distance of its samples, which is up to 30 s here instead of half a scrape interval.
     /// - An instant selector looked up at whole minutes only: the last sample of a minute is the one it would
     ///   have found.
+    /// - The same functions over 5 minutes and more, and instant selectors at several times, when the wish says that
+    ///   samples a minute apart are good enough: what they find may be up to a minute older than the last sample.
     /// - Anything else needs each sample (`avg_over_time`, `count_over_time`, `quantile_over_time`, …).
     pub(super) fn of(wish: &Select<'_>) -> Self {
+        let is_coarse = wish.resolution_ms >= MINUTE_MS;
         match (wish.range_ms, wish.step_ms) {
             (Some(range_ms), step_ms) => {
                 let is_exact = matches!(
@@ -95,8 +100,10 @@ impl Plan {
                             | "absent_over_time"
                     )
                 );
-                let is_coarse = step_ms.is_none_or(|step| step >= STEP_LEAST_MS);
-                if is_exact && is_coarse && range_ms >= RANGE_LEAST_MS {
+                let is_apart = step_ms.is_none_or(|step| step >= STEP_LEAST_MS);
+                if is_exact && is_coarse && range_ms >= COARSE_RANGE_LEAST_MS {
+                    Self::Thin
+                } else if is_exact && is_apart && range_ms >= RANGE_LEAST_MS {
                     Self::Edges {
                         from_ms: wish.from_ms,
                         range_ms,
@@ -108,7 +115,7 @@ impl Plan {
             }
             (None, Some(step)) => {
                 let on_minutes = step % MINUTE_MS == 0 && wish.to_ms % MINUTE_MS == 0;
-                if on_minutes && step > 0 {
+                if (on_minutes || is_coarse) && step > 0 {
                     Self::Thin
                 } else {
                     Self::All

@@ -59,6 +59,7 @@ fn wish(matchers: &[Matcher]) -> Select<'_> {
         range_ms: None,
         step_ms: None,
         function: None,
+        resolution_ms: 0,
         samples_max: usize::MAX,
         series_max: usize::MAX,
     }

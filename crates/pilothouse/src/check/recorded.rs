@@ -104,6 +104,7 @@ fn first_ms(reader: &SeriesReader, from_ms: i64, to_ms: i64) -> Option<i64> {
         range_ms: None,
         step_ms: None,
         function: None,
+        resolution_ms: 0,
         samples_max: SAMPLES_MAX,
         series_max: 100_000,
     };

@@ -80,6 +80,7 @@ fn windows_of_counters_are_those_of_all_samples() {
             range_ms: Some(range),
             step_ms: (steps > 1).then_some(step),
             function: Some("increase"),
+            resolution_ms: 0,
             samples_max: usize::MAX,
             series_max: usize::MAX,
         };
@@ -118,6 +119,7 @@ fn lookups_at_whole_minutes_are_those_of_all_samples() {
         range_ms: None,
         step_ms: Some(step),
         function: None,
+        resolution_ms: 0,
         samples_max: usize::MAX,
         series_max: usize::MAX,
     };
@@ -137,5 +139,54 @@ fn lookups_at_whole_minutes_are_those_of_all_samples() {
         let at = first + n * step;
         let find = |samples: &[Sample]| samples.iter().rev().find(|s| s.t_ms <= at).copied();
         assert_eq!(find(&thin), find(&every));
+    }
+}
+
+#[test]
+fn with_a_resolution_of_a_minute_windows_are_those_between_whole_minutes() {
+    let store = store();
+    let reader = store.reader();
+    let matchers = matchers();
+    let (minute, step) = (60_000, 300_000);
+    // So that the last sample before a window's steps is in it.
+    let range = step + minute;
+    let (first, steps) = (DAY_START_MS + 2 * HOUR_MS, 500);
+    let every = Select {
+        matchers: &matchers,
+        from_ms: first - range,
+        to_ms: first + step * (steps - 1),
+        range_ms: Some(range),
+        step_ms: Some(step),
+        function: Some("rate"),
+        resolution_ms: 0,
+        samples_max: usize::MAX,
+        series_max: usize::MAX,
+    };
+    let wish = Select {
+        resolution_ms: minute,
+        ..every
+    };
+    let (thin, every) = (samples(&reader, &wish), samples(&reader, &every));
+    assert!(
+        thin.len() * 3 < every.len(),
+        "{} of {}",
+        thin.len(),
+        every.len()
+    );
+    for n in 0..steps {
+        let at = first + n * step;
+        let (begin, end, increase) = window(&thin, at, range).unwrap();
+        let found = |t_ms: i64| every.iter().rfind(|sample| sample.t_ms <= t_ms).copied();
+        assert_eq!(Some(end), found(at), "at {at}");
+        // A decrease keeps the samples beside it, which may be earlier ones.
+        let mark = found(at - step).unwrap();
+        assert!(begin.t_ms <= mark.t_ms, "at {at}");
+        let all: Vec<Sample> = every
+            .iter()
+            .copied()
+            .filter(|sample| sample.t_ms >= begin.t_ms)
+            .collect();
+        let whole = window(&all, at, range).unwrap();
+        assert_eq!((begin, end, increase), whole, "at {at}");
     }
 }
