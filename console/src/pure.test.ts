@@ -6,7 +6,7 @@ import { complete } from "./query";
 import { heatOf, lowerOf, shade, totals } from "./heat";
 import { changeOf, packageOf, toOf } from "./replacement";
 import { inert, line } from "./text";
-import { seconds, spanOf, stepOf, windowOf, within } from "./time";
+import { resolutionOf, seconds, spanOf, stepOf, windowOf, within } from "./time";
 
 describe("foreign text", () => {
   test("loses escape sequences, and shows what would hide", () => {
@@ -42,7 +42,9 @@ describe("the range of an address", () => {
       for (const pixels of [360, 900, 2000]) expect(long / stepOf({ from: 0, to: long }, pixels)).toBeLessThanOrEqual(pixels / 2);
     }
     expect(windowOf(5)).toBe("60s");
-    expect(windowOf(600)).toBe("600s");
+    expect(windowOf(60)).toBe("75s");
+    expect(windowOf(600)).toBe("660s");
+    expect([60, 300].map(resolutionOf)).toEqual([undefined, "60s"]);
     expect(seconds("2h")).toBe(7200);
     expect(seconds("2")).toBeUndefined();
   });

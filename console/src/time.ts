@@ -45,7 +45,16 @@ export function stepOf(span: { from: number; to: number }, pixels: number): numb
   return STEPS.find((step) => step >= least) ?? 86400;
 }
 
-/** The window of a rate: four samples at least, and no gap between points. */
+/** A step from which on samples a minute apart are as good as all. */
+const COARSE_STEP_S = 300;
+const COARSE_S = 60;
+
+/** How far apart samples may be for points so far apart; `undefined`: all are wanted. */
+export function resolutionOf(step: number): string | undefined {
+  return step >= COARSE_STEP_S ? `${COARSE_S}s` : undefined;
+}
+
+/** The window of a rate: four samples at least; and one more than the step has, so that nothing between two points is lost. */
 export function windowOf(step: number): string {
-  return `${Math.max(4 * SAMPLE_S, step)}s`;
+  return `${Math.max(4 * SAMPLE_S, step + (step >= COARSE_STEP_S ? COARSE_S : SAMPLE_S))}s`;
 }

@@ -32,6 +32,8 @@ let live: Live = {
   versions: { servers: 0, alerts: 0, silences: 0, numbers: 0, events: 0 },
   events: [],
 };
+/** The first stream begins with all topics; numbers, which are dear, the page has asked for itself. */
+let isGreeted = false;
 const listeners = new Set<() => void>();
 let stopped: AbortController | undefined;
 
@@ -123,7 +125,10 @@ function take(block: string): void {
   if (name === "servers") set({ servers: (body as { servers: Server[] }).servers }, "servers");
   else if (name === "alerts") set(body as { firing: number; pending: number }, "alerts");
   else if (name === "silences") set({}, "silences");
-  else if (name === "numbers") set({}, "numbers");
+  else if (name === "numbers") {
+    if (isGreeted) set({}, "numbers");
+    isGreeted = true;
+  }
   else if (name === "event") set({ events: [body as Happening, ...live.events].slice(0, EVENTS_MAX) }, "events");
 }
 

@@ -1,7 +1,7 @@
 // Prometheus's HTTP API, whose answers its own documentation describes.
 
 import { address, headers, Refused, unknown } from "./client";
-import { stepOf, type Span } from "../time";
+import { resolutionOf, stepOf, type Span } from "../time";
 
 export interface Vector {
   labels: Record<string, string>;
@@ -58,12 +58,21 @@ export async function now(query: string, signal?: AbortSignal, time?: number): P
   return data.result.map((row) => ({ labels: row.metric, value: Number(row.value?.[1] ?? Number.NaN) }));
 }
 
+interface How {
+  /** Seconds between two points; so that there are no more points than pixels. */
+  step?: number;
+  /** Of all samples, however long the span is. What somebody typed means what it says. */
+  exact?: boolean;
+}
+
 /** Its values over a span, no more than there are pixels. */
-export async function over(query: string, span: Span, pixels: number, signal?: AbortSignal, step = stepOf(span, pixels)): Promise<Line[]> {
+export async function over(query: string, span: Span, pixels: number, signal?: AbortSignal, how: How = {}): Promise<Line[]> {
+  const step = how.step ?? stepOf(span, pixels);
+  const resolution = how.exact === true ? undefined : resolutionOf(step);
   const align = (time: number) => Math.floor(time / step) * step;
   const data = await ask<Result>(
     "/api/v1/query_range",
-    { query, start: String(align(span.from)), end: String(align(span.to)), step: String(step), timeout: "20s" },
+    { query, start: String(align(span.from)), end: String(align(span.to)), step: String(step), timeout: "20s", ...(resolution === undefined ? {} : { max_source_resolution: resolution }) },
     signal,
   );
   return data.result.map((row) => ({

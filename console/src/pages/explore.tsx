@@ -35,7 +35,7 @@ export function Explore() {
     async (signal) => {
       const shown = span();
       if (query === "") return { span: shown, lines: [], values: [] };
-      const [lines, values] = await Promise.all([over(query, shown, CHART_PIXELS, signal), now(query, signal, shown.range === undefined ? shown.to : undefined)]);
+      const [lines, values] = await Promise.all([over(query, shown, CHART_PIXELS, signal, { exact: true }), now(query, signal, shown.range === undefined ? shown.to : undefined)]);
       return { span: shown, lines, values };
     },
     [query, key],

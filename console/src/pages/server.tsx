@@ -174,7 +174,7 @@ async function loadHeat(server: string, span: Span, signal: AbortSignal): Promis
   const step = Math.max(SAMPLES_S, stepOf(span, columns * 2));
   const calls = `sum by (le) (increase(mcp_response_duration_seconds_bucket{server=${quoted(server)},method="tools/call"}[${step}s]))`;
   // The newest column is not over yet.
-  const lines = await over(calls, span.range === undefined ? span : { ...span, to: span.to + step }, columns * 2, signal, step);
+  const lines = await over(calls, span.range === undefined ? span : { ...span, to: span.to + step }, columns * 2, signal, { step, exact: true });
   return { span, heat: heatOf(lines, step, columns) };
 }
 

@@ -272,30 +272,38 @@ function Sinks() {
 }
 
 const OWN = 'job="mcp-server"';
-/** What is asked of the own numbers, each as one value. */
-const QUERIES = {
-  memory: `process_resident_memory_bytes{${OWN}}`,
-  cpu: `rate(process_cpu_seconds_total{${OWN}}[1m])`,
-  files: `process_open_fds{${OWN}}`,
-  storeBytes: "sum(pilothouse_store_bytes)",
-  series: "pilothouse_store_series",
-  diskFree: "pilothouse_disk_free_bytes",
-  diskSize: "pilothouse_disk_size_bytes",
-  failing: "pilothouse_store_failing",
-  queued: "pilothouse_record_queue_depth + on() pilothouse_store_records_queued",
-  spans: "sum(pilothouse_spans_dropped_total)",
-  records: "sum(pilothouse_records_dropped_total) + sum(pilothouse_store_records_dropped_total)",
-  samples: "sum(pilothouse_store_samples_dropped_total)",
-  alerts: "sum(pilothouse_alerts_dropped_total)",
-  rules: "sum(pilothouse_rule_evaluation_failures_total)",
-  lost: "sum(pilothouse_call_drafts_lost_total)",
+/** Which of the own numbers are shown, and of what each is the sum. */
+const NUMBERS = {
+  memory: ["process_resident_memory_bytes"],
+  files: ["process_open_fds"],
+  storeBytes: ["pilothouse_store_bytes"],
+  series: ["pilothouse_store_series"],
+  diskFree: ["pilothouse_disk_free_bytes"],
+  diskSize: ["pilothouse_disk_size_bytes"],
+  failing: ["pilothouse_store_failing"],
+  queued: ["pilothouse_record_queue_depth", "pilothouse_store_records_queued"],
+  spans: ["pilothouse_spans_dropped_total"],
+  records: ["pilothouse_records_dropped_total", "pilothouse_store_records_dropped_total"],
+  samples: ["pilothouse_store_samples_dropped_total"],
+  alerts: ["pilothouse_alerts_dropped_total"],
+  rules: ["pilothouse_rule_evaluation_failures_total"],
+  lost: ["pilothouse_call_drafts_lost_total"],
 } as const;
-type Own = Record<keyof typeof QUERIES, number | undefined>;
+type Own = Record<keyof typeof NUMBERS | "cpu", number | undefined>;
 
+/** All in two questions: of the process those of our job, since others have such names, too. */
 async function loadOwn(signal: AbortSignal): Promise<Own> {
-  const names = Object.keys(QUERIES) as (keyof typeof QUERIES)[];
-  const values = await Promise.all(names.map((name) => now(QUERIES[name], signal)));
-  return Object.fromEntries(names.map((name, index) => [name, values[index]?.[0]?.value])) as Own;
+  const names = Object.values(NUMBERS).flat();
+  const of = (is: (name: string) => boolean) => names.filter(is).join("|");
+  const isProcess = (name: string) => name.startsWith("process_");
+  const all = `sum by (__name__) ({__name__=~"${of(isProcess)}",${OWN}} or {__name__=~"${of((name) => !isProcess(name))}"})`;
+  const [values, cpu] = await Promise.all([now(all, signal), now(`rate(process_cpu_seconds_total{${OWN}}[1m])`, signal)]);
+  const sum = (parts: readonly string[]) => {
+    const found = values.filter((one) => parts.includes(one.labels["__name__"] ?? ""));
+    return found.length === 0 ? undefined : found.reduce((total, one) => total + one.value, 0);
+  };
+  const numbers = Object.entries(NUMBERS).map(([name, parts]) => [name, sum(parts)]);
+  return { ...(Object.fromEntries(numbers) as Omit<Own, "cpu">), cpu: cpu[0]?.value };
 }
 
 async function loadLines(span: Span, signal: AbortSignal): Promise<{ span: Span; memory: Drawn[]; cpu: Drawn[] }> {

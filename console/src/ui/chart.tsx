@@ -212,11 +212,12 @@ function marksNear(marks: readonly Mark[], time: number, span: Span): Mark[] {
 
 function drawMarks(u: uPlot, marks: readonly Mark[]): void {
   const context = u.ctx;
+  const colors = { bad: css("--bad"), change: css("--change") };
   context.save();
   for (const mark of marks) {
     const x = u.valToPos(mark.at, "x", true);
     if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
-    context.strokeStyle = css(mark.tone === "bad" ? "--bad" : "--change");
+    context.strokeStyle = colors[mark.tone];
     context.fillStyle = context.strokeStyle;
     context.lineWidth = devicePixelRatio;
     context.setLineDash([2 * devicePixelRatio, 2 * devicePixelRatio]);
