@@ -4179,7 +4179,7 @@ export interface operations {
                 to?: string;
                 /** @description Stretches of time. */
                 bars?: number;
-                /** @description Lines that are read at most. No line is read for what the columns tell (`server`, `method`, `tool`, `outcome`, `kind`, `level`, `status`, `duration`); where more of them would have to be, only the newest are counted. */
+                /** @description Lines that are read at most; up to 512 are read together. None is read for what columns tell (`server`, `method`, `tool`, `outcome`, `kind`, `level`, `status`, `duration`). Where more would have to be, only the newest are counted. */
                 lines_max?: number;
             };
             header?: never;
@@ -4265,7 +4265,7 @@ export interface operations {
                 to?: string;
                 /** @description Values. */
                 limit?: number;
-                /** @description Lines that are read at most. No line is read for what the columns tell (`server`, `method`, `tool`, `outcome`, `kind`, `level`, `status`, `duration`); where more of them would have to be, only the newest are counted. */
+                /** @description Lines that are read at most; up to 512 are read together. None is read for what columns tell (`server`, `method`, `tool`, `outcome`, `kind`, `level`, `status`, `duration`). Where more would have to be, only the newest are counted. */
                 lines_max?: number;
             };
             header?: never;

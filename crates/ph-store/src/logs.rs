@@ -10,6 +10,7 @@ mod cursor;
 mod entry;
 mod error;
 mod evaluate;
+mod events;
 mod grams;
 mod names;
 mod opened;

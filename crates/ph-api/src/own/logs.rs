@@ -40,11 +40,11 @@ pub(crate) const SEARCH: &[Param] = &[
 const LINES_MAX: Param = Param::of(
     "lines_max",
     Kind::Number {
-        default: 20_000_000,
-        max: 20_000_000,
+        default: 1_000_000_000,
+        max: 1_000_000_000,
     },
-    "Lines that are read at most. No line is read for what the columns tell (`server`, `method`, `tool`, `outcome`, \
-     `kind`, `level`, `status`, `duration`); where more of them would have to be, only the newest are counted.",
+    "Lines that are read at most; up to 512 are read together. None is read for what columns tell (`server`, `method`, \
+     `tool`, `outcome`, `kind`, `level`, `status`, `duration`). Where more would have to be, only the newest are counted.",
 );
 
 pub(crate) const TOP: &[Param] = &[

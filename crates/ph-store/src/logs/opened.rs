@@ -3,9 +3,10 @@
 use super::block::Zone;
 use super::columns::NO_DURATION;
 use super::evaluate::Table;
+use super::events::{EventAt, KeptEvents};
 use super::grams::Wanted;
 use super::segment::{self, BlockMeta, Column, Lines, Opened, Section, Segment};
-use super::snapshot::Snapshot;
+use super::snapshot::Shared;
 use super::wal::{Wal, WalBlock};
 use super::{Damage, Hit, Kind, Level, Seq, bloom};
 use crate::disk::Disk;
@@ -51,6 +52,7 @@ pub(crate) struct View {
     segment: Arc<Segment>,
     disk: Arc<dyn Disk>,
     dir: PathBuf,
+    kept_events: Arc<KeptEvents>,
     file: OnceLock<Option<Opened>>,
     /// The slowest records are looked up in their list, and not in the blocks.
     with_slowest: bool,
@@ -60,18 +62,18 @@ pub(crate) struct View {
 
 /// Every block that `keeps`, oldest first; with the lists of the slowest when they are wanted.
 pub(crate) fn blocks(
-    snapshot: &Snapshot,
-    disk: &Arc<dyn Disk>,
-    dir: &std::path::Path,
+    shared: &Shared,
     with_slowest: bool,
     keeps: impl Fn(&Zone) -> bool,
 ) -> Vec<Block> {
+    let snapshot = shared.snapshot();
     let mut all = Vec::new();
     for segment in snapshot.segments.iter().filter(|s| keeps(&s.zone)) {
         let view = Arc::new(View {
             segment: segment.clone(),
-            disk: disk.clone(),
-            dir: dir.to_owned(),
+            disk: shared.disk.clone(),
+            dir: shared.dir.clone(),
+            kept_events: shared.kept_events.clone(),
             file: OnceLock::new(),
             with_slowest,
             trace: Mutex::default(),
@@ -162,6 +164,14 @@ impl View {
             (Which::Block(i), _) => &footer.blocks[i],
             // Made only for segments that have one.
             (Which::Slowest, None) => &footer.blocks[0],
+        }
+    }
+
+    /// Where an event of this row is kept, which it is not for the lists of the slowest.
+    fn event_at(&self, which: Which, row: usize) -> Option<EventAt> {
+        match which {
+            Which::Block(block) => Some((self.segment.zone.seq_first, block, row)),
+            Which::Slowest => None,
         }
     }
 
@@ -290,6 +300,9 @@ impl OpenBlock<'_> {
         filter: &Filter,
         read: impl FnOnce(&[u8]) -> T,
     ) -> Result<Option<T>, Trouble> {
+        if let Some(json) = self.kept_event(row) {
+            return Ok(filter.matches(&json).then(|| read(&json)));
+        }
         self.load(row)?;
         let window = self.window.borrow();
         if !window.may_fit {
@@ -305,9 +318,52 @@ impl OpenBlock<'_> {
         row: usize,
         read: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, Trouble> {
+        if let Some(json) = self.kept_event(row) {
+            return Ok(read(&json));
+        }
         self.load(row)?;
         let window = self.window.borrow();
         Ok(read(self.line(&window, row)))
+    }
+
+    /// Lines that have to be unpacked to read this one.
+    pub(crate) fn lines_to_read(&self, row: usize) -> u64 {
+        let Block::Sealed { view, which } = self.block else {
+            return 1;
+        };
+        let meta = view.meta(*which);
+        let (lines, _) = lines_of(meta, row);
+        if self.window.borrow().lines == Some(lines) || self.kept_event(row).is_some() {
+            0
+        } else {
+            meta.lines[lines].records.into()
+        }
+    }
+
+    /// Whether a record is an event; where that cannot be read, it is none.
+    fn is_event(&self, row: usize) -> bool {
+        let is_somewhere = self.block.zone().kinds >> Kind::Event as u8 & 1 == 1;
+        let is_here = |kinds: &[u8]| kinds.get(row) == Some(&(Kind::Event as u8));
+        is_somewhere && self.kinds().is_ok_and(is_here)
+    }
+
+    /// The line of an event that was read before.
+    fn kept_event(&self, row: usize) -> Option<Arc<[u8]>> {
+        let Block::Sealed { view, which } = self.block else {
+            return None;
+        };
+        let at = view.event_at(*which, row)?;
+        self.is_event(row)
+            .then(|| view.kept_events.get(at))
+            .flatten()
+    }
+
+    /// Keeps the events among lines that were read for one of them.
+    fn keep_events(&self, view: &View, which: Which, window: &Window) {
+        let rows = window.from as usize..window.from as usize + window.ends.len();
+        let events = rows.filter(|row| self.is_event(*row));
+        let placed = |row| Some((view.event_at(which, row)?, self.line(window, row)));
+        view.kept_events.keep(events.filter_map(placed));
     }
 
     /// A record's JSON.
@@ -369,6 +425,9 @@ impl OpenBlock<'_> {
                     window.lines = Some(lines);
                     let may_fit = |needle: &&Needle| needle.may_be_in_line(&window.bytes);
                     window.may_fit = self.needles.iter().all(may_fit);
+                    if self.is_event(row) {
+                        self.keep_events(view, *which, &window);
+                    }
                 }
                 Ok(())
             }

@@ -214,13 +214,7 @@ impl LogReader {
 
     fn blocks(&self, with_slowest: bool, keeps: impl Fn(&Zone) -> bool) -> Vec<Block> {
         let shared = &self.shared;
-        opened::blocks(
-            &shared.snapshot(),
-            &shared.disk,
-            &shared.dir,
-            with_slowest,
-            keeps,
-        )
+        opened::blocks(shared, with_slowest, keeps)
     }
 }
 

@@ -81,7 +81,8 @@ pub enum Order {
 /// How much a search may look at.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
-    /// Records whose JSON is read.
+    /// Records whose JSON is read. Who counts ([`Top`], [`Histogram`]) reads all lines that are unpacked together, which
+    /// are up to 512.
     pub records: u64,
     /// Time it takes.
     pub wall: Duration,
@@ -164,11 +165,11 @@ impl Progress {
         !self.is_late()
     }
 
-    /// `false` when no further line may be read; else one more is.
-    fn reads(&mut self) -> bool {
-        let is_in_time = !self.read.is_multiple_of(256) || !self.is_late();
-        self.complete &= is_in_time && self.read < self.budget.records;
-        self.read += u64::from(self.complete);
+    /// `false` when so many more lines may not be read; else they are.
+    fn reads(&mut self, lines: u64) -> bool {
+        let is_enough = self.read + lines <= self.budget.records;
+        self.complete &= is_enough && (lines == 0 || !self.is_late());
+        self.read += if self.complete { lines } else { 0 };
         self.complete
     }
 

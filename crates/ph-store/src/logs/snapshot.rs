@@ -1,6 +1,7 @@
 //! The files of a store at one moment, and what writer, sealer and readers share.
 
 use super::columns::Row;
+use super::events::KeptEvents;
 use super::names::NameTable;
 use super::segment::{self, Segment};
 use super::wal::{self, Wal};
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     lasting: AtomicU64,
     /// Records from this one on are not removed.
     held: AtomicU64,
+    pub(crate) kept_events: Arc<KeptEvents>,
 }
 
 /// The files of a store at one moment.
@@ -70,6 +72,7 @@ impl Shared {
             events: Mutex::default(),
             lasting: AtomicU64::new(lasting.0),
             held: AtomicU64::new(u64::MAX),
+            kept_events: Arc::default(),
         }
     }
 

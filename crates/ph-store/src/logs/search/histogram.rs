@@ -58,7 +58,7 @@ pub(crate) fn histogram(blocks: &[Block], search: &Search<'_>, bars: usize) -> H
         let (times, levels) = (opened.times()?, opened.levels()?);
         for (nth, Fitting { row, verdict }) in rows.iter().copied().enumerate() {
             if verdict != YES {
-                if !progress.reads() {
+                if !progress.reads(opened.lines_to_read(row)) {
                     return Ok(nth);
                 }
                 let fits = opened.with_fitting(row, search.filter, |_| ());

@@ -85,7 +85,7 @@ fn count(
             counts.add_code(code, duration);
             continue;
         }
-        if !progress.reads() {
+        if !progress.reads(opened.lines_to_read(row)) {
             return Ok(nth);
         }
         let counted = if verdict == YES {
