@@ -1,20 +1,22 @@
 //! A run of records, wherever it is, and what is read of it when it is asked for.
 
+mod window;
+
 use super::block::Zone;
 use super::columns::NO_DURATION;
 use super::evaluate::Table;
 use super::events::{EventAt, KeptEvents};
 use super::grams::Wanted;
-use super::segment::{self, BlockMeta, Column, Lines, Opened, Section, Segment};
+use super::segment::{self, BlockMeta, Column, Opened, Section, Segment};
 use super::snapshot::Shared;
 use super::wal::{Wal, WalBlock};
 use super::{Damage, Hit, Kind, Level, Seq, bloom};
 use crate::disk::Disk;
 use crate::query::{Filter, Needle};
 use std::cell::{OnceCell, RefCell};
-use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use window::Window;
 
 /// Why records cannot be read.
 #[derive(Debug)]
@@ -242,22 +244,6 @@ struct Cells {
     grams: OnceCell<Vec<u8>>,
 }
 
-/// JSON that was read last.
-#[derive(Default)]
-struct Window {
-    /// Where it begins: byte in a write-ahead file, or first row of some lines and which they are.
-    from: u64,
-    lines: Option<usize>,
-    bytes: Vec<u8>,
-    /// Ends of the lines.
-    ends: Vec<u32>,
-    /// `false`: none of it contains what every wanted record contains.
-    may_fit: bool,
-}
-
-/// Bytes of a write-ahead file that are read before and behind a record.
-const WINDOW_BYTES: u64 = 64 * 1024;
-
 impl OpenBlock<'_> {
     pub(crate) fn seqs(&self) -> Result<&[u64], Trouble> {
         match self.block {
@@ -431,46 +417,6 @@ impl OpenBlock<'_> {
                 }
                 Ok(())
             }
-        }
-    }
-}
-
-impl Window {
-    /// Nothing is loaded; the memory is kept.
-    fn forget(&mut self) {
-        self.lines = None;
-        self.bytes.clear();
-        self.ends.clear();
-    }
-
-    fn load_wal(&mut self, wal: &Wal, at: u64, end: u64) -> io::Result<()> {
-        let from = at.saturating_sub(WINDOW_BYTES);
-        let to = (end + WINDOW_BYTES).min(wal.file.len()?);
-        self.bytes
-            .resize(to.max(end).saturating_sub(from) as usize, 0);
-        let read = wal.file.read_exact_at(&mut self.bytes, from);
-        (self.from, self.may_fit) = (from, true);
-        read
-    }
-
-    fn load_lines(
-        &mut self,
-        view: &View,
-        which: Which,
-        lines: &Lines,
-        first: usize,
-    ) -> Result<(), Trouble> {
-        let packed = view.section(which, &lines.section)?;
-        let damaged = || view.damage(which, &lines.section, "is not what its index says");
-        segment::expand(&packed, lines.raw_bytes as usize, &mut self.bytes)
-            .map_err(|_| damaged())?;
-        let ends = memchr::memchr_iter(b'\n', &self.bytes).map(|end| end as u32);
-        self.ends.extend(ends);
-        self.from = first as u64;
-        if self.ends.len() == lines.records as usize {
-            Ok(())
-        } else {
-            Err(damaged())
         }
     }
 }
