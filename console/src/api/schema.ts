@@ -3199,7 +3199,7 @@ export interface components {
             objective: string;
             /** @description What it is of and what it asks for, in words. */
             promise: string;
-            /** @description Why. */
+            /** @description The same in words, with numbers. */
             reason: string;
             /**
              * Format: int64
@@ -3220,6 +3220,8 @@ export interface components {
             to_ms: number;
             /** @description What that comes to. */
             verdict: components["schemas"]["Verdict"];
+            /** @description Why; none when it is met. */
+            why?: components["schemas"]["Why"] | null;
             /** @description `30d`, or `month`. */
             window: string;
         };
@@ -3442,6 +3444,8 @@ export interface components {
             revision: string;
             version: string;
         };
+        /** @description Why a verdict is not `met`. */
+        Why: "nothing_seen" | "no_events" | "few_events" | "overspent" | "seen_briefly" | "stale" | "burning" | "little_left" | "used_up_soon";
     };
     responses: never;
     parameters: never;

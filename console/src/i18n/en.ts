@@ -1,5 +1,7 @@
 // Every word of the console. The Japanese dictionary has the type of this one, so nothing can be missing there.
 
+import type { Schema } from "../api/client";
+
 export const en = {
   language: "English",
   pages: {
@@ -85,6 +87,8 @@ export const en = {
     events: (n: string) => `${n} events left`,
     minutes: (n: string) => `${n} left`,
     exhausted: (when: string) => `used up ${when} at this rate`,
+    /** Why a verdict is not `met`; what is not here, the API says in English. */
+    why: {} as Partial<Record<Schema["Why"], (of: Schema["SloRow"]) => string>>,
     verdict: { met: "met", violated: "violated", at_risk: "at risk", insufficient_data: "too little data" } as Record<string, string>,
     objective: { availability: "Availability", latency: "Latency", error_rate: "Errors", throughput: "Throughput" } as Record<string, string>,
   },

@@ -1,3 +1,5 @@
+import type { Schema } from "../api/client";
+import { duration } from "../format";
 import type { Dictionary } from "./en";
 
 export const ja: Dictionary = {
@@ -85,6 +87,17 @@ export const ja: Dictionary = {
     events: (n) => `残り ${n} 件`,
     minutes: (n) => `残り ${n}`,
     exhausted: (when) => `このままでは ${when} に使い切ります`,
+    why: {
+      nothing_seen: () => "まだ何も観測していません",
+      no_events: () => "対象となる呼び出しがありません",
+      few_events: (of) => `判定に必要な件数に足りません（${of.events.good + of.events.bad} 件）`,
+      overspent: () => "許容量を超えて失敗しています",
+      seen_briefly: (of) => `観測時間がまだ ${duration(of.seen_ms / 1000)} です`,
+      stale: (of) => (of.last_seen_ms == null ? "観測が途絶えています" : `${duration((of.at_ms - of.last_seen_ms) / 1000)}前から観測していません`),
+      burning: () => "エラーバジェットの消費が速すぎます",
+      little_left: () => "エラーバジェットの残りがわずかです",
+      used_up_soon: (of) => (of.exhausted_at_ms == null ? "まもなく使い切ります" : `あと ${duration((of.exhausted_at_ms - of.at_ms) / 1000)} で使い切ります`),
+    } satisfies Dictionary["slo"]["why"] & Record<Schema["Why"], unknown>,
     verdict: { met: "達成", violated: "違反", at_risk: "危険", insufficient_data: "データ不足" },
     objective: { availability: "可用性", latency: "レイテンシー", error_rate: "エラー率", throughput: "スループット" },
   },

@@ -212,7 +212,7 @@ export function Objective({ slo }: { slo: Slo }) {
       {slo.exhausted_at_ms == null || isOverspent ? null : <div class="exhausted">{t.slo.exhausted(clock(slo.exhausted_at_ms / 1000))}</div>}
       {slo.verdict === "met" ? null : (
         <div class="muted reason">
-          <Foreign text={slo.reason} />
+          <Foreign text={(slo.why == null ? undefined : t.slo.why[slo.why]?.(slo)) ?? slo.reason} />
         </div>
       )}
     </li>

@@ -21,5 +21,5 @@ pub use compile::compile;
 pub use html::html;
 pub use markdown::markdown;
 pub use report::{Day, Report, ReportRow, report};
-pub use row::{Budget, Burn, Counts, SloRow, SourceCounts, Verdict};
+pub use row::{Budget, Burn, Counts, SloRow, SourceCounts, Verdict, Why};
 pub use table::table;

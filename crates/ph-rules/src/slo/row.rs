@@ -40,7 +40,10 @@ pub struct SloRow {
     pub exhausted_at_ms: Option<i64>,
     /// What that comes to.
     pub verdict: Verdict,
-    /// Why.
+    /// Why; none when it is met.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Why>,
+    /// The same in words, with numbers.
     pub reason: String,
 }
 
@@ -116,6 +119,30 @@ pub enum Verdict {
     Violated,
     /// Nobody can tell.
     InsufficientData,
+}
+
+/// Why a verdict is not `met`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// Nothing was seen in the window.
+    NothingSeen,
+    /// There were no events.
+    NoEvents,
+    /// There were fewer events than a verdict needs.
+    FewEvents,
+    /// More has failed than may.
+    Overspent,
+    /// Too little of the window was seen.
+    SeenBriefly,
+    /// The last time that anything was seen is too long ago.
+    Stale,
+    /// The budget burns too fast over a long and a short time.
+    Burning,
+    /// Little of the budget is left.
+    LittleLeft,
+    /// The budget is used up soon if it goes on.
+    UsedUpSoon,
 }
 
 impl Verdict {

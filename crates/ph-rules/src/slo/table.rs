@@ -2,7 +2,7 @@
 
 use super::calendar::Month;
 use super::counter::length_within;
-use super::row::{Budget, Burn, Counts, SloRow, Verdict};
+use super::row::{Budget, Burn, Counts, SloRow, Verdict, Why};
 use super::select::Events;
 use super::words;
 use ph_plan::{Objective, Slo, SloName, ToolErrors, Window};
@@ -95,9 +95,14 @@ pub(crate) fn row(
         },
         budget,
         verdict: Verdict::InsufficientData,
+        why: None,
         reason: String::new(),
     };
-    (row.verdict, row.reason) = judge(slo, &row, is_now);
+    (row.verdict, row.why) = judge(slo, &row, is_now);
+    row.reason = row
+        .why
+        .map(|why| reason(slo, &row, why))
+        .unwrap_or_default();
     row
 }
 
@@ -175,55 +180,82 @@ const STALE_MS: i64 = 5 * MINUTE_MS;
 const LEFT_LEAST: f64 = 10.0;
 
 /// - `is_now`: what burns now counts, and that it is seen; a time that is over is judged by its events alone.
-fn judge(slo: &Slo, row: &SloRow, is_now: bool) -> (Verdict, String) {
+fn judge(slo: &Slo, row: &SloRow, is_now: bool) -> (Verdict, Option<Why>) {
+    let blind = |why| (Verdict::InsufficientData, Some(why));
+    let at_risk = |why| (Verdict::AtRisk, Some(why));
     let valid = row.events.valid();
-    let needed = u64::from(slo.min_events).max(1);
-    if valid < needed {
-        let reason = match (row.last_seen_ms, valid) {
-            (None, _) => "nothing was seen".to_owned(),
-            (_, 0) => "no events".to_owned(),
-            _ => format!("{valid} of the {needed} events that a verdict needs"),
-        };
-        return (Verdict::InsufficientData, reason);
+    if valid < needed(slo) {
+        return blind(match (row.last_seen_ms, valid) {
+            (None, _) => Why::NothingSeen,
+            (_, 0) => Why::NoEvents,
+            _ => Why::FewEvents,
+        });
     }
     if row.budget.left_events < 0.0 {
-        return (Verdict::Violated, "more has failed than may".to_owned());
+        return (Verdict::Violated, Some(Why::Overspent));
     }
     let window_ms = row.to_ms - row.from_ms;
     if row.seen_ms < SEEN_LEAST_MS.max(window_ms / 100) {
-        let reason = format!("seen for {} only", words::rough(row.seen_ms));
-        return (Verdict::InsufficientData, reason);
+        return blind(Why::SeenBriefly);
     }
     if !is_now {
-        return (Verdict::Met, String::new());
+        return (Verdict::Met, None);
     }
-    let stale_ms = row.last_seen_ms.map_or(window_ms, |seen| row.at_ms - seen);
-    if stale_ms > STALE_MS {
-        let reason = format!("not seen for {}", words::rough(stale_ms));
-        return (Verdict::InsufficientData, reason);
+    if stale_ms(row) > STALE_MS {
+        return blind(Why::Stale);
     }
-    if let Some(burning) = burning(slo, row) {
-        return (Verdict::AtRisk, burning);
+    if burning(slo, row).is_some() {
+        return at_risk(Why::Burning);
     }
-    if row
-        .budget
-        .left_percent
-        .is_some_and(|left| left < LEFT_LEAST)
-    {
-        return (Verdict::AtRisk, "little of the budget is left".to_owned());
+    let left = row.budget.left_percent;
+    if left.is_some_and(|left| left < LEFT_LEAST) {
+        return at_risk(Why::LittleLeft);
     }
-    let soon = window_ms / 10;
     match row.exhausted_at_ms {
-        Some(at) if at - row.at_ms < soon => {
-            let reason = format!("used up in {}", words::rough(at - row.at_ms));
-            (Verdict::AtRisk, reason)
-        }
-        _ => (Verdict::Met, String::new()),
+        Some(at) if at - row.at_ms < window_ms / 10 => at_risk(Why::UsedUpSoon),
+        _ => (Verdict::Met, None),
     }
 }
 
-/// The first pair of times over both of which the budget burns too fast.
-fn burning(slo: &Slo, row: &SloRow) -> Option<String> {
+/// In words, with the numbers of the row.
+fn reason(slo: &Slo, row: &SloRow, why: Why) -> String {
+    let for_long = words::rough;
+    match why {
+        Why::NothingSeen => "nothing was seen".to_owned(),
+        Why::NoEvents => "no events".to_owned(),
+        Why::FewEvents => format!(
+            "{} of the {} events that a verdict needs",
+            row.events.valid(),
+            needed(slo)
+        ),
+        Why::Overspent => "more has failed than may".to_owned(),
+        Why::SeenBriefly => format!("seen for {} only", for_long(row.seen_ms)),
+        Why::Stale => format!("not seen for {}", for_long(stale_ms(row))),
+        Why::Burning => {
+            let (rate, window) = burning(slo, row).unwrap_or_default();
+            format!("the budget burns {rate:.1} times too fast over {window}")
+        }
+        Why::LittleLeft => "little of the budget is left".to_owned(),
+        Why::UsedUpSoon => {
+            let at = row.exhausted_at_ms.unwrap_or(row.at_ms);
+            format!("used up in {}", for_long(at - row.at_ms))
+        }
+    }
+}
+
+/// Events that a verdict needs.
+fn needed(slo: &Slo) -> u64 {
+    u64::from(slo.min_events).max(1)
+}
+
+/// For how long nothing was seen, milliseconds.
+fn stale_ms(row: &SloRow) -> i64 {
+    let window_ms = row.to_ms - row.from_ms;
+    row.last_seen_ms.map_or(window_ms, |seen| row.at_ms - seen)
+}
+
+/// Rate and length of the first pair of times over both of which the budget burns too fast.
+fn burning(slo: &Slo, row: &SloRow) -> Option<(f64, String)> {
     let of = |length: i64| {
         let window = words::span(length);
         row.burn.iter().find(|burn| burn.window == window)
@@ -232,13 +264,7 @@ fn burning(slo: &Slo, row: &SloRow) -> Option<String> {
         let (long, short) = (of(long)?, of(short)?);
         let enough = long.events.valid() >= u64::from(slo.min_events);
         let burns = enough && long.rate? > factor && short.rate? > factor;
-        burns.then(|| {
-            format!(
-                "the budget burns {:.1} times too fast over {}",
-                long.rate.unwrap_or_default(),
-                long.window
-            )
-        })
+        burns.then(|| (long.rate.unwrap_or_default(), long.window.clone()))
     };
     pairs(slo.window.days()).into_iter().find_map(too_fast)
 }

@@ -220,6 +220,7 @@ mod tests {
             burn: burn.to_vec(),
             exhausted_at_ms: None,
             verdict: Verdict::Met,
+            why: None,
             reason: String::new(),
         }
     }
