@@ -6,6 +6,7 @@ import { complete } from "./query";
 import { heatOf, lowerOf, shade, totals } from "./heat";
 import { changeOf, packageOf, toOf } from "./replacement";
 import { inert, line } from "./text";
+import { align, alone } from "./align";
 import { resolutionOf, seconds, spanOf, stepOf, windowOf, within } from "./time";
 
 describe("foreign text", () => {
@@ -47,6 +48,23 @@ describe("the range of an address", () => {
     expect([60, 300].map(resolutionOf)).toEqual([undefined, "60s"]);
     expect(seconds("2h")).toBe(7200);
     expect(seconds("2")).toBeUndefined();
+  });
+});
+
+describe("series of a chart", () => {
+  test("have gaps where nothing is known", () => {
+    const one = { times: [10, 20, 30, 70, 80], values: [1, 2, 3, 7, 8] };
+    const other = { times: [20, 30], values: [5, Number.NaN] };
+    expect(align([one, other])).toEqual([
+      [10, 20, 30, 40, 70, 80],
+      [1, 2, 3, null, 7, 8],
+      [null, 5, null, null, null, null],
+    ]);
+    expect(align([])).toEqual([[]]);
+  });
+  test("show a value that stands alone", () => {
+    expect(alone([null, 5, null, 1, 2, null, 7])).toEqual([1, 6]);
+    expect(alone([1, 2])).toBeNull();
   });
 });
 

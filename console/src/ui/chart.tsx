@@ -2,6 +2,7 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
+import { align, alone } from "../align";
 import { clock } from "../format";
 import { line } from "../text";
 import { useTheme } from "../theme";
@@ -43,24 +44,6 @@ const ZOOM_S_MIN = 60;
 /** On a wall there is room. */
 const HEIGHT = window.innerHeight >= 1200 ? 270 : 170;
 const STEPPED = uPlot.paths.stepped?.({ align: 1 });
-
-/** All series over the same times, with gaps where one has no value. */
-export function align(series: readonly { times: number[]; values: number[] }[]): [number[], ...(number | null)[][]] {
-  const all = new Set<number>();
-  for (const one of series) for (const time of one.times) all.add(time);
-  const times = [...all].sort((a, b) => a - b);
-  const place = new Map(times.map((time, index) => [time, index]));
-  const rows = series.map((one) => {
-    const row: (number | null)[] = new Array<number | null>(times.length).fill(null);
-    one.times.forEach((time, index) => {
-      const value = one.values[index];
-      const at = place.get(time);
-      if (at !== undefined && value !== undefined && Number.isFinite(value)) row[at] = value;
-    });
-    return row;
-  });
-  return [times, ...rows];
-}
 
 function css(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -117,7 +100,7 @@ export function Chart(props: ChartProps) {
             width: one.before === true ? 1.25 : 1.75,
             ...(one.before === true ? { dash: [5, 4] } : {}),
             ...(one.stepped === true ? { paths: STEPPED } : {}),
-            points: { show: false },
+            points: { show: false, size: 4, filter: (u: uPlot, at: number) => alone(u.data[at] ?? []) },
             spanGaps: false,
           })),
         ],
