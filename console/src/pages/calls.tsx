@@ -18,7 +18,7 @@ import { useRoute } from "../use-route";
 type Rec = Record<string, unknown>;
 const PAGE = 100;
 /** Lines that are read to count, until all of them are asked for: more would keep the page waiting. */
-const LINES_MAX = 150_000;
+const LINES_MAX = 100_000;
 /** Rows that are kept while calls are followed. */
 const FOLLOWED_MAX = 500;
 const ORDERS = ["newest", "slowest", "oldest"] as const;
