@@ -138,10 +138,10 @@ function OfTheNewest({ of, onAll }: { of: Pick<Schema["Top"], "complete" | "comp
   const t = useWords();
   if (of.complete) return null;
   return (
-    <p class="muted">
+    <p class="newest muted">
       {t.calls.newestCounted(number(of.scanned), of.complete_from == null ? undefined : clock(of.complete_from))}{" "}
       {onAll === undefined ? null : (
-        <button type="button" class="quiet" onClick={onAll}>
+        <button type="button" onClick={onAll}>
           {t.calls.countAll}
         </button>
       )}
