@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 const DAYS: u64 = 30;
 /// So long for all findings of a server together.
 const TIME_MAX: Duration = Duration::from_secs(5);
-/// Records whose JSON is read for one set of tools.
-const RECORDS_MAX: u64 = 1_000_000;
+/// Lines that are unpacked for one set of tools, a second of work: for a tool that is seldom called, 512 for each call.
+const RECORDS_MAX: u64 = 4_000_000;
 
 /// Looks for calls of one server's tools; what was looked for is not looked for again.
 pub(super) struct Calls<'a> {
