@@ -22,6 +22,7 @@ use ph_policy::{ClientRules, Principal};
 use ph_record::{Ending, EventKind, RefusedReason, Replica, Server};
 use ph_wire::body::Body;
 use ph_wire::tls::TlsError;
+use ph_wire::unread::drain;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
@@ -302,6 +303,7 @@ impl Relay {
         let other = upstream.other_for(&client, head.method == HttpMethod::POST);
         let upstream = other.as_ref().unwrap_or(upstream);
         if running.binds_sessions && upstream.way.is_of_another(&client) {
+            Box::pin(drain(body)).await;
             return self.not_their_session(upstream, &client);
         }
         running.identify(&mut client);

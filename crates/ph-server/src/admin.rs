@@ -25,6 +25,7 @@ use ph_api::{Ingested, IngestedKind, Intake, Peer, Sources, SpanMetrics};
 use ph_recorder::Keeper;
 use ph_store::logs::{Entry, Kind, Level};
 use ph_wire::listener::{self, Place, Service, Stop};
+use ph_wire::unread::{Lent, drain};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -127,12 +128,19 @@ impl Service for Api {
     type Body = Body;
 
     async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-        let mut request = request.map(Body::new);
+        let (head, body) = request.into_parts();
+        let (body, rest) = Lent::new(body);
+        let mut request = Request::from_parts(head, Body::new(body));
         request.extensions_mut().insert(Peer(peer));
-        match self.0.call(request).await {
+        let response = match self.0.call(request).await {
             Ok(response) => response,
             Err(never) => match never {},
+        };
+        // What was refused before it was read has come back by now.
+        if let Ok(rest) = { rest }.try_recv() {
+            drain(rest).await;
         }
+        response
     }
 }
 

@@ -9,12 +9,13 @@ use http::header::{
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use ph_auth::{Asked, Auth, Denied, unix_s};
-use ph_policy::{Head, Refusal, Route, Routes, decide};
+use ph_policy::{Head, Principal, Refusal, Route, Routes, decide};
 use ph_record::{EventKind, Observation, RecordSink, RefusedReason, Replica, ServerEvent};
 use ph_recorder::Recorder;
 use ph_relay::Relay;
 use ph_wire::body::Body;
 use ph_wire::listener::Service;
+use ph_wire::unread::drain;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -37,12 +38,31 @@ impl Service for Front {
 
     async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         let routes = self.routes.load_full();
+        match self.admit(&routes, &mut request, peer).await {
+            Ok((name, principal)) => self.relay.answer(name, request, peer, principal).await,
+            // Boxed: it would make the future of every call as large as itself.
+            Err(response) => {
+                Box::pin(drain(request.into_body())).await;
+                *response
+            }
+        }
+    }
+}
+
+impl Front {
+    /// Whose call it is and for which server; or what is answered without one, by the head alone.
+    async fn admit<'r>(
+        &self,
+        routes: &'r Routes,
+        request: &mut Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Result<(&'r str, Option<Arc<Principal>>), Box<Response<Body>>> {
         if let Some(name) = stands_twice(request.headers()) {
             let refusal = Refusal {
                 reason: RefusedReason::Head,
                 message: format!("`{name}` stands twice"),
             };
-            return self.refuse(&refusal, peer);
+            return Err(Box::new(self.refuse(&refusal, peer)));
         }
         let header = |name: HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok());
         let authority = request.uri().authority().map(|a| a.as_str());
@@ -56,11 +76,11 @@ impl Service for Front {
             host,
             origin: header(ORIGIN),
         };
-        match decide(&head, &routes) {
+        let answer = match decide(&head, routes) {
             Ok(Route::Server(name)) if self.auth.is_on() => {
-                if let Some(response) = self.relay.shut_out_stranger(name, request.headers(), peer)
-                {
-                    return response;
+                let strange = self.relay.shut_out_stranger(name, request.headers(), peer);
+                if let Some(response) = strange {
+                    return Err(Box::new(response));
                 }
                 let path = head.path;
                 let asked = Asked {
@@ -69,15 +89,14 @@ impl Service for Front {
                     host,
                 };
                 let shown = self.auth.authenticate(request.headers(), asked, unix_s());
-                match shown.await {
-                    Ok(principal) => {
-                        Auth::strip(request.headers_mut());
-                        self.relay.answer(name, request, peer, principal).await
-                    }
-                    Err(denied) => self.deny(name, request, peer, &denied),
+                let shown = shown.await;
+                Auth::strip(request.headers_mut());
+                match shown {
+                    Ok(principal) => return Ok((name, principal)),
+                    Err(denied) => self.deny(name, request.headers().clone(), peer, &denied),
                 }
             }
-            Ok(Route::Server(name)) => self.relay.answer(name, request, peer, None).await,
+            Ok(Route::Server(name)) => return Ok((name, None)),
             Ok(_) if !matches!(*request.method(), Method::GET | Method::HEAD) => {
                 method_not_allowed()
             }
@@ -92,11 +111,10 @@ impl Service for Front {
             }) => self.resource(server, by_short_path, host),
             Ok(Route::Metrics) => self.metrics(header(ACCEPT)),
             Err(refusal) => self.refuse(&refusal, peer),
-        }
+        };
+        Err(Box::new(answer))
     }
-}
 
-impl Front {
     /// What the admin listener serves beside the API.
     pub(crate) fn beside(&self) -> axum::Router {
         let (ready, metrics) = (self.clone(), self.clone());
@@ -167,13 +185,11 @@ impl Front {
     fn deny(
         &self,
         name: &str,
-        request: Request<Incoming>,
+        headers: HeaderMap,
         peer: SocketAddr,
         denied: &Denied,
     ) -> Response<Body> {
-        let (mut head, _) = request.into_parts();
-        Auth::strip(&mut head.headers);
-        let mut response = self.relay.deny(name, head.headers, peer, denied.failure);
+        let mut response = self.relay.deny(name, headers, peer, denied.failure);
         let challenge = denied.challenge.as_deref();
         if let Some(value) = challenge.and_then(|text| HeaderValue::from_str(text).ok()) {
             response.headers_mut().insert(WWW_AUTHENTICATE, value);

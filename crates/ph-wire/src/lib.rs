@@ -12,5 +12,6 @@ pub mod procfs;
 pub mod reaper;
 pub mod sse;
 pub mod tls;
+pub mod unread;
 pub mod upstream;
 pub mod workers;

@@ -236,3 +236,29 @@ fn without_it_credentials_are_the_servers_own() {
         ["Bearer theirs"]
     );
 }
+
+/// Many clients send the body after the head, and ask again on the same connection with what they were told to show.
+#[test]
+fn a_connection_outlives_a_refusal_that_comes_before_the_body() {
+    let world = guarded("{api_keys: true}");
+    let client = Client::modern(world.gateway.address, "http");
+    let message = list(&client).to_string();
+    let request = client.http("POST", &[], message.as_bytes());
+    let body_at = request.len() - message.len();
+    let admin = world.gateway.admin_address();
+    let silence = b"POST /api/v2/nothing HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}";
+    for (address, request, body_at, status) in [
+        (client.address, &request[..], body_at, 401),
+        (admin, &silence[..], silence.len() - 2, 404),
+    ] {
+        let mut wire = Wire::open(address, &request[..body_at]);
+        // Whoever can answer this has seen the head before it.
+        let livez = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+        assert_eq!(Wire::open(client.address, livez).answer().status(), 200);
+        for part in [&request[body_at..], request] {
+            wire.send(part);
+            let answer = wire.answer();
+            assert_eq!(answer.status(), status, "{}", answer.text());
+        }
+    }
+}

@@ -125,12 +125,17 @@ impl Gateway {
         Arc::clone(&self.dir)
     }
 
+    /// Where the admin listener is.
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        let address = std::fs::read_to_string(self.dir.path().join("data/admin.addr")).unwrap();
+        address.trim().parse().unwrap()
+    }
+
     /// Asks the admin listener.
     pub(crate) fn admin(&self, path: &str) -> Answer {
-        let address = std::fs::read_to_string(self.dir.path().join("data/admin.addr")).unwrap();
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        Wire::open(address.trim().parse().unwrap(), request.as_bytes()).answer()
+        Wire::open(self.admin_address(), request.as_bytes()).answer()
     }
 
     pub(crate) fn stderr(&self) -> String {
