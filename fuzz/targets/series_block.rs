@@ -32,10 +32,15 @@ fuzz_target!(|input: &[u8]| {
         range_ms: Some(3_600_000),
         step_ms: None,
         function: Some("increase"),
+        resolution_ms: 0,
         samples_max: 1_000_000,
         series_max: 1000,
     };
     drop(reader.select(&wish));
+    drop(reader.select(&Select {
+        resolution_ms: 60_000,
+        ..wish
+    }));
     drop(reader.select(&Select {
         function: None,
         ..wish

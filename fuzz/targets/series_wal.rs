@@ -49,6 +49,7 @@ fn all(reader: &SeriesReader) -> Vec<Series> {
             range_ms: None,
             step_ms: None,
             function: None,
+            resolution_ms: 0,
             samples_max: usize::MAX,
             series_max: usize::MAX,
         })
