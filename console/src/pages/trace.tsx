@@ -1,6 +1,6 @@
 // A trace: what waited for what, identical siblings as one row, and the lines that were written meanwhile.
 
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { get, Refused } from "../api/client";
 import { clock, duration } from "../format";
 import { useWords } from "../i18n";
@@ -167,10 +167,22 @@ function Slowest() {
   );
 }
 
+/** For so long after the answer spans of the server may still come: until then they are looked for. */
+const LATE_S = 60;
+
+function secondsOf(unixNs: string): number {
+  return Number(BigInt(unixNs) / 1_000_000n) / 1000;
+}
+
 function One({ id }: { id: string }) {
   const t = useWords();
   const [open, setOpen] = useState<Row | undefined>();
-  const loaded = useLoad((signal) => get("/api/pilothouse/traces/{trace_id}", { trace_id: id }, signal), [id]);
+  const [isFresh, setFresh] = useState(true);
+  const loaded = useLoad((signal) => get("/api/pilothouse/traces/{trace_id}", { trace_id: id }, signal), [id], isFresh ? ["numbers"] : []);
+  useEffect(() => {
+    const tree = loaded.data?.trace as unknown as Tree | undefined;
+    if (tree !== undefined) setFresh(secondsOf(tree.start_unix_ns) + tree.duration / 1000 > Date.now() / 1000 - LATE_S);
+  }, [loaded.data]);
   if (loaded.error !== undefined) {
     return loaded.error instanceof Refused && loaded.error.status === 400 ? (
       <Section title={t.pages.trace}>
@@ -182,7 +194,7 @@ function One({ id }: { id: string }) {
   }
   if (loaded.data === undefined) return <Loading />;
   const tree = loaded.data.trace as unknown as Tree;
-  const start = Number(BigInt(tree.start_unix_ns) / 1_000_000n) / 1000;
+  const start = secondsOf(tree.start_unix_ns);
   const worst = tree.rows.find((row) => row.longest_self);
   return (
     <>
