@@ -97,7 +97,8 @@ async function look(view) {
   page.on("requestfailed", ended);
   await page.goto(`http://${gateway.admin}/${view}`);
   const end = Date.now() + VIEW_MS_MAX;
-  while (open.size > 0 || asked.length === 0 || Date.now() - last < QUIET_MS) {
+  const isLoading = async () => (await page.locator(".loading, [aria-busy=true]").count()) > 0;
+  while (open.size > 0 || asked.length === 0 || Date.now() - last < QUIET_MS || (await isLoading())) {
     if (Date.now() > end) throw new Error(`${view}: not there after ${VIEW_MS_MAX} ms`);
     await new Promise((done) => setTimeout(done, 20));
   }

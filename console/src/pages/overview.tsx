@@ -18,8 +18,8 @@ import { Empty, Foreign, Link, Loading, Problem, Section, Status, type Tone } fr
 import { Silencing, useSilences } from "../ui/silence";
 
 const WEEK_S = 7 * 86400;
-/** Pixels that a chart of this page has, roughly: half a screen. */
-const CHART_PIXELS = 900;
+/** Pixels that a chart of this page has, roughly: half a screen, without its axis. */
+const CHART_PIXELS = 560;
 
 type Slo = Schema["SloRow"];
 

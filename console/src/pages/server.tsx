@@ -24,7 +24,10 @@ import { useChanges } from "../use-changes";
 import { useRoute } from "../use-route";
 import { Changes, Fact, Loadable, stateOf, toneOf } from "./overview";
 
-const CHART_PIXELS = 900;
+/** Pixels that a chart of this page has, roughly: half a screen, without its axis. */
+const CHART_PIXELS = 560;
+/** Pixels of the heat map, which has the whole width, at most. */
+const HEAT_PIXELS = 1800;
 /** Tools that have a line of their own. */
 const TOOLS_DRAWN = 8;
 const LINES_SHOWN = 50;
@@ -169,7 +172,7 @@ async function loadTools(server: string, span: Span, signal: AbortSignal): Promi
 }
 
 async function loadHeat(server: string, span: Span, signal: AbortSignal): Promise<{ span: Span; heat: Heat }> {
-  const columns = Math.floor(Math.min(window.innerWidth, CHART_PIXELS * 2) / COLUMN_PX);
+  const columns = Math.floor(Math.min(window.innerWidth, HEAT_PIXELS) / COLUMN_PX);
   // `over` takes half of the pixels for points; here a column is a point.
   const step = Math.max(SAMPLES_S, stepOf(span, columns * 2));
   const calls = `sum by (le) (increase(mcp_response_duration_seconds_bucket{server=${quoted(server)},method="tools/call"}[${step}s]))`;
